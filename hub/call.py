@@ -1,0 +1,152 @@
+"""
+A call: one request by a caller for one operation, and the moves it may make. Start here, then `store/protocol.py`.
+
+Everything here is frozen data; `dispatcher.py` moves it and the store keeps it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from pydantic import BaseModel
+
+
+class State(StrEnum):
+    """Where a call stands (design section 5)."""
+
+    QUEUED = "queued"
+    """Accepted, waiting for a permit: in the lane's memory (interactive) or in the store (durable)."""
+    SENDING = "sending"
+    """Recorded as leaving; an exchange is on the wire or about to be."""
+    ANSWERED = "answered"
+    """The agency's answer is settled: ok, not_found, refused or pending."""
+    IN_DOUBT = "in_doubt"
+    """A filing was sent and its outcome is unknown: verified by look-up, late evidence or a person."""
+    DEAD = "dead"
+    """Will not be tried again without a person."""
+    EXPIRED = "expired"
+    """An interactive call whose time ran out. Durable calls never expire; they die with cause `deadline`."""
+    CANCELLED = "cancelled"
+    """Taken back by its caller while still queued."""
+
+
+MOVES: MappingProxyType[State, frozenset[State]] = MappingProxyType(
+    {
+        State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
+        State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
+        State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
+        State.DEAD: frozenset({State.QUEUED}),
+        State.ANSWERED: frozenset({State.ANSWERED}),  # only from result `pending`
+        State.EXPIRED: frozenset(),
+        State.CANCELLED: frozenset(),
+    }
+)
+"""Every allowed move. Total: each state has a row, and the store refuses any move that is not here."""
+
+WAITING = frozenset({State.QUEUED, State.SENDING})
+"""States in which a caller may still hear back without anybody's help."""
+
+
+class Kind(StrEnum):
+    """What an operation does to the agency."""
+
+    LOOKUP = "lookup"
+    FILING = "filing"
+
+
+class Class(StrEnum):
+    """Whose turn it is when a lane is short: `counter` means a citizen stands there."""
+
+    COUNTER = "counter"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why personal data is accessed, and for whom. Officer and unit are ids of the registers."""
+
+    officer: str | None = None
+    unit: str | None = None
+    dossier: str | None = None
+    intake: str | None = None
+    procedure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request by a caller for one operation, as the store keeps it. Moments are Unix seconds."""
+
+    id: str
+    """UUIDv7, canonical text."""
+    agency: str
+    operation: str
+    kind: Kind
+    cls: Class
+    interactive: bool
+    """True: waits in memory, may be shed, ends `expired`. False: durable, recorded before its 202."""
+    caller: str
+    purpose: Purpose
+    fingerprint: str
+    """SHA-256 (hex) of the canonical JSON of the validated request and the dossier."""
+    accepted_at: float
+    deadline: float
+    due_at: float
+    """Not before this moment: acceptance, or the end of the wait after a failed attempt."""
+    step: str
+    """The operation whose exchange comes next: `operation` itself, or what `then` names."""
+    repeat_safe: bool = False
+    """From the manifest: a repeat does no harm. Decides what a crash while sending means."""
+    order_key: str | None = None
+    """Value of `order_by`: calls of one agency with the same key go one at a time, in order of acceptance."""
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+    state: State = State.QUEUED
+    fence: int = 0
+    """Rises with every lease; a settle under an older fence is late."""
+    attempts: int = 0
+    """Exchanges that ended `Unavailable` or `InDoubt`."""
+    exchange_no: int = 0
+    """Rises in the commit that writes `sending`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a door hands to the dispatcher: a validated request, and how its caller wants to be served."""
+
+    agency: str
+    operation: str
+    caller: str
+    cls: Class
+    request: BaseModel
+    request_json: bytes
+    """The request as canonical JSON, what a durable call keeps and what its fingerprint is made of."""
+    purpose: Purpose
+    wait: float | None
+    """Seconds the caller waits for the answer; None: it wants a ticket at once (`respond-async`)."""
+    deadline: float | None = None
+    """`Hub-Deadline` in seconds from now; None: 30 s for interactive, 7 days for durable calls."""
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller hears about a call. `answer` is JSON `{result, value, reason}` as bytes once there is one."""
+
+    call: str
+    state: State
+    answer: bytes | None = None
+    answered_at: float | None = None
+    cause: str = ""
+    """Why a call that is not answered stands where it stands, e.g. `timeout`, `deadline`."""
+
+
+def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:
+    """Return a UUIDv7 (RFC 9562 section 5.7) for *now* in Unix seconds, with 10 bytes taken from *random_bytes*."""
+    value = (int(now * 1000) & (1 << 48) - 1) << 80 | int.from_bytes(random_bytes(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,205 @@
+"""
+What the engine may ask of a store. Read `schema.py` for the tables and `writer.py` for how commits are grouped.
+
+A store promises: what `accept` returned is on disk; at most one node holds a call at a time; what a late or fenced
+settle says is never applied over newer truth. Every method raises `StoreUnavailable` when the store did not answer;
+then nothing of that method was applied, or it will be found applied on reading back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from hub.call import Call, State
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of an `accept`."""
+
+    call: Call
+    new: bool
+    """False: the same caller sent the same key and the same request before; `call` is that call, in any state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A durable call this node may send until `until` (store clock), with its canonical request as JSON bytes."""
+
+    call: Call
+    request: bytes
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an exchange ended for its call, applied in one commit with its exchange row."""
+
+    call_id: str
+    fence: int
+    exchange_no: int
+    state: State
+    outcome: str
+    """Name of the outcome class in snake_case: `answered`, `busy`, `unavailable`, `in_doubt`, `broken`, `unsent`, `stale`."""
+    cause: str = ""
+    seconds: float = 0.0
+    attempt: bool = False
+    """True adds one to `attempts`."""
+    due_at: float | None = None
+    """When `state` is queued: not before this moment."""
+    step: str | None = None
+    """When `state` is queued: the operation whose exchange comes next, if it changes."""
+    answer: bytes | None = None
+    """Reply to the caller as JSON `{result, value, reason}`; kept for durable calls, digest and size otherwise."""
+    result: str | None = None
+    refs: dict[str, str] = field(default_factory=dict)
+    """Our key -> their key, remembered in `references` with the call's dossier."""
+
+
+class Settled(StrEnum):
+    """What became of a settle."""
+
+    APPLIED = "applied"
+    LATE_EVIDENCE = "late_evidence"
+    """Old fence, but the call was `in_doubt` by this same exchange: applied and journaled."""
+    REFUSED = "refused"
+    """Old fence and a newer exchange began, or the move is not allowed: nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A call as its caller sees it: the call, its answer if any, and when it was answered."""
+
+    call: Call
+    answer: bytes | None
+    result: str | None
+    cause: str
+    answered_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """An exchange that may still occupy the agency: unsettled, or cut, and younger than 1.5 x call_timeout."""
+
+    call_id: str
+    agency: str
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What `recover` did with the rows a dead node left `sending`, and with interactive rows left `queued`."""
+
+    expired: int = 0
+    queued: int = 0
+    in_doubt: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Filter of `find`: every given field must match."""
+
+    caller: str | None = None
+    agency: str | None = None
+    dossier: str | None = None
+    key: str | None = None
+    state: State | None = None
+    limit: int = 100
+    before: str | None = None
+    """Only calls with a smaller id (older): the id of the last row of the page before."""
+
+
+class Store(Protocol):
+    """Durable truth about calls. Implementations pass `tests/contract/test_store.py`."""
+
+    async def accept(self, call: Call, request: bytes) -> Accepted:
+        """
+        Record a durable call, with its request body, before its 202. Returns after the commit.
+
+        The same (caller, agency, operation, idempotency key) with the same fingerprint attaches to the existing call.
+
+        Raises:
+            hub.errors.IdempotencyConflict: The same key came with another request.
+            hub.errors.BacklogFull: The agency's backlog is at *its* bound (given to the constructor per agency).
+        """
+        ...
+
+    async def open(self, call: Call, node: str, digest: str, size: int) -> int:
+        """Insert an interactive call as `sending`, exchange 1, leased by *node*, keeping only digest and size; return 1."""
+        ...
+
+    async def lease(self, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
+        """
+        Take up to *want* due durable calls of *agency*, oldest first, at most one per order key, for *ttl* seconds.
+
+        A key whose older call is queued, sending, in doubt or dead gives nothing newer. Each lease raises the fence.
+        """
+        ...
+
+    async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
+        """Extend leases; return the ids that are still this node's."""
+        ...
+
+    async def give_back(self, node: str, calls: Sequence[str]) -> None:
+        """End leases of calls that were not sent; they are ready again at once, with the same attempts."""
+        ...
+
+    async def begin(self, call_id: str, fence: int, node: str) -> int | None:
+        """
+        Write `sending` and an exchange row, only if the call is still queued under *fence*; return the exchange number.
+
+        None: somebody else moved it; give the permit back unsent. Also serves an interactive call between attempts.
+        """
+        ...
+
+    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
+        """Record an exchange that verifies an `in_doubt` call, raising its fence; return (fence, exchange number)."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Apply how an exchange ended, in one commit with its exchange row, references, answer and journal entry."""
+        ...
+
+    async def end(self, call_id: str, state: State, cause: str) -> bool:
+        """End a call that has no exchange on the wire: `expired`, `dead`; False if it moved meanwhile."""
+        ...
+
+    async def cancel(self, call_id: str, caller: str) -> State | None:
+        """Cancel if queued and not interactive-in-flight; return the state it is in afterwards, None if unknown to *caller*."""
+        ...
+
+    async def get(self, call_id: str, caller: str | None = None) -> Record | None:
+        """Read one call; with *caller*, only its own."""
+        ...
+
+    async def find(self, sought: Sought) -> Sequence[Record]:
+        """List calls, newest first."""
+        ...
+
+    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        """List calls `in_doubt` whose due_at has passed *not_after*, oldest first, for verification."""
+        ...
+
+    async def recover(self, node: str) -> Recovered:
+        """Apply the crash rules of design section 5 to rows of *node* itself and to rows with expired leases."""
+        ...
+
+    async def occupied(self, since: float) -> Sequence[Occupied]:
+        """List exchanges begun after *since* that may still run at their agency, to rebuild ghost slots."""
+        ...
+
+    async def sent_on_day(self, agency: str, day: str) -> int:
+        """Count exchanges begun on *day* (`yyyy-mm-dd`, +07:00) for the day quota."""
+        ...
+
+    async def backlog(self, agency: str) -> int:
+        """Count durable calls of *agency* that are queued or sending."""
+        ...
+
+    async def next_due(self, agency: str) -> float | None:
+        """Return the earliest due_at of queued durable calls of *agency* that are not leased, or None."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,55 @@
+# Bare `make` prints this help. Every target does all of its own set-up: nothing but Python 3.11+ and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types layers pytest bench lock wheel clean
+
+help:  ## show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## two agencies, one hub: watch calls go through, an agency hang, the hub be killed
+	@$(BIN)/hub demo
+
+test: lint types layers pytest  ## everything that must be green
+
+lint: $(STAMP)  ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy --strict
+	@$(BIN)/mypy
+
+layers: $(STAMP)  ## who may import whom
+	@$(BIN)/lint-imports
+
+pytest: $(STAMP)  ## all tests, warnings are errors
+	@$(BIN)/pytest -n auto
+
+check: $(STAMP)  ## check every connector folder
+	@$(BIN)/hub check
+
+bench: $(STAMP)  ## what the hub costs, beside its peers, in one run
+	@$(BIN)/python -m bench.overhead
+
+wheel: $(STAMP)  ## build the wheel into dist/
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+lock:  ## renew requirements.lock from pyproject.toml (needs `uv` on PATH)
+	@uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 --extra server --extra dev pyproject.toml -o requirements.new
+	@{ echo '# Every library of hub and tests, pinned with hashes. Made by `make lock`; do not edit.'; cat requirements.new; } > requirements.lock
+	@rm requirements.new
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -37,7 +37,14 @@ class HubError(Exception):
     status: ClassVar[int] = 500
     vi: ClassVar[str] = "Trục liên thông không thực hiện được yêu cầu."
 
-    def __init__(self, detail: str = "", *, retry_after: float | None = None, faults: Sequence[RequestFault] = (), call: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        faults: Sequence[RequestFault] = (),
+        call: str | None = None,
+    ) -> None:
         self.detail = detail
         """What this occurrence adds to the docstring; never a personal value."""
         self.retry_after = retry_after

@@ -15,12 +15,22 @@ class Observer(Protocol):
         ...
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,
     ) -> None:
         """An exchange ended. *blame* is caller, hub, agency, route, auth or contract."""
         ...
 
-    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str
+    ) -> None:
         """A call reached a state that lasts. *overhead* is seconds in the hub that were neither waiting nor agency."""
         ...
 

@@ -1,7 +1,8 @@
 """
 What can be observed, as one protocol: the engine tells, `metrics.py` counts and `logs.py` writes lines.
 
-Nothing passed here may hold a personal value or a secret: ids, names, codes, numbers and causes only.
+Nothing passed here may hold a personal value or a secret: ids, names, codes, numbers and causes only. `Fan` tells
+several observers; `Silent` is the observer of tests and tools that watch nothing.
 """
 
 from typing import Protocol
@@ -47,9 +48,77 @@ class Observer(Protocol):
         ...
 
     def lane(self, agency: str, numbers: dict[str, float]) -> None:
-        """Current numbers of a lane, by metric name without prefix, e.g. `queue_calls`, `concurrency_in_use`."""
+        """
+        Current numbers of a lane, by metric name without prefix, e.g. `concurrency_in_use`.
+
+        Labels other than the agency follow after slashes, in the order of `metrics.METRICS`:
+        `queue_calls/counter/interactive`, `breaker_state/lookup_citizen`, `hold_seconds/busy`.
+        """
         ...
 
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
+
+
+class Silent:
+    """Watches nothing. Derive from it to observe one thing only."""
+
+    def admission(self, agency: str, cls: str, decision: str, reason: str) -> None: ...
+
+    def exchange(
+        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+    ) -> None: ...
+
+    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None: ...
+
+    def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None: ...
+
+    def hold(self, agency: str, cause: str, seconds: float | None) -> None: ...
+
+    def commit(self, seconds: float, statements: int) -> None: ...
+
+    def lane(self, agency: str, numbers: dict[str, float]) -> None: ...
+
+    def fault(self, what: str, error: BaseException) -> None: ...
+
+
+class Fan:
+    """Tells every observer, in the order given."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
+        for observer in self._observers:
+            observer.admission(agency, cls, decision, reason)
+
+    def exchange(
+        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+    ) -> None:
+        for observer in self._observers:
+            observer.exchange(call, agency, operation, outcome, blame, cause, seconds, traceparent)
+
+    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+        for observer in self._observers:
+            observer.call_ended(call, agency, operation, state, cause, overhead, traceparent)
+
+    def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None:
+        for observer in self._observers:
+            observer.drift(agency, operation, places)
+
+    def hold(self, agency: str, cause: str, seconds: float | None) -> None:
+        for observer in self._observers:
+            observer.hold(agency, cause, seconds)
+
+    def commit(self, seconds: float, statements: int) -> None:
+        for observer in self._observers:
+            observer.commit(seconds, statements)
+
+    def lane(self, agency: str, numbers: dict[str, float]) -> None:
+        for observer in self._observers:
+            observer.lane(agency, numbers)
+
+    def fault(self, what: str, error: BaseException) -> None:
+        for observer in self._observers:
+            observer.fault(what, error)

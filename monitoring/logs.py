@@ -1,0 +1,164 @@
+"""
+One JSON line per event, with call id and traceparent. What `FIELDS` does not declare cannot be written.
+
+Redaction is by construction: every field is an id, a name, a code, a number or a cause; an error is written as its
+kind and the places it passed through, never its message, and a line of a library without its arguments.
+"""
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import PurePath
+from typing import BinaryIO, Final
+
+from pydantic_core import to_json
+
+FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "refusals": ("agency", "class", "reason", "count"),
+    "exchange": ("call", "agency", "operation", "outcome", "blame", "cause", "seconds", "traceparent"),
+    "call": ("call", "agency", "operation", "state", "cause", "overhead", "traceparent"),
+    "drift": ("agency", "operation", "places"),
+    "hold": ("agency", "cause", "seconds"),
+    "fault": ("what", "kind", "at"),
+    "library": ("logger", "level", "says", "kind", "at"),
+    "ready": ("listen", "admin", "agencies", "version"),
+    "stopping": ("seconds",),
+    "stopped": (),
+    "lines_lost": ("count",),
+}
+"""Every event and its fields, in the order in which `LineWriter.event` takes their values."""
+
+HANOI: Final = timezone(timedelta(hours=7))
+REFUSALS_EVERY: Final = 10.0
+"""Seconds between two lines about refusals of one lane and reason: a flood must not become a flood of lines."""
+
+
+class LineWriter:
+    """
+    Writes lines from a thread of its own, ten times a second, so that a slow disk or pipe never stops the loop.
+
+    At most *most* lines wait; what comes beyond is dropped, counted, and told in a line `lines_lost`.
+    """
+
+    def __init__(self, out: BinaryIO, now: Callable[[], float], most: int = 10_000) -> None:
+        self._out = out
+        self._now = now
+        self._most = most
+        self._lines: list[bytes] = []
+        self._lost = 0
+        self._second = (-1, "")
+        self._stop = threading.Event()
+        self._writing = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="log lines", daemon=True)
+        self._thread.start()
+
+    def event(self, event: str, *values: object) -> None:
+        """Queue one line: *values* in the order of `FIELDS[event]`. Strings, numbers, None and tuples of these."""
+        if len(self._lines) >= self._most:
+            self._lost += 1
+            return
+        line: dict[str, object] = {"at": self._moment(), "event": event}
+        line.update(zip(FIELDS[event], values, strict=True))
+        self._lines.append(to_json(line))
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        with self._writing:
+            lines, self._lines = self._lines, []
+            lost, self._lost = self._lost, 0
+            if lost:
+                lines.append(to_json({"at": self._moment(), "event": "lines_lost", "count": lost}))
+            if not lines:
+                return
+            try:
+                self._out.write(b"\n".join(lines) + b"\n")
+                self._out.flush()
+            except (OSError, ValueError):  # nobody reads us any more; the hub's work is not to write lines
+                self._lost += len(lines)
+
+    def close(self) -> None:
+        """Write what waits and end the thread. Idempotent."""
+        self._stop.set()
+        self._thread.join()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            self.flush()
+
+    def _moment(self) -> str:
+        now = self._now()
+        second = int(now)
+        if self._second[0] != second:
+            self._second = (second, datetime.fromtimestamp(second, UTC).astimezone(HANOI).strftime("%Y-%m-%dT%H:%M:%S"))
+        return f"{self._second[1]}.{int((now - second) * 1000):03d}+07:00"
+
+
+class LogLines:
+    """An observer that writes lines; refusals are counted and told every ten seconds, commits and numbers not at all."""
+
+    def __init__(self, writer: LineWriter, monotonic: Callable[[], float]) -> None:
+        self._writer = writer
+        self._monotonic = monotonic
+        self._refused: dict[tuple[str, str, str], tuple[int, float]] = {}
+
+    def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
+        if decision == "accepted":
+            return
+        key = (agency, cls, reason)
+        count, told = self._refused.get(key, (0, float("-inf")))
+        now = self._monotonic()
+        if now - told < REFUSALS_EVERY:
+            self._refused[key] = (count + 1, told)
+            return
+        self._writer.event("refusals", agency, cls, reason, count + 1)
+        self._refused[key] = (0, now)
+
+    def exchange(
+        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+    ) -> None:
+        self._writer.event("exchange", call, agency, operation, outcome, blame, cause, round(seconds, 4), traceparent)
+
+    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+        self._writer.event("call", call, agency, operation, state, cause, round(overhead, 5), traceparent)
+
+    def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None:
+        self._writer.event("drift", agency, operation, places)
+
+    def hold(self, agency: str, cause: str, seconds: float | None) -> None:
+        self._writer.event("hold", agency, cause, seconds)
+
+    def commit(self, seconds: float, statements: int) -> None: ...
+
+    def lane(self, agency: str, numbers: dict[str, float]) -> None: ...
+
+    def fault(self, what: str, error: BaseException) -> None:
+        self._writer.event("fault", what, *kind_and_places(error))
+
+
+class LibraryLines(logging.Handler):
+    """Takes the lines of libraries: logger, level, the message before its arguments are filled in, kind of error."""
+
+    def __init__(self, writer: LineWriter, level: int = logging.WARNING) -> None:
+        super().__init__(level)
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        kind, places = kind_and_places(error) if error else ("", (f"{record.filename}:{record.lineno} {record.funcName}",))
+        # A message without arguments may have been put together before it was logged, of anything: its place says enough.
+        says = record.msg[:200] if record.args and isinstance(record.msg, str) else ""
+        self._writer.event("library", record.name, record.levelname, says, kind, places)
+
+
+def kind_and_places(error: BaseException) -> tuple[str, tuple[str, ...]]:
+    """Return the class of *error* and of what caused it, and the last five places it passed, as `file:line function`."""
+    kinds = [type(error).__name__]
+    cause = error.__cause__ or error.__context__
+    while cause is not None and len(kinds) < 4:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return " < ".join(kinds), tuple(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)

@@ -1,0 +1,128 @@
+"""
+Every metric of the hub, declared in one list, and the observer that feeds them. Alerts and dashboards name only these.
+
+Children (one per set of label values) are kept, because looking one up costs three times as much as counting.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SHORT = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds inside the hub: half a millisecond to five seconds."""
+LONG = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+"""Seconds at an agency: ten milliseconds to two minutes, the longest a caller may wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name, what sort it is, its labels in order, and the question it answers."""
+
+    name: str
+    sort: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    answers: str
+    buckets: tuple[float, ...] = SHORT
+
+
+METRICS = (
+    Metric("hub_calls_total", "counter", ("agency", "operation", "state"), "How many calls reached each state that lasts?"),
+    Metric("hub_admission_total", "counter", ("agency", "class", "decision", "reason"), "How many calls were let in or refused, and why?"),
+    Metric("hub_inbound_total", "counter", ("agency", "notice", "decision"), "How many notices came, and were they taken?"),
+    Metric("hub_predicted_wait_seconds", "gauge", ("agency", "class"), "How long would a call wait that came now?"),
+    Metric("hub_queue_calls", "gauge", ("agency", "class", "line"), "How many calls wait, interactive or in the backlog?"),
+    Metric("hub_queue_oldest_age_seconds", "gauge", ("agency", "class", "line"), "How long has the oldest call waited?"),
+    Metric("hub_exchange_seconds", "histogram", ("agency", "operation", "outcome"), "How long do exchanges take?", LONG),
+    Metric("hub_exchanges_total", "counter", ("agency", "operation", "outcome", "blame"), "How do exchanges end, and by whose doing?"),
+    Metric("hub_concurrency_limit", "gauge", ("agency",), "How many exchanges at once may there be now?"),
+    Metric("hub_concurrency_in_use", "gauge", ("agency",), "How many exchanges are on the wire, cut ones included?"),
+    Metric("hub_rate_limit", "gauge", ("agency",), "How many exchanges a second may there be now?"),
+    Metric("hub_day_quota_remaining", "gauge", ("agency",), "How many exchanges are left today?"),
+    Metric("hub_retry_budget", "gauge", ("agency",), "How many repeats may be made now?"),
+    Metric("hub_breaker_state", "gauge", ("agency", "operation"), "Is an operation being spared? 0 closed, 1 probing, 2 open."),
+    Metric("hub_hold_seconds", "gauge", ("agency", "cause"), "For how long is a lane still stopped? +Inf: until resumed."),
+    Metric("hub_route_hold_seconds", "gauge", ("route", "cause"), "For how long is a route still stopped?"),
+    Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
+    Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
+    Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
+    Metric("hub_drift_total", "counter", ("agency", "operation"), "How often does a live reply differ from the pinned contract?"),
+    Metric("hub_store_commit_seconds", "histogram", (), "How long do commits take?"),
+    Metric("hub_loop_lag_seconds", "histogram", (), "How late does the event loop run what is due?"),
+    Metric("hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"),
+)
+"""All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
+
+_SORTS: dict[str, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+
+
+class Metrics:
+    """An observer that counts. *monotonic* in seconds tells how much of a hold is left when somebody looks."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._registry = CollectorRegistry()
+        self._families = {metric.name: self._family(metric) for metric in METRICS}
+        self._labels = {metric.name: metric.labels for metric in METRICS}
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._holds: dict[tuple[str, str], float] = {}
+
+    def _family(self, metric: Metric) -> Any:
+        extra: dict[str, Any] = {"buckets": metric.buckets} if metric.sort == "histogram" else {}
+        return _SORTS[metric.sort](metric.name, metric.answers, metric.labels, registry=self._registry, **extra)
+
+    def child(self, name: str, *values: str) -> Any:
+        """Return the counter, gauge or histogram of *name* for these label values, made once."""
+        key = (name, *values)
+        child = self._children.get(key)
+        if child is None:
+            family = self._families[name]
+            child = self._children[key] = family.labels(*values) if self._labels[name] else family
+        return child
+
+    def exposition(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        now = self._monotonic()
+        for (agency, cause), until in self._holds.items():
+            self.child("hub_hold_seconds", agency, cause).set(max(0.0, until - now))
+        return generate_latest(self._registry)
+
+    def loop_lag(self, seconds: float) -> None:
+        """The event loop ran a timer *seconds* late."""
+        self.child("hub_loop_lag_seconds").observe(seconds)
+
+    def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
+        self.child("hub_admission_total", agency, cls, decision, reason).inc()
+
+    def exchange(
+        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str  # noqa: ARG002 - a log line names them
+    ) -> None:
+        self.child("hub_exchanges_total", agency, operation, outcome, blame).inc()
+        self.child("hub_exchange_seconds", agency, operation, outcome).observe(seconds)
+
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str  # noqa: ARG002 - a log line names them
+    ) -> None:
+        self.child("hub_calls_total", agency, operation, state).inc()
+        self.child("hub_overhead_seconds").observe(overhead)
+
+    def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None:  # noqa: ARG002 - a log line names them
+        self.child("hub_drift_total", agency, operation).inc()
+
+    def hold(self, agency: str, cause: str, seconds: float | None) -> None:
+        self._holds[agency, cause] = float("inf") if seconds is None else self._monotonic() + seconds
+
+    def commit(self, seconds: float, statements: int) -> None:  # noqa: ARG002 - the time is what matters
+        self.child("hub_store_commit_seconds").observe(seconds)
+
+    def lane(self, agency: str, numbers: dict[str, float]) -> None:
+        for name, number in numbers.items():
+            name, *labels = name.split("/")
+            name = "hub_" + name
+            if name == "hub_hold_seconds":
+                self._holds[agency, labels[0]] = self._monotonic() + number
+            elif name in self._labels:  # an engine newer than this list must not stop the counting
+                self.child(name, *((agency, *labels) if self._labels[name][0] == "agency" else labels)).set(number)
+
+    def fault(self, what: str, error: BaseException) -> None: ...

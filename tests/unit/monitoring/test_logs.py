@@ -1,0 +1,126 @@
+"""Lines are JSON, carry call and trace, and cannot carry a person's data."""
+
+import io
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from monitoring.logs import FIELDS, LibraryLines, LineWriter, LogLines
+
+NAME = "Nguyễn Thị Mẫu"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Sink(io.BytesIO):
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+def test_an_exchange_is_one_line_with_call_and_trace() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 1_795_400_000.25)
+    LogLines(writer, lambda: 0.0).exchange("c1", "police", "lookup_citizen", "in_doubt", "agency", "timeout", 1.23456, TRACE)
+    writer.close()
+    assert sink.lines() == [
+        {
+            "at": "2026-11-23T09:13:20.250+07:00",
+            "event": "exchange",
+            "call": "c1",
+            "agency": "police",
+            "operation": "lookup_citizen",
+            "outcome": "in_doubt",
+            "blame": "agency",
+            "cause": "timeout",
+            "seconds": 1.2346,
+            "traceparent": TRACE,
+        }
+    ]
+
+
+def test_an_undeclared_field_cannot_be_written() -> None:
+    writer = LineWriter(Sink(), lambda: 0.0)
+    with pytest.raises(ValueError, match="zip"):
+        writer.event("hold", "police", "busy", 3.0, NAME)
+    with pytest.raises(KeyError):
+        writer.event("payload", NAME)
+    writer.close()
+
+
+def test_a_flood_of_refusals_is_one_line_per_ten_seconds_with_their_number() -> None:
+    sink, now = Sink(), [0.0]
+    writer = LineWriter(sink, lambda: 0.0)
+    lines = LogLines(writer, lambda: now[0])
+    for _ in range(1000):
+        lines.admission("police", "bulk", "refused", "lane.full")
+    lines.admission("police", "bulk", "accepted", "")
+    now[0] = 10.0
+    lines.admission("police", "bulk", "refused", "lane.full")
+    writer.close()
+    assert [line["count"] for line in sink.lines()] == [1, 1000]
+
+
+def test_an_error_is_written_as_kind_and_place_without_its_message() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    try:
+        try:
+            raise KeyError(NAME)
+        except KeyError as cause:
+            raise ValueError(NAME) from cause
+    except ValueError as error:
+        LogLines(writer, lambda: 0.0).fault("store", error)
+    writer.close()
+    (line,) = sink.lines()
+    assert (line["what"], line["kind"]) == ("store", "ValueError < KeyError")
+    assert line["at"][0].startswith("test_logs.py:")
+    assert NAME.encode() not in sink.getvalue()
+    assert b"M\\u1eabu" not in sink.getvalue()
+
+
+def test_a_line_of_a_library_has_neither_its_arguments_nor_a_finished_message() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    handler = LibraryLines(writer)
+    logger = logging.Logger("some.library")
+    logger.addHandler(handler)
+    logger.warning("cannot read %s", NAME)
+    logger.warning(f"cannot read {NAME}")
+    try:
+        raise RuntimeError(NAME)
+    except RuntimeError:
+        logger.error(f"Task failed: {sys.exc_info()[1]!r}", exc_info=True)
+    writer.close()
+    first, second, third = sink.lines()
+    assert first["says"] == "cannot read %s"
+    assert second["says"] == ""
+    assert third["kind"] == "RuntimeError"
+    assert "Mẫu" not in sink.getvalue().decode()
+
+
+def test_a_reader_that_stalls_costs_lines_and_says_how_many() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0, most=3)
+    with writer._writing:  # as if the thread hung in a write
+        for _ in range(5):
+            writer.event("stopped")
+    writer.close()
+    assert [line["event"] for line in sink.lines()] == ["stopped", "stopped", "stopped", "lines_lost"]
+    assert sink.lines()[-1]["count"] == 2
+
+
+def test_a_closed_reader_is_survived() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    sink.close()
+    writer.event("stopped")
+    writer.flush()
+    writer.close()
+
+
+def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
+    allowed = {"agency", "class", "reason", "count", "call", "operation", "outcome", "blame", "cause", "seconds", "traceparent", "state"}
+    allowed |= {"overhead", "places", "what", "kind", "at", "logger", "level", "says", "listen", "admin", "agencies", "version"}
+    assert {field for fields in FIELDS.values() for field in fields} == allowed

@@ -1,0 +1,79 @@
+"""
+The agency-neutral shapes that callers and mappings speak. The list below is the whole of them; start with `citizen.py`.
+
+Importing this needs pydantic and python-stdnum only, so that a caller's software can use the models without the hub.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import BaseModel
+
+from mappings.canonical.address import Address
+from mappings.canonical.citizen import Citizen, CitizenQuery, Verification
+from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
+from mappings.canonical.partial_date import PartialDate
+from mappings.canonical.procedure import Procedure, ProcedureQuery
+from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
+
+CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {
+        "Citizen@1": Citizen,
+        "CitizenQuery@1": CitizenQuery,
+        "Verification@1": Verification,
+        "Address@1": Address,
+        "Dossier@1": Dossier,
+        "DossierQuery@1": DossierQuery,
+        "ProcessingStep@1": ProcessingStep,
+        "Procedure@1": Procedure,
+        "ProcedureQuery@1": ProcedureQuery,
+    }
+)
+"""Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
+
+IDENTITY: Mapping[str, str] = MappingProxyType(
+    {
+        "Citizen@1": "citizen_id",
+        "CitizenQuery@1": "citizen_id",
+        "Dossier@1": "code",
+        "DossierQuery@1": "code",
+        "ProcessingStep@1": "dossier",
+        "Procedure@1": "code",
+        "ProcedureQuery@1": "code",
+    }
+)
+"""The field that says which one it is; a query and what it finds share its value. Models not listed have none."""
+
+
+def canonical_name(model: type[BaseModel]) -> str:
+    """
+    Return the versioned name of *model*, e.g. `Citizen@1`.
+
+    Raises:
+        KeyError: It is a part of a model or no canonical model at all.
+    """
+    for name, known in CANONICAL.items():
+        if known is model:
+            return name
+    raise KeyError(model.__name__)
+
+
+__all__ = [
+    "CANONICAL",
+    "IDENTITY",
+    "MASK",
+    "Address",
+    "Citizen",
+    "CitizenQuery",
+    "Dossier",
+    "DossierQuery",
+    "PartialDate",
+    "Procedure",
+    "ProcedureQuery",
+    "ProcessingStep",
+    "Verification",
+    "canonical_name",
+    "is_personal",
+    "mask",
+    "personal_paths",
+]

@@ -1,0 +1,79 @@
+"""
+How Vietnamese text is cleaned and compared. Read by every canonical field; `values_text.py` offers it to mappings.
+
+Two spellings of one name may differ in code points without differing to the eye: NFC and NFD, hoà and hòa,
+Đ (U+0110) and the Icelandic Ð (U+00D0) that old fonts leave behind. Each function here settles one of these.
+"""
+
+import re
+import unicodedata
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_SPACES = re.compile(r"\s+")
+_ICELANDIC_TO_VIETNAMESE = str.maketrans({"Ð": "Đ", "ð": "đ"})
+_D_WITHOUT_STROKE = str.maketrans({"Đ": "D", "đ": "d", "Ð": "D", "ð": "d"})
+_TONES = ("\u0300", "\u0301", "\u0303", "\u0309", "\u0323")  # huyền, sắc, ngã, hỏi, nặng
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def clean(text: str) -> str:
+    """
+    Return *text* in NFC without surrounding white space.
+
+    Raises:
+        ValueError: A control character or lone surrogate is inside, which neither XML nor an agency's database takes.
+    """
+    text = text.strip()
+    if not text.isascii():
+        text = _nfc(text)
+    if _FORBIDDEN.search(text):
+        raise ValueError("text holds a control character, which no agency accepts")
+    return text
+
+
+def clean_name(text: str) -> str:
+    """Return *text* cleaned, with single spaces and with U+00D0 (Ð) made the Vietnamese Đ. Raises as `clean` does."""
+    return _SPACES.sub(" ", clean(text)).translate(_ICELANDIC_TO_VIETNAMESE)
+
+
+def upper_name(text: str) -> str:
+    """Return a name as the population database wants it: upper case with accents, single spaces, NFC."""
+    return _nfc(clean_name(text).upper())
+
+
+def without_accents(text: str) -> str:
+    """Return *text* in plain Latin letters, case kept. đ is mapped by hand because NFD does not decompose it."""
+    apart = unicodedata.normalize("NFD", clean(text).translate(_D_WITHOUT_STROKE))
+    return _nfc("".join(letter for letter in apart if not unicodedata.combining(letter)))
+
+
+def comparison_key(name: str) -> str:
+    """
+    Return what two spellings of one name have in common: upper-case letters and digits without accents.
+
+    "Nguyễn Văn Hoà", "NGUYỄN  VĂN HÒA" and "nguyen-van-hoa" share one key. Different people may share a key too,
+    so it may find a record, never prove one.
+    """
+    return "".join(letter for letter in without_accents(name).upper() if letter.isalnum())
+
+
+def _tone_moves() -> dict[str, str]:
+    """Return each vowel pair with the tone on its second letter (hoà) beside the same pair with it on the first (hòa)."""
+    moves = {}
+    for first, second in ("oa", "oe", "uy"):
+        for tone in _TONES:
+            for a, b in ((first, second), (first.upper(), second), (first.upper(), second.upper())):
+                moves[_nfc(a + b + tone)] = _nfc(a + tone + b)
+    return moves
+
+
+_TONE_MOVES = _tone_moves()
+_LATE_TONE = re.compile(rf"(?<![qQ])(?:{'|'.join(_TONE_MOVES)})(?!\w)")
+
+
+def unified_tones(text: str) -> str:
+    """Return *text* with the tone of open oa, oe, uy on the first vowel (hoà -> hòa), for exact comparison of spellings."""
+    return _LATE_TONE.sub(lambda pair: _TONE_MOVES[pair[0]], clean(text))

@@ -1,0 +1,193 @@
+"""
+What an installation decides, as one frozen model: `hub.toml`, then the environment over it. Used by `app.py`.
+
+Every key is declared once, below. `HUB__AGENCIES__POLICE__BASE_URL` overrides `[agencies.police] base_url`. Secrets are
+references (`env:`, `file:`, `cmd:`), followed when the hub is built (`references.py`) and masked when printed.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from connectors.kit.table_faults import faults_of, read_toml
+from mappings.errors import FileFault, FilesRefused
+
+PREFIX = "HUB__"
+MASK = "***"
+REFERENCES = ("env:", "file:", "cmd:")
+
+
+class Table(BaseModel):
+    """A table of `hub.toml`: unknown keys and wrong types are faults."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def _number(value: object) -> object:
+    """Read a number or a list that the environment gave as text."""
+    if isinstance(value, str):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Address: TypeAlias = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+"""`host:port`; port 0 takes a free one."""
+Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+
+
+class Hub(Table):
+    """The process itself: where it listens and where it keeps its records."""
+
+    listen: Address = Field("127.0.0.1:8080", description="Where callers reach the hub", examples=["0.0.0.0:8080"])
+    admin: Address = Field("127.0.0.1:9108", description="Where operators reach the admin doors and /metrics", examples=["127.0.0.1:9108"])
+    admin_key: str = Field(
+        "", description="Key of the admin doors, by reference; without one a key is made and kept beside an SQLite store", examples=["env:HUB_ADMIN"]
+    )
+    store: str = Field("sqlite:///hub.db", pattern=r"^sqlite:///.+", description="Where calls are kept", examples=["sqlite:///hub.db"])
+    request_bytes: Count = Field(10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760])
+    node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
+
+
+class RouteContract(Table):
+    """How much a road can bear that several agencies share."""
+
+    calls_per_second: Number = Field(description="Calls a second over all its agencies", examples=[30.0])
+    calls_at_once: Count = Field(description="Calls under way at one moment over all its agencies", examples=[20])
+    calls_per_day: Count | None = Field(None, description="Calls a calendar day (+07:00)", examples=[200_000])
+
+
+class Route(Table):
+    """A road that several agencies share. An agency without a route has one of its own."""
+
+    kind: Literal["direct"] = Field("direct", description="How the road is taken", examples=["direct"])
+    contract: RouteContract = Field(description="How much it can bear")
+
+
+class ScheduledAs(Table):
+    """On whose behalf the hub itself asks an agency."""
+
+    officer: str = Field(description="Id of the register of officers", examples=["hub-duty"])
+    unit: str = Field(description="Id of the register of units", examples=["H32"])
+
+
+class AgencyEntry(BaseModel):
+    """One agency. What is not declared here is a setting of its connector, checked against the connector's manifest."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, str]
+
+    connector: Name | None = Field(None, description="Folder of its kind; of the same name unless given", examples=["water"])
+    route: Name | None = Field(None, description="The road it shares, from [routes]", examples=["lgsp"])
+    base_url: str = Field(pattern=r"^https?://[^\s?#]+$", description="Where the agency is", examples=["https://lgsp.example/dancu"])
+    ca_file: str | None = Field(None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"])
+    scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
+    contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field({}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}])
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The connector's settings as written, references not followed."""
+        return self.__pydantic_extra__
+
+
+class Settings(Table):
+    """Everything an installation decides."""
+
+    hub: Hub = Field(Hub(), description="The process itself")
+    routes: dict[Name, Route] = Field({}, description="Roads that agencies share")
+    agencies: dict[Name, AgencyEntry] = Field({}, description="The agencies this hub calls")
+
+    folder: Path = Field(Path(), exclude=True, description="Where the file lies; relative paths start there", examples=["."])
+
+    def path(self, text: str) -> Path:
+        """Return *text* as a path; a relative one starts where `hub.toml` lies."""
+        return self.folder / text
+
+    def store_file(self) -> Path:
+        """Return the file of the embedded store."""
+        return self.path(self.hub.store.removeprefix("sqlite:///"))
+
+
+def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """
+    Read *file*, else what `HUB_CONFIG` names, else `hub.toml` here; then lay the environment over it.
+
+    Raises:
+        FilesRefused: Every fault of file and environment at once, with key path or variable and the nearest known key.
+    """
+    path = file or Path(environ.get("HUB_CONFIG") or "hub.toml")
+    given = {tuple(name[len(PREFIX) :].lower().split("__")): name for name in sorted(environ) if name.startswith(PREFIX)}
+    lines = {} if given and not path.exists() else read_toml(path.absolute())
+    faults = _overlay(lines, {keys: environ[name] for keys, name in given.items()}, given)
+    lines["folder"] = path.absolute().parent
+    try:
+        settings = Settings.model_validate(lines)
+    except ValidationError as error:
+        faults += faults_of(error, Settings, path.name)
+    else:
+        faults += _unknown_routes(settings, path.name)
+    if faults:
+        raise FilesRefused([_from_environment(fault, given) for fault in faults])
+    return settings
+
+
+def _overlay(lines: dict[str, Any], values: Mapping[tuple[str, ...], str], given: Mapping[tuple[str, ...], str]) -> list[FileFault]:
+    faults = []
+    for keys, text in values.items():
+        table: Any = lines
+        for key in keys[:-1]:
+            table = table.setdefault(key, {}) if isinstance(table, dict) else None
+        if isinstance(table, dict) and len(keys) > 1 and all(keys):
+            table[keys[-1]] = text
+        else:
+            faults.append(FileFault(given[keys], "", "names no key; write it as HUB__HUB__LISTEN or HUB__AGENCIES__POLICE__BASE_URL"))
+    return faults
+
+
+def _unknown_routes(settings: Settings, file: str) -> list[FileFault]:
+    known = ", ".join(sorted(settings.routes)) or "none yet"
+    return [
+        FileFault(file, f"agencies.{name}.route", f"is not in [routes]; known there: {known}")
+        for name, agency in settings.agencies.items()
+        if agency.route is not None and agency.route not in settings.routes
+    ]
+
+
+def _from_environment(fault: FileFault, given: Mapping[tuple[str, ...], str]) -> FileFault:
+    variable = given.get(tuple(fault.key.split(".")))
+    return FileFault(variable, "", fault.says) if variable else fault
+
+
+def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+    """
+    Return the settings as a table to print: no secret, no password in an address.
+
+    *plain* names, per agency, the settings that its connector declares as not secret; any other is masked. A reference
+    is shown as it is written, since it only says where the secret lies.
+    """
+    table = settings.model_dump(mode="json", exclude_none=True, exclude={"folder"})
+    table["hub"]["admin_key"] = _mask(settings.hub.admin_key)
+    for name, agency in settings.agencies.items():
+        entry = table["agencies"][name]
+        entry["base_url"] = without_password(agency.base_url)
+        shown = plain.get(name, frozenset())
+        entry.update({key: value if key in shown else _mask(value) for key, value in agency.settings.items()})
+    return table
+
+
+def _mask(value: str) -> str:
+    return value if not value or (value.startswith(REFERENCES) and not value.startswith("cmd:")) else MASK
+
+
+def without_password(url: str) -> str:
+    """Return *url* with what stands before the `@` masked."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}")) if "@" in parts.netloc else url

@@ -1,0 +1,156 @@
+"""Settings say everything that is wrong at once, and never show a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from hub.references import NotFollowed, follow
+from hub.settings import Settings, load_settings, masked
+from mappings.errors import FilesRefused
+
+GOOD = """
+[hub]
+listen = "0.0.0.0:8080"
+[routes.lgsp]
+kind = "direct"
+contract = { calls_per_second = 30, calls_at_once = 20 }
+[agencies.police]
+route = "lgsp"
+base_url = "https://user:hunter2@lgsp.example/dancu"
+service_code = "0123"
+secret_key = "env:C06_SECRET"
+password = "in-the-open"
+contract = { calls_per_second = 5 }
+"""
+
+
+def load(folder: Path, text: str, **environ: str) -> Settings:
+    file = folder / "hub.toml"
+    file.write_text(text, "utf-8")
+    return load_settings(environ, file)
+
+
+def faults(folder: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(FilesRefused) as refused:
+        load(folder, text, **environ)
+    return [str(fault) for fault in refused.value.faults]
+
+
+def test_a_file_is_read_into_one_frozen_model(tmp_path: Path) -> None:
+    settings = load(tmp_path, GOOD)
+    police = settings.agencies["police"]
+    assert settings.hub.listen == "0.0.0.0:8080"
+    assert settings.hub.request_bytes == 10 * 1024 * 1024
+    assert police.settings == {"service_code": "0123", "secret_key": "env:C06_SECRET", "password": "in-the-open"}
+    assert police.contract == {"calls_per_second": 5}
+    assert settings.store_file() == tmp_path / "hub.db"
+
+
+def test_any_key_is_overridable_by_the_environment(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        GOOD,
+        HUB__AGENCIES__POLICE__BASE_URL="https://other.example",
+        HUB__AGENCIES__POLICE__SERVICE_CODE="0456",
+        HUB__AGENCIES__POLICE__CONTRACT__CALLS_PER_SECOND="2.5",
+        HUB__AGENCIES__TAX__BASE_URL="https://tax.example",
+        HUB__HUB__REQUEST_BYTES="1000",
+        HUB__ROUTES__LGSP__CONTRACT__CALLS_AT_ONCE="4",
+    )
+    police = settings.agencies["police"]
+    assert police.base_url == "https://other.example"
+    assert police.settings["service_code"] == "0456"
+    assert police.contract == {"calls_per_second": 2.5}
+    assert settings.agencies["tax"].base_url == "https://tax.example"
+    assert settings.hub.request_bytes == 1000
+    assert settings.routes["lgsp"].contract.calls_at_once == 4
+
+
+def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
+    settings = load_settings({"HUB__HUB__LISTEN": "127.0.0.1:0"}, tmp_path / "none.toml")
+    assert settings.hub.listen == "127.0.0.1:0"
+
+
+def test_without_file_and_environment_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FilesRefused, match="is missing; create it"):
+        load_settings({"HUB_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_all_faults_come_at_once_with_place_and_nearest_key(tmp_path: Path) -> None:
+    said = faults(
+        tmp_path,
+        '[hub]\nlisten = "8080"\nadmn = "127.0.0.1:9108"\n[agencies.police]\nroute = "lgsp"\n[agencies.tax]\nbase_url = "ftp://tax.example"\nuser = 5',
+        HUB__HUB__STORE="mysql://x",
+        HUB__LISTEN="127.0.0.1:1",
+    )
+    text = "\n".join(said)
+    assert "hub.toml [hub.listen]: " in text
+    assert "hub.toml [hub.admn]: is not a known key; did you mean `admin`?" in text
+    assert "hub.toml [agencies.police.base_url]: is missing; write it: Where the agency is" in text
+    assert "hub.toml [agencies.tax.base_url]: " in text
+    assert "hub.toml [agencies.tax.user]: " in text
+    assert "HUB__HUB__STORE: " in text
+    assert "HUB__LISTEN: names no key" in text
+    assert len(said) == 7
+
+
+def test_an_unknown_route_is_a_fault(tmp_path: Path) -> None:
+    said = faults(tmp_path, GOOD.replace('route = "lgsp"', 'route = "ndxp"'))
+    assert said == ["hub.toml [agencies.police.route]: is not in [routes]; known there: lgsp"]
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
+    (said,) = faults(tmp_path, "[hub\n")
+    assert "line 1" in said
+
+
+def test_no_secret_is_printed(tmp_path: Path) -> None:
+    settings = load(tmp_path, GOOD, HUB__HUB__ADMIN_KEY="hunter3")
+    table = masked(settings, {"police": frozenset({"service_code"})})
+    assert "hunter" not in str(table)
+    assert "in-the-open" not in str(table)
+    assert table["agencies"]["police"] == {
+        "route": "lgsp",
+        "base_url": "https://***@lgsp.example/dancu",
+        "contract": {"calls_per_second": 5},
+        "service_code": "0123",
+        "secret_key": "env:C06_SECRET",
+        "password": "***",
+    }
+
+
+def test_references_lead_to_variables_files_and_programs(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from file\n", "utf-8")
+    assert follow("env:A", {"A": "from env"}, tmp_path) == "from env"
+    assert follow("file:secret", {}, tmp_path) == "from file"
+    assert follow("cmd:printf 'from program'", {}, tmp_path) == "from program"
+    assert follow("plain", {}, tmp_path) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("env:A", "the variable A is not set"),
+        ("file:none", "cannot be read"),
+        ("file:empty", "is empty"),
+        ("cmd:false", "did not give a secret"),
+        ("cmd:no-such-program-here", "did not give a secret"),
+        ("cmd:'", "did not give a secret"),
+        ("cmd:true", "printed nothing"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_says_what_to_do(tmp_path: Path, reference: str, says: str) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(NotFollowed, match=says):
+        follow(reference, {}, tmp_path)
+
+
+def test_every_key_is_described() -> None:
+    def described(schema: dict[str, object]) -> None:
+        for name, field in schema.get("properties", {}).items():  # type: ignore[attr-defined]
+            assert field.get("description"), name
+
+    schema = Settings.model_json_schema()
+    described(schema)
+    for inner in schema["$defs"].values():
+        described(inner)

@@ -34,20 +34,28 @@ def _on_text(rule: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(apply)
 
 
-def _written_as(form: re.Pattern[str], says: str) -> BeforeValidator:
-    """Refuse other spellings of a day or moment, such as the seconds since 1970 that pydantic would take as text."""
+def _from_text(form: re.Pattern[str], read: Callable[[str], date], says: str) -> BeforeValidator:
+    """Read a day or moment from text of one form. pydantic alone would also take the seconds since 1970 as text."""
 
     def apply(value: Any) -> Any:
-        if isinstance(value, str) and not form.fullmatch(value):
-            raise ValueError(says)
-        return value
+        if not isinstance(value, str):
+            return value
+        try:
+            if form.fullmatch(value):
+                return read(value)
+        except ValueError:
+            pass
+        raise ValueError(says)
 
     return BeforeValidator(apply)
 
 
 def in_vietnam(moment: datetime) -> datetime:
     """Return *moment* at +07:00 in whole seconds; no agency keeps fractions, and equal moments must stay equal."""
-    return moment.astimezone(VIETNAM).replace(microsecond=0)
+    try:
+        return moment.astimezone(VIETNAM).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("the year is not between 1 and 9999") from None
 
 
 _CLEAN = _on_text(text.clean)
@@ -83,9 +91,11 @@ TwoDigits: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{2}$"), _
 Count: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 Money: TypeAlias = Annotated[int, Field(ge=0, le=10**15)]
 """Whole đồng (VND)."""
-Day: TypeAlias = Annotated[date, _written_as(_DAY, "write a day as 2026-03-15")]
+Day: TypeAlias = Annotated[date, _from_text(_DAY, date.fromisoformat, "write a day as 2026-03-15")]
 Moment: TypeAlias = Annotated[
-    AwareDatetime, AfterValidator(in_vietnam), _written_as(_MOMENT, "write a moment as 2026-03-15T08:30:00+07:00")
+    AwareDatetime,
+    AfterValidator(in_vietnam),
+    _from_text(_MOMENT, datetime.fromisoformat, "write a moment as 2026-03-15T08:30:00+07:00"),
 ]
 """An instant, kept at +07:00 in whole seconds; any other offset is converted."""
 

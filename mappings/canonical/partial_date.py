@@ -36,6 +36,8 @@ class PartialDate:
             raise ValueError("a day needs a month")
         if self.year not in _YEARS:
             raise ValueError("the year is not between 1800 and 2999")
+        if self.month == 0 or self.day == 0:
+            raise ValueError("an unknown month or day is left out, not written as 0")
         date(self.year, self.month or 1, self.day or 1)
 
     @classmethod

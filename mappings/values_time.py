@@ -1,0 +1,201 @@
+"""
+How days and moments are written by the agencies and read back. Offered to mappings by `values.py`, one name per pattern.
+
+Patterns use yyyy MM dd HH mm ss. HH is always the 24-hour clock: one public client wrote `yyyyMMddhhmmss` and filed
+every afternoon as morning, so no pattern here has hh. Agencies without an offset mean +07:00 unless a name says utc.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from mappings.canonical.kinds import VIETNAM, in_vietnam
+from mappings.canonical.partial_date import PartialDate
+
+_FIELDS = {
+    "yyyy": ("year", 4),
+    "MM": ("month", 2),
+    "dd": ("day", 2),
+    "HH": ("hour", 2),
+    "mm": ("minute", 2),
+    "ss": ("second", 2),
+}
+_TOKEN = re.compile("yyyy|MM|dd|HH|mm|ss")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def _reader(pattern: str) -> Callable[[Any], dict[str, int]]:
+    """Return a function from text written as *pattern* to its numbers by name."""
+    groups = _TOKEN.sub(
+        lambda token: "(?P<{}>[0-9]{{{}}})".format(*_FIELDS[token[0]]), re.escape(pattern).replace(r"\-", "-")
+    )
+    form = re.compile(groups)
+
+    def read(text: Any) -> dict[str, int]:
+        found = form.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise ValueError(f"text is not written as {pattern}")
+        return {name: int(digits) for name, digits in found.groupdict().items()}
+
+    return read
+
+
+def _writer(pattern: str) -> Callable[[date], str]:
+    """Return a function from a day or moment to its text as *pattern*."""
+    form = _TOKEN.sub(lambda token: "{{0.{}:0{}d}}".format(*_FIELDS[token[0]]), pattern)
+    return form.format
+
+
+def _day(value: Any) -> date:
+    """Return the whole day that *value* is, so that a date of which only the year is known falls to `year`."""
+    if isinstance(value, PartialDate):
+        if (whole := value.whole()) is not None:
+            return whole
+        raise ValueError("the day is not known")
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError("a day is needed")
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return in_vietnam(value)
+    raise ValueError("a moment with an offset is needed")
+
+
+def write_day(pattern: str) -> Callable[[Any], str]:
+    """Return a function that writes a `date`, or a `PartialDate` of which all is known, as *pattern*."""
+    write = _writer(pattern)
+    return lambda value: write(_day(value))
+
+
+def read_day(pattern: str) -> Callable[[Any], date]:
+    """Return a function that reads a `date` written as *pattern*; a day 00 or month 00 does not fit."""
+    read = _reader(pattern)
+
+    def read_one(text: Any) -> date:
+        numbers = read(text)
+        try:
+            return date(**numbers)
+        except ValueError:
+            raise ValueError(f"no such day, written as {pattern}") from None
+
+    return read_one
+
+
+def write_moment(pattern: str) -> Callable[[Any], str]:
+    """Return a function that writes a moment as *pattern*, at +07:00."""
+    write = _writer(pattern)
+    return lambda value: write(_moment(value))
+
+
+def read_moment(pattern: str) -> Callable[[Any], datetime]:
+    """Return a function that reads a moment written as *pattern*, at +07:00."""
+    read = _reader(pattern)
+
+    def read_one(text: Any) -> datetime:
+        numbers = read(text)
+        try:
+            return datetime(**numbers, tzinfo=VIETNAM)
+        except ValueError:
+            raise ValueError(f"no such moment, written as {pattern}") from None
+
+    return read_one
+
+
+def to_minute(value: Any) -> datetime:
+    """Return what a pattern without seconds keeps of a moment."""
+    return _moment(value).replace(second=0)
+
+
+def write_utc(value: Any) -> str:
+    """Write a moment as ISO 8601 in UTC."""
+    return f"{_moment(value).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def write_iso(value: Any) -> str:
+    """Write a moment as ISO 8601 with +07:00."""
+    return _moment(value).isoformat()
+
+
+def _read_iso(text: Any, without_offset: str) -> datetime:
+    found = _ISO.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("text is not an ISO 8601 moment")
+    try:
+        return in_vietnam(
+            datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or without_offset).replace('Z', '+00:00')}")
+        )
+    except (ValueError, OverflowError):
+        raise ValueError("no such moment, in ISO 8601") from None
+
+
+def read_utc(text: Any) -> datetime:
+    """Read an ISO 8601 moment; without an offset it is UTC, as the land systems write."""
+    return _read_iso(text, "Z")
+
+
+def read_iso(text: Any) -> datetime:
+    """Read an ISO 8601 moment; without an offset it is +07:00."""
+    return _read_iso(text, "+07:00")
+
+
+def write_epoch(per_second: int) -> Callable[[Any], str]:
+    """Return a function that writes a moment as the count since 1970 in UTC, *per_second* to the second."""
+    return lambda value: str(int((_moment(value) - _EPOCH).total_seconds()) * per_second)
+
+
+def read_epoch(per_second: int) -> Callable[[Any], datetime]:
+    """Return a function that reads a moment from the count since 1970 in UTC, as text or number."""
+
+    def read(value: Any) -> datetime:
+        text = str(value)
+        if isinstance(value, bool) or not re.fullmatch("-?[0-9]{1,15}", text):
+            raise ValueError("not a count of time since 1970")
+        try:
+            return in_vietnam(_EPOCH + timedelta(seconds=int(text) // per_second))
+        except OverflowError:
+            raise ValueError("not a count of time since 1970") from None
+
+    return read
+
+
+def only_year(value: Any) -> PartialDate:
+    """Return what `year` keeps of a date."""
+    return PartialDate(PartialDate.of(value).year)
+
+
+def only_month(value: Any) -> PartialDate:
+    """Return what `month yyyy` keeps of a date."""
+    known = PartialDate.of(value)
+    if known.month is None:
+        raise ValueError("the month is not known")
+    return PartialDate(known.year, known.month)
+
+
+def write_year(value: Any) -> str:
+    """Write the year of a date of which at least that is known."""
+    return f"{PartialDate.of(value).year:04d}"
+
+
+def read_year(text: Any) -> PartialDate:
+    """Read a date of which only the year is known."""
+    return PartialDate(**_reader("yyyy")(str(text)))
+
+
+def write_month(value: Any) -> str:
+    """Write month and year, as MM/yyyy."""
+    known = only_month(value)
+    return f"{known.month:02d}/{known.year:04d}"
+
+
+def read_month(text: Any) -> PartialDate:
+    """Read a date of which the day is unknown, from MM/yyyy."""
+    try:
+        return PartialDate(**_reader("MM/yyyy")(text))
+    except ValueError:
+        raise ValueError("text is not written as MM/yyyy") from None

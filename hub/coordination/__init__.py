@@ -1,0 +1,1 @@
+"""Who may send now, over all nodes. Start with `protocol.py`."""

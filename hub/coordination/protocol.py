@@ -5,59 +5,13 @@ In one process `in_process.py` answers from the guards in memory; over several n
 shared server. A permit is granted by every guard of lane and route, or by none, and is released exactly once.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from connectors.kit.outcomes import Outcome
-from hub.call import Class
+from hub.guards.guard import STALE, UNSENT, HoldCause, Permit, Wait, Wanted
 
-
-class HoldCause(StrEnum):
-    """Why a lane or route is stopped until a moment."""
-
-    BUSY = "busy"
-    AUTH = "auth"
-    CONTRACT = "contract"
-    MAINTENANCE = "maintenance"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Leave to make one exchange now. Release it exactly once, whatever happens."""
-
-    id: int
-    lane: str
-    operation: str
-    cls: Class
-    probe: bool = False
-    """True for the first exchange after a hold or an open breaker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One exchange that waits: what it is, and whether it repeats a step (repeats pay from the retry budget)."""
-
-    operation: str
-    cls: Class
-    repeat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
-
-    guard: str
-    """`hold`, `breaker`, `rate`, `day`, `concurrency` or `retry`."""
-    seconds: float | None
-    """None: only a release or a resume can change the answer."""
-    cause: str = ""
-
-
-UNSENT = "unsent"
-"""Outcome of a permit that was not used: slot and rate are refunded."""
+__all__ = ["STALE", "UNSENT", "Coordination", "HoldCause", "Permit", "Wait", "Wanted"]
 
 
 class Coordination(Protocol):
@@ -68,17 +22,33 @@ class Coordination(Protocol):
         ...
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
-        """Give a permit back with how its exchange ended, or UNSENT. *seconds* is the exchange's duration."""
+        """
+        Give a permit back with how its exchange ended, UNSENT or STALE. *seconds* is the exchange's duration.
+
+        Given back once more, it changes nothing.
+        """
         ...
 
-    async def hold(self, lane: str, cause: HoldCause, seconds: float | None) -> None:
-        """Stop a lane for *seconds*, or until `resume` when None."""
+    async def hold(self, lane: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        """Stop a lane, or one *operation* of it, for *seconds*, or until `resume` when None; never shortens a hold."""
         ...
 
     async def resume(self, lane: str) -> None:
-        """End every hold of a lane."""
+        """End every hold of a lane; holds of its route stay."""
         ...
 
-    def watch(self, lane: str) -> "Mapping[str, object]":
-        """Return the lane's guards as numbers for metrics, `readyz` and operators: limit, in_use, hold, breaker..."""
+    async def restore(self, lane: str, occupied: Sequence[float], sent_today: int) -> None:
+        """Take over what a dead process left: slots for so many seconds each, and the day's count."""
+        ...
+
+    def subscribe(self, lane: str, wake: Callable[[], None]) -> None:
+        """Call *wake*, which must return at once, whenever a lane that was told to wait may have reason to ask again."""
+        ...
+
+    def held(self, lane: str, operation: str) -> Wait | None:
+        """Return the hold that stands in the way of *operation* as far as this node knows, without I/O."""
+        ...
+
+    def watch(self, lane: str) -> Mapping[str, float]:
+        """Return the lane's guards as numbers by metric name, labels after slashes: `rate_limit`, `hold_seconds/busy`..."""
         ...

@@ -1,0 +1,80 @@
+"""
+What a guard is, and the few words that guards, coordination and lanes share. Next: `hold.py`, then `bounds.py`.
+
+A guard is a pure object under an injected clock: no I/O, no tasks, no locks. It says yes or *wait*, is told of every
+permit that was granted and of how each ended, and never sees a call.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from connectors.kit.outcomes import Outcome
+from hub.call import Class
+
+
+class HoldCause(StrEnum):
+    """Why a lane or route is stopped until a moment."""
+
+    BUSY = "busy"
+    AUTH = "auth"
+    CONTRACT = "contract"
+    MAINTENANCE = "maintenance"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One exchange that waits: what it is, and whether it repeats a step (repeats pay from the retry budget)."""
+
+    operation: str
+    cls: Class
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
+
+    guard: str
+    """`hold`, `breaker`, `rate`, `day`, `concurrency` or `retry`."""
+    seconds: float | None
+    """None: only a release or a resume can change the answer."""
+    cause: str = ""
+    whole: bool = True
+    """False: another wish of the same lane (another operation, class, or a first try) may hear better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one exchange now. Release it exactly once, whatever happens."""
+
+    id: int
+    lane: str
+    operation: str
+    cls: Class
+    probe: bool = False
+    """True for the first exchange after a hold or an open breaker."""
+
+
+UNSENT = "unsent"
+"""Outcome of a permit that was not used: slot, rate and day are refunded."""
+
+STALE = "stale"
+"""Outcome of an exchange whose credentials were refused: it counts against rate and day, and proves nothing else."""
+
+
+class Guard(Protocol):
+    """One rule of a lane or of its route. Every guard of `hub/guards/` has this skeleton and no other entrance."""
+
+    def admit(self, wanted: Wanted) -> Wait | None:
+        """Return None if this guard allows *wanted* now; changes nothing that a later `admit` could notice."""
+        ...
+
+    def granted(self, number: int, wanted: Wanted) -> bool:
+        """Note that permit *number* was granted by all guards; return True if this guard makes it a probe."""
+        ...
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
+        """Note that permit *number* came back, exactly once, with how its exchange of *seconds* ended."""
+        ...

@@ -1,0 +1,147 @@
+"""
+The hold guard: stops a lane, or one of its operations, until a moment, and lets one probe go first afterwards.
+
+A lane holds itself when the agency says `Busy`, or breaks its contract five times in a row on one operation; the
+credentials and operators hold it from outside. Next: `rate.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from connectors.kit.outcomes import Answered, Broken, Busy, Outcome
+from hub.clock import Clock
+from hub.guards.guard import STALE, UNSENT, HoldCause, Wait, Wanted
+
+SHORTEST = 1.0
+"""Seconds: an agency that says `Retry-After: 0` still wants us to stop."""
+LONGEST = 900.0
+"""Seconds: no header may stop a lane for longer than 15 minutes."""
+_DOUBLING_LONGEST = 60.0
+_JITTER = 0.1
+"""Holds last up to a tenth longer, never shorter, so that nodes and lanes do not return in one wave."""
+_BROKEN_IN_A_ROW = 5
+_BROKEN_SECONDS = 60.0
+_WITH_PROBE = frozenset({HoldCause.BUSY, HoldCause.AUTH, HoldCause.CONTRACT})
+
+
+@dataclass(slots=True)
+class _Stop:
+    operation: str
+    """Empty: the whole lane."""
+    cause: HoldCause
+    until: float | None
+    """Monotonic seconds; None: until somebody resumes."""
+    probe: int | None = None
+    """Permit that tries the ground after the hold; nothing else goes until it is back."""
+
+
+class Hold:
+    """Holds of one lane, or of one route (*route*: then only a gateway's throttle counts)."""
+
+    def __init__(self, clock: Clock, random: Random, *, route: bool = False) -> None:
+        self._clock = clock
+        self._random = random
+        self._route = route
+        self._stops: dict[tuple[str, HoldCause], _Stop] = {}
+        self._broken: dict[str, int] = {}
+        self._level: dict[tuple[str, HoldCause], int] = {}
+
+    def stop(self, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        """Stop the lane, or one *operation*, for *seconds* from now (None: until `resume`); never shortens a hold."""
+        until = None if seconds is None else self._clock.monotonic() + seconds
+        known = self._stops.get((operation, cause))
+        if known and (known.until is None or (until is not None and until <= known.until)):
+            return
+        self._stops[operation, cause] = _Stop(operation, cause, until)
+
+    def resume(self) -> None:
+        """End every hold, and forget what led to them."""
+        self._stops.clear()
+        self._level.clear()
+        self._broken.clear()
+
+    def admit(self, wanted: Wanted) -> Wait | None:
+        if not self._stops:
+            return None
+        longest: Wait | None = None
+        for stop, left in self._standing():
+            if stop.operation not in ("", wanted.operation):
+                continue
+            if left == 0.0 and stop.probe is None:
+                continue
+            seconds = None if left == 0.0 else left
+            if longest is None or (longest.seconds is not None and (seconds is None or seconds > longest.seconds)):
+                longest = Wait("hold", seconds, stop.cause.value, whole=not stop.operation)
+        return longest
+
+    def granted(self, number: int, wanted: Wanted) -> bool:
+        if not self._stops:
+            return False
+        probe = False
+        for stop, _ in self._standing():
+            if stop.operation in ("", wanted.operation):
+                stop.probe = number
+                probe = True
+        return probe
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+        probed = [stop for stop in self._stops.values() if stop.probe == number]
+        for stop in probed:
+            stop.probe = None
+            # An unsent or stale probe proved nothing: the next permit is the probe.
+            if outcome not in (UNSENT, STALE) and stop.until is not None:
+                del self._stops[stop.operation, stop.cause]
+        if isinstance(outcome, Busy):
+            if outcome.route == self._route:
+                self._busy(outcome)
+            return
+        if isinstance(outcome, Answered):
+            self._forget(wanted.operation, [stop.cause for stop in probed])
+        elif isinstance(outcome, Broken) and outcome.sent and not self._route:
+            self._count_broken(wanted.operation, again=any(stop.cause is HoldCause.CONTRACT for stop in probed))
+
+    def view(self) -> Iterator[tuple[str, HoldCause, float | None]]:
+        """Yield operation (empty: all), cause and seconds left (None: until resumed) of each hold in force."""
+        for stop, left in self._standing():
+            if left != 0.0:
+                yield stop.operation, stop.cause, left
+
+    def _standing(self) -> Iterator[tuple[_Stop, float | None]]:
+        """Yield each stop with its seconds left; 0 means over, and the probe goes next or is under way."""
+        now = self._clock.monotonic()
+        for key, stop in list(self._stops.items()):
+            left = None if stop.until is None else max(0.0, stop.until - now)
+            if left == 0.0 and stop.cause not in _WITH_PROBE:
+                del self._stops[key]
+                continue
+            yield stop, left
+
+    def _busy(self, outcome: Busy) -> None:
+        key = ("", HoldCause.BUSY)
+        known = self._stops.get(key)
+        held = known is not None and (known.until is None or known.until > self._clock.monotonic())
+        if outcome.retry_after is not None:
+            asked = min(LONGEST, max(SHORTEST, outcome.retry_after))
+        elif held:
+            return  # several were in flight when the first Busy came: one stop, not eight doublings
+        else:
+            self._level[key] = self._level.get(key, -1) + 1
+            asked = min(_DOUBLING_LONGEST, 2.0 ** min(self._level[key], 10))
+        self.stop(HoldCause.BUSY, min(LONGEST, asked * (1 + _JITTER * self._random.random())))
+
+    def _count_broken(self, operation: str, *, again: bool) -> None:
+        self._broken[operation] = self._broken.get(operation, 0) + 1
+        if not again and self._broken[operation] < _BROKEN_IN_A_ROW:
+            return
+        key = (operation, HoldCause.CONTRACT)
+        self._level[key] = self._level.get(key, -1) + 1
+        self._broken[operation] = 0
+        asked = min(LONGEST, _BROKEN_SECONDS * 2.0 ** min(self._level[key], 10))
+        self.stop(HoldCause.CONTRACT, asked * (1 + _JITTER * self._random.random()), operation)
+
+    def _forget(self, operation: str, causes: list[HoldCause]) -> None:
+        self._broken.pop(operation, None)
+        self._level.pop(("", HoldCause.BUSY), None)
+        for cause in causes:
+            self._level.pop((operation, cause), None)

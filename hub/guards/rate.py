@@ -1,0 +1,114 @@
+"""
+The rate guards: calls a second (GCRA) and calls a calendar day. Next: `concurrency.py`.
+
+GCRA keeps one number: the moment at which the next call is due if every call so far had kept its distance. No window
+can be straddled, nothing is sampled, and it works at one call in five seconds.
+"""
+
+from connectors.kit.outcomes import Busy, Outcome
+from hub.call import Class
+from hub.clock import Clock
+from hub.guards.guard import UNSENT, Wait, Wanted
+
+MARGIN = 0.9
+"""Part of the contract that is used: the way to the agency jitters, and it counts at its own door."""
+_BURST = 0.1
+_CUT = 0.7
+_RECOVERED_A_SECOND = 0.05 / 60
+_LEAST = 0.05
+_EPSILON = 1e-9
+
+
+class Rate:
+    """At most 0.9 x *calls_per_second*, with a burst of a tenth of a second's calls, at least one."""
+
+    def __init__(self, clock: Clock, calls_per_second: float) -> None:
+        self._clock = clock
+        self._full = MARGIN * calls_per_second
+        self._burst = max(1.0, _BURST * self._full)
+        self._part = 1.0
+        self._part_at = clock.monotonic()
+        # A process that starts may follow one that has just died: it gets one call at once, and no burst.
+        self._due = clock.monotonic() + (self._burst - 1.0) / self._full
+        self._charged: dict[int, tuple[float, float]] = {}
+
+    @property
+    def limit(self) -> float:
+        """Calls a second at this moment: lower for a while after a `Busy` that named no seconds."""
+        passed = self._clock.monotonic() - self._part_at
+        return self._full * min(1.0, self._part + _RECOVERED_A_SECOND * passed)
+
+    def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
+        interval = 1.0 / self.limit
+        early = self._due - (self._burst - 1.0) * interval - self._clock.monotonic()
+        return None if early <= _EPSILON else Wait("rate", early)
+
+    def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
+        now = self._clock.monotonic()
+        interval = 1.0 / self.limit
+        self._charged[number] = (interval, now)
+        self._due = max(self._due, now) + interval
+        return False
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+        interval, at = self._charged.pop(number, (0.0, self._part_at))
+        if outcome == UNSENT:
+            self._due -= interval
+        elif isinstance(outcome, Busy) and outcome.retry_after is None and at > self._part_at:
+            # Calls granted before the last cut say nothing about the cut rate.
+            self._part = max(_LEAST, _CUT * self.limit / self._full)
+            self._part_at = self._clock.monotonic()
+
+
+_DAY = 86_400
+_ICT = 7 * 3600
+"""Viet Nam keeps +07:00 all year; agencies count their days by it."""
+_SHARE = {Class.COUNTER: 1.0, Class.NORMAL: 0.95, Class.BULK: 0.8}
+"""Part of the day's calls after which a class stops, so that the last ones are for people who stand there."""
+
+
+class Day:
+    """At most *calls_per_day* in a calendar day (+07:00), never paced."""
+
+    def __init__(self, clock: Clock, calls_per_day: int) -> None:
+        self._clock = clock
+        self._most = calls_per_day
+        self._today = self._day()
+        self._used = 0
+        self._granted_on: dict[int, int] = {}
+
+    def restore(self, used: int) -> None:
+        """Add what the store counted for today before this process began."""
+        self._turn()
+        self._used += used
+
+    @property
+    def remaining(self) -> int:
+        """Calls left today for class `counter`."""
+        self._turn()
+        return max(0, self._most - self._used)
+
+    def admit(self, wanted: Wanted) -> Wait | None:
+        self._turn()
+        if self._used < self._most * _SHARE[wanted.cls]:
+            return None
+        midnight = (self._today + 1) * _DAY - _ICT - self._clock.now()
+        # Counted by wall time: if it steps, the lane must not sleep on for a day that is over.
+        return Wait("day", min(midnight, 900.0), whole=wanted.cls is Class.COUNTER)
+
+    def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
+        self._turn()
+        self._used += 1
+        self._granted_on[number] = self._today
+        return False
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+        if self._granted_on.pop(number, -1) == self._today and outcome == UNSENT:
+            self._used -= 1
+
+    def _day(self) -> int:
+        return int((self._clock.now() + _ICT) // _DAY)
+
+    def _turn(self) -> None:
+        if (today := self._day()) != self._today:
+            self._today, self._used = today, 0

@@ -1,0 +1,85 @@
+"""
+The retry guard: how long a call waits before its next attempt, and a budget so that repeats never storm.
+
+The only place that uses tenacity: its deterministic waits. Jitter comes from our own source, because the library's
+random waits use the global one.
+"""
+
+from random import Random
+
+from tenacity import RetryCallState, Retrying
+from tenacity.wait import wait_base, wait_chain, wait_exponential, wait_fixed
+
+from connectors.kit.outcomes import Answered, Outcome
+from hub.clock import Clock
+from hub.guards.guard import UNSENT, Wait, Wanted
+
+DURABLE_ATTEMPTS = 12
+INTERACTIVE_ATTEMPTS = 3
+_DURABLE = wait_chain(
+    *(wait_fixed(seconds) for seconds in (1, 5, 30, 300, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400))
+)
+"""Eleven waits between twelve attempts: two days and three hours, longer than a weekend outage needs to be noticed."""
+_INTERACTIVE = wait_exponential(multiplier=0.1, min=0.1, max=2)
+
+
+class Waits:
+    """Seconds before the next attempt. One per lane, drawing jitter from the *random* it is given."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._durable = _planned(_DURABLE, DURABLE_ATTEMPTS)
+        self._interactive = _planned(_INTERACTIVE, INTERACTIVE_ATTEMPTS)
+
+    def after(self, attempts: int, *, interactive: bool) -> float:
+        """Return the seconds to wait once *attempts* (at least 1) have failed: between half and all of the plan."""
+        plan = self._interactive if interactive else self._durable
+        planned = plan[min(max(attempts, 1), len(plan)) - 1]
+        return planned * (0.5 + 0.5 * self._random.random())
+
+
+def _planned(waits: wait_base, attempts: int) -> tuple[float, ...]:
+    state = RetryCallState(Retrying(), None, (), {})
+    planned = []
+    for attempt in range(1, attempts):
+        state.attempt_number = attempt
+        planned.append(float(waits(state)))
+    return tuple(planned)
+
+
+_CAP = 10.0
+_EARNED = 0.1
+_A_SECOND = 1 / 60
+
+
+class RetryBudget:
+    """Every repeat costs 1 of at most 10; a first try that succeeds earns 0.1, and each minute 1."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tokens = _CAP
+        self._at = clock.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Repeats that may go now."""
+        now = self._clock.monotonic()
+        self._tokens = min(_CAP, self._tokens + (now - self._at) * _A_SECOND)
+        self._at = now
+        return self._tokens
+
+    def admit(self, wanted: Wanted) -> Wait | None:
+        if not wanted.repeat or self.left >= 1.0:
+            return None
+        return Wait("retry", (1.0 - self.left) / _A_SECOND, whole=False)
+
+    def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
+        if wanted.repeat:
+            self._tokens = self.left - 1.0
+        return False
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+        if wanted.repeat and outcome == UNSENT:
+            self._tokens = min(_CAP, self.left + 1.0)
+        elif not wanted.repeat and isinstance(outcome, Answered):
+            self._tokens = min(_CAP, self.left + _EARNED)

@@ -1,0 +1,158 @@
+"""No window of the agency's clock ever sees more than its contract; a day is a day at +07:00."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.kit.outcomes import Answered, Busy, Result
+from hub.call import Class
+from hub.clock import VirtualClock
+from hub.guards.guard import UNSENT, Wanted
+from hub.guards.rate import Day, Rate
+
+CALL = Wanted("lookup_citizen", Class.NORMAL)
+OK = Answered(Result.OK)
+
+
+def sent(guard: Rate, clock: VirtualClock, seconds: float) -> list[float]:
+    """Send as fast as *guard* lets us for *seconds*; return the moments."""
+    moments: list[float] = []
+    end = clock.monotonic() + seconds
+    while clock.monotonic() < end:
+        if wait := guard.admit(CALL):
+            assert wait.seconds is not None
+            clock.advance(wait.seconds)
+            continue
+        guard.granted(len(moments), CALL)
+        guard.released(len(moments), CALL, OK, 0.0)
+        moments.append(clock.monotonic())
+    return moments
+
+
+@given(rate=st.sampled_from([0.2, 0.5, 1, 3, 5, 10, 17.5, 50, 300]), idle=st.floats(0, 30))
+def test_no_second_and_no_minute_holds_more_than_the_contract(rate: float, idle: float) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(idle)
+    moments = sent(guard, clock, max(3.0, 12 / rate))
+    for window in (1.0, 60.0):
+        most = max(sum(1 for other in moments if moment <= other < moment + window) for moment in moments)
+        assert most <= max(1.0, rate * window)
+
+
+@pytest.mark.parametrize("rate", [0.3, 1, 20, 200])
+def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
+    clock = VirtualClock()
+    seconds = 100 / rate
+    assert len(sent(Rate(clock, rate), clock, seconds)) == pytest.approx(90, abs=3)
+
+
+def test_a_process_that_just_started_gets_no_burst() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 100)
+    assert len(sent(guard, clock, 0.05)) <= 6
+
+
+def test_an_unsent_permit_costs_nothing() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 1)
+    for number in range(5):
+        assert guard.admit(CALL) is None
+        guard.granted(number, CALL)
+        guard.released(number, CALL, UNSENT, 0.0)
+    assert guard.admit(CALL) is None
+
+
+def test_busy_without_seconds_cuts_the_rate_once_a_round_and_it_comes_back_slowly() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 100)
+    clock.advance(1)
+    for number in range(4):
+        guard.granted(number, CALL)
+    for number in range(4):
+        guard.released(number, CALL, Busy(None), 0.1)
+    assert guard.limit == pytest.approx(63)
+    clock.advance(120)
+    assert guard.limit == pytest.approx(72)
+    clock.advance(3600)
+    assert guard.limit == pytest.approx(90)
+
+
+def test_busy_with_seconds_leaves_the_rate_to_the_hold() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 100)
+    clock.advance(1)
+    guard.granted(1, CALL)
+    guard.released(1, CALL, Busy(30), 0.1)
+    assert guard.limit == pytest.approx(90)
+
+
+def test_a_rate_that_is_always_refused_never_reaches_zero() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 100)
+    for number in range(50):
+        clock.advance(1)
+        guard.granted(number, CALL)
+        guard.released(number, CALL, Busy(None), 0.1)
+    assert guard.limit >= 4.5
+
+
+def at(text: str) -> VirtualClock:
+    return VirtualClock(datetime.fromisoformat(text).timestamp())
+
+
+def use(guard: Day, calls: int, cls: Class = Class.COUNTER) -> int:
+    """Return how many of *calls* the guard let through."""
+    through = 0
+    for number in range(calls):
+        if guard.admit(Wanted("x", cls)) is None:
+            guard.granted(number, Wanted("x", cls))
+            guard.released(number, Wanted("x", cls), OK, 0.1)
+            through += 1
+    return through
+
+
+def test_the_last_calls_of_a_day_are_for_people_at_the_counter() -> None:
+    guard = Day(at("2026-11-23T09:00:00+07:00"), 100)
+    assert use(guard, 200, Class.BULK) == 80
+    assert use(guard, 200, Class.NORMAL) == 15
+    assert use(guard, 200, Class.COUNTER) == 5
+    assert guard.remaining == 0
+
+
+def test_a_day_ends_at_midnight_in_viet_nam() -> None:
+    clock = at("2026-11-23T23:59:50+07:00")
+    guard = Day(clock, 10)
+    assert use(guard, 20) == 10
+    wait = guard.admit(CALL)
+    assert wait is not None
+    assert wait.seconds == pytest.approx(10)
+    clock.advance(10)
+    assert use(guard, 20) == 10
+
+
+def test_what_the_store_counted_before_a_restart_counts() -> None:
+    guard = Day(at("2026-11-23T09:00:00+07:00"), 10)
+    guard.restore(7)
+    assert use(guard, 20) == 3
+
+
+def test_a_permit_of_yesterday_refunds_nothing_today() -> None:
+    clock = at("2026-11-23T23:59:59+07:00")
+    guard = Day(clock, 10)
+    guard.granted(1, CALL)
+    clock.advance(2)
+    guard.released(1, CALL, UNSENT, 0.0)
+    assert guard.remaining == 10
+
+
+def test_a_step_of_the_wall_clock_never_makes_a_lane_sleep_for_long() -> None:
+    clock = at("2026-11-23T00:00:01+07:00")
+    guard = Day(clock, 1)
+    use(guard, 1)
+    wait = guard.admit(CALL)
+    assert wait is not None
+    assert wait.seconds is not None
+    assert wait.seconds <= 900

@@ -10,10 +10,37 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from mappings.canonical.address import Address
-from mappings.canonical.citizen import Citizen, CitizenQuery, Verification
+from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
 from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
+from mappings.canonical.dossier_parts import (
+    Attachment,
+    ConsultedDatabase,
+    Contact,
+    Document,
+    Fee,
+    Identity,
+    Owner,
+    ResultPaper,
+    Supplement,
+    SupplementPaper,
+)
 from mappings.canonical.partial_date import PartialDate
-from mappings.canonical.procedure import Procedure, ProcedureQuery
+from mappings.canonical.procedure import (
+    Components,
+    LegalBasis,
+    Procedure,
+    ProcedureAgency,
+    ProcedureField,
+    ProcedureQuery,
+    ProcedureResult,
+    ProcedureStep,
+    RequiredPaper,
+    Sequence,
+    Subject,
+    Way,
+    WayFee,
+    WayTime,
+)
 from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
 
 CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
@@ -27,6 +54,31 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ProcessingStep@1": ProcessingStep,
         "Procedure@1": Procedure,
         "ProcedureQuery@1": ProcedureQuery,
+        # Parts of the above, for the mappings that others name in `map`.
+        "Relative@1": Relative,
+        "HouseholdHead@1": HouseholdHead,
+        "Owner@1": Owner,
+        "Identity@1": Identity,
+        "Contact@1": Contact,
+        "Document@1": Document,
+        "Fee@1": Fee,
+        "Attachment@1": Attachment,
+        "Supplement@1": Supplement,
+        "SupplementPaper@1": SupplementPaper,
+        "ResultPaper@1": ResultPaper,
+        "ConsultedDatabase@1": ConsultedDatabase,
+        "ProcedureField@1": ProcedureField,
+        "Sequence@1": Sequence,
+        "ProcedureStep@1": ProcedureStep,
+        "Way@1": Way,
+        "WayTime@1": WayTime,
+        "WayFee@1": WayFee,
+        "Components@1": Components,
+        "RequiredPaper@1": RequiredPaper,
+        "Subject@1": Subject,
+        "ProcedureResult@1": ProcedureResult,
+        "LegalBasis@1": LegalBasis,
+        "ProcedureAgency@1": ProcedureAgency,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -50,7 +102,7 @@ def canonical_name(model: type[BaseModel]) -> str:
     Return the versioned name of *model*, e.g. `Citizen@1`.
 
     Raises:
-        KeyError: It is a part of a model or no canonical model at all.
+        KeyError: It is no canonical model.
     """
     for name, known in CANONICAL.items():
         if known is model:

@@ -238,3 +238,8 @@ def test_a_callers_software_needs_no_xml_library() -> None:
     """`hub.client` installs without the server, and it imports the models."""
     code = "import sys, mappings.canonical; sys.exit('lxml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_part_of_a_model_has_a_name_of_its_own() -> None:
+    """A mapping that another names in `map` says by name which part it describes."""
+    assert set(ALL) == set(CANONICAL.values())

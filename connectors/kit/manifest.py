@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.kit.table_faults import faults_of, read_toml
+from mappings.table_faults import faults_of, read_toml
 from mappings.errors import FileFault, FilesRefused
 
 FILE = "manifest.toml"

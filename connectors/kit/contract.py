@@ -1,0 +1,89 @@
+"""
+The pinned shape of requests and replies: JSON Schema by operation, or the schemas of the WSDL.
+
+Strict on what we send, in `hub check`, the sandbox and tests. On a live reply a difference is drift: told, not fatal.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+from lxml import etree
+from pydantic_core import from_json
+
+from connectors.kit.texts import Tree
+from mappings.errors import Fault, FileFault, FilesRefused
+
+Check: TypeAlias = Callable[[Tree], tuple[Fault, ...]]
+"""A payload to the places where it breaks the contract. Never holds a value, nor a key that may be one."""
+
+FAULTS_AT_MOST = 100
+_NAME = re.compile(r"[^\W\d][\w.\-]{0,63}")
+
+
+def json_contract(file: Path) -> Check | None:
+    """
+    Return the check that *file* describes, or None when there is no such file.
+
+    Raises:
+        FilesRefused: It is no JSON Schema, or refers to one outside the file.
+    """
+    if not file.is_file():
+        return None
+    try:
+        validator = jsonschema_rs.validator_for(from_json(file.read_bytes()), offline=True)
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        says = f"is no usable JSON Schema: {getattr(error, 'message', error)}"
+        raise FilesRefused([FileFault(f"{file.parent.name}/{file.name}", "", says)]) from None
+
+    def faults(tree: Tree) -> tuple[Fault, ...]:
+        return () if validator.is_valid(tree) else _first(_json_faults(validator.iter_errors(tree)))
+
+    return faults
+
+
+def xsd_contract(schema: etree.XMLSchema) -> Check:
+    """Return the check of an element against *schema*, whichever global element it is."""
+
+    def faults(tree: Tree) -> tuple[Fault, ...]:
+        if not isinstance(tree, etree._Element) or schema.validate(tree):
+            return ()
+        entries: Any = schema.error_log  # iterable, though the stubs do not say so
+        return _first(Fault(_place(entry.path), _xsd_rule(entry.type_name)) for entry in entries)
+
+    return faults
+
+
+def _first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    found: dict[Fault, None] = {}
+    for fault in faults:
+        found[fault] = None
+        if len(found) == FAULTS_AT_MOST:
+            break
+    return tuple(found)
+
+
+def _json_faults(errors: Iterable[Any]) -> Iterable[Fault]:
+    for error in errors:
+        path = [_name(step) for step in error.instance_path]
+        added = getattr(error.kind, "unexpected", None)
+        if added is None:
+            yield Fault("/".join(path), f"breaks `{error.kind.name}`")
+        for name in added or ():
+            yield Fault("/".join((*path, _name(name))), "is not in the contract")
+
+
+def _name(step: object) -> str:
+    """A step of a path; a key that is no name may be a person's number."""
+    return step if isinstance(step, str) and _NAME.fullmatch(step) else f"[{step}]" if isinstance(step, int) else "*"
+
+
+def _place(path: str | None) -> str:
+    """`/ns0:CongdanCollection/ns0:CongDan[1]/ns1:Moi` as a place seen from the root: `CongDan[1]/Moi`."""
+    return "/".join(step.rpartition(":")[2] for step in (path or "").split("/")[2:])
+
+
+def _xsd_rule(kind: str) -> str:
+    return "is not in the contract, or in another place" if kind == "SCHEMAV_ELEMENT_CONTENT" else f"breaks `{kind.removeprefix('SCHEMAV_').lower()}`"

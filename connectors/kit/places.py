@@ -1,0 +1,143 @@
+"""
+What stands at a place of a reply, in JSON and XML alike, and how a payload is unwrapped. Next: `answers.py`.
+
+Letter case and namespaces are forgiven here: these places only find codes, texts, keys and envelopes; values of a
+record are read by the mapping, which is strict.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from lxml import etree
+
+from connectors.kit.texts import Tree, Unreadable, parse_json, parse_xml
+from mappings.paths import Place, Step, fold, read_place
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The last step of a path is absent while its parent is there: an empty collection."""
+
+    parent: bool = True
+    """False: the parent is missing too, which is drift and no answer."""
+
+
+def text_at(tree: Tree, place: Place) -> str | None:
+    """Return the text of the value at *place*, or None when nothing or no single value stands there."""
+    found = at(tree, place)
+    if isinstance(found, etree._Element):
+        return None if len(found) else (found.text or "")
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, float) and found.is_integer():
+        return str(int(found))
+    return str(found) if isinstance(found, str | int | float) else None
+
+
+def at(tree: Tree, place: Place) -> Tree | Nothing:
+    """Return what stands at *place*; a list for a place that ends in `[]`."""
+    here: Any = tree
+    for number, step in enumerate(place.steps):
+        below = _step(here, step)
+        if isinstance(below, Nothing):
+            return Nothing(parent=below.parent and number == len(place.steps) - 1)
+        here = below
+    return here  # type: ignore[no-any-return]  # JSON and elements, as narrowed by _step
+
+
+def _step(here: Any, step: Step) -> Any:
+    if isinstance(here, etree._Element):
+        named = [child for child in here if etree.QName(child).localname.lower() == step.name.lower()] if step.name else [here]
+        if step.each:
+            return named
+        return named[step.index or 0] if len(named) > (step.index or 0) else Nothing()
+    if step.name:
+        if not isinstance(here, dict):
+            return Nothing(parent=False)
+        folded = fold(step.name)
+        key = step.name if step.name in here else next((key for key in here if fold(key) == folded), None)
+        if key is None:
+            # An index or [] asks for an item: then the missing name is the parent, not the item.
+            return Nothing(parent=step.index is None and not step.each)
+        here = here[key]
+    if step.each or step.index is not None:
+        items = here if isinstance(here, list) else [] if here is None or here == "" else [here]
+        if step.each:
+            return items
+        return items[step.index] if step.index is not None and len(items) > step.index else Nothing()
+    return Nothing() if here is None else here
+
+
+Decoder = Callable[[Any], Any]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, etree._Element):
+        value = value.text or ""
+    # The body was parsed before it was judged, so a leading "json" finds a tree already.
+    return parse_json(value.encode() if isinstance(value, str) else value, {}) if isinstance(value, str | bytes) else value
+
+
+def _xml(value: Any) -> Any:
+    return value if isinstance(value, etree._Element) else parse_xml(value.encode() if isinstance(value, str) else _bytes(value), {})
+
+
+def _base64(value: Any) -> Any:
+    text = (value.text or "") if isinstance(value, etree._Element) else value
+    try:
+        return base64.b64decode("".join(text.split()) if isinstance(text, str) else _bytes(text), validate=True)
+    except (binascii.Error, ValueError):
+        raise Unreadable("is not base64") from None
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise Unreadable("is no text that could be decoded")
+    return value
+
+
+DECODERS: Mapping[str, Decoder] = MappingProxyType({"json": _json, "xml": _xml, "base64": _base64})
+"""Words of `unwrap` that decode; every other word is a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrap:
+    """Decoders and paths in turn that lead to the payload. Made by `read_unwrap`."""
+
+    steps: tuple[tuple[str, Decoder | Place], ...] = ()
+
+    def __call__(self, tree: Tree) -> Tree | Nothing:
+        """
+        Return the payload inside *tree*, or `Nothing` when its collection is empty.
+
+        Raises:
+            Unreadable: A decoder fails, or a path has no parent; its rule names the step.
+        """
+        here: Any = tree
+        for word, step in self.steps:
+            if isinstance(step, Place):
+                here = at(here, step)
+                if isinstance(here, Nothing):
+                    if here.parent:
+                        return here
+                    raise Unreadable(f"`{word}` leads nowhere: what should hold it is missing")
+                continue
+            try:
+                here = step(here)
+            except Unreadable as error:
+                raise Unreadable(f"`{word}` of unwrap: {error.rule}", truncated=error.truncated) from None
+        return here  # type: ignore[no-any-return]  # a tree after every step
+
+
+def read_unwrap(words: Sequence[str]) -> Unwrap:
+    """
+    Return what *words* of a manifest do.
+
+    Raises:
+        ValueError: A word is neither decoder nor place.
+    """
+    return Unwrap(tuple((word, DECODERS.get(word) or read_place(word)) for word in words))

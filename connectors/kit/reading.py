@@ -1,0 +1,60 @@
+"""
+What `rest.py` and `soap.py` have in common: the parts of a request, and a reply made readable before it is judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from connectors.kit.answers import Signs
+from connectors.kit.auth import Placed
+from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.texts import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The parts of a request before the handshake's headers join them."""
+
+    method: str
+    address: str
+    """Path and query, to stand after the agency's `base_url`; empty for SOAP."""
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reply as a tree, and what it shows of its meaning."""
+
+    tree: Tree
+    """The whole JSON, or the element in the body of the envelope; None when that is empty."""
+    signs: Signs
+    gateway: bool = False
+    """True when a gateway in front of the agency wrote it, in its own envelope."""
+
+
+class Wire(Protocol):
+    """One operation's way onto the wire and back. Made once, when the agency is bound."""
+
+    def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:
+        """
+        Return the request for *payload*: what the mapping wrote, or None when the operation sends no record.
+
+        Raises:
+            mappings.errors.MappingFailed: A source or an address field has no value.
+        """
+        ...
+
+    def read(self, reply: WireReply) -> Reading:
+        """
+        Return *reply* as a tree.
+
+        Raises:
+            connectors.kit.texts.Unreadable: It is not what this protocol speaks.
+        """
+        ...
+
+    def drift(self, tree: Tree) -> tuple[str, ...]:
+        """Return the places where *tree* breaks the pinned contract; none when there is no contract to break."""
+        ...

@@ -1,0 +1,151 @@
+"""
+JSON or form over HTTP: `call`, `wrap`, `code` and `says` of a manifest, compiled once for each operation.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pydantic_core import to_json
+
+from connectors.kit.answers import Signs
+from connectors.kit.auth import Placed
+from connectors.kit.contract import Check
+from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.manifest import OperationTable
+from connectors.kit.places import text_at
+from connectors.kit.reading import Reading, Written
+from connectors.kit.texts import Json, Tree, parse_json
+from connectors.kit.wrap import PAYLOAD, compiled
+from mappings.errors import Fault, MappingFailed
+from mappings.paths import Place, read_place
+
+CALL = re.compile(r"(?P<method>GET|POST|PUT|PATCH|DELETE)(?: (?P<form>form|json))? (?P<path>/[^\s?#]*)")
+_FIELD = re.compile(r"\{([^{}/]+)\}")
+_BODILESS = ("GET", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class RestCall:
+    """`POST form /path/{field}` taken apart."""
+
+    method: str
+    form: bool
+    path: str
+    fields: tuple[str, ...]
+    """Names of the payload that stand in the path, and nowhere else."""
+
+
+def read_call(text: str) -> RestCall:
+    """
+    Return what *text* says.
+
+    Raises:
+        ValueError: It is no call; the text says what to write.
+    """
+    found = CALL.fullmatch(text)
+    if found is None:
+        raise ValueError("is no call: write `GET /path/{field}`, `POST /path` or `POST form /path`")
+    if found["method"] in _BODILESS and found["form"]:
+        raise ValueError(f"{found['method']} has no body: what is not in the path goes into the query")
+    return RestCall(found["method"], found["form"] == "form", found["path"], tuple(_FIELD.findall(found["path"])))
+
+
+class Rest:
+    """One REST operation, ready to write and read."""
+
+    def __init__(self, operation: OperationTable, contract: Check | None) -> None:
+        self._call = read_call(operation.call or "")
+        self._wrap = compiled(operation.wrap or PAYLOAD)
+        self._contract = contract
+        self._code = read_place(operation.code.at) if operation.code else None
+        self._says = read_place(operation.says) if operation.says else None
+
+    def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:
+        """See `reading.Wire.write`."""
+        faults: list[Fault] = []
+        content = self._wrap({} if payload is None else payload, sources, faults)
+        if (placed.body or self._call.fields) and isinstance(content, dict):
+            content = _put({**content}, placed, faults)
+        path = self._path(content, sources, faults)
+        headers = dict(placed.headers)
+        query, body = dict(placed.query), b""
+        if self._call.method in _BODILESS:
+            query |= _flat(content, faults)
+        elif self._call.form:
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+            body = urlencode(_flat(content, faults), doseq=True).encode()
+        else:
+            headers.setdefault("Content-Type", "application/json; charset=utf-8")
+            body = to_json(content)
+        headers.setdefault("Accept", "application/json")
+        if faults:
+            raise MappingFailed(faults)
+        return Written(self._call.method, path + (f"?{urlencode(query, doseq=True)}" if query else ""), headers, body)
+
+    def read(self, reply: WireReply) -> Reading:
+        """See `reading.Wire.read`."""
+        tree = parse_json(reply.body, reply.headers)
+        gateway = _gateway(tree)
+        if gateway is not None:
+            code, says = text_at(gateway, _GATEWAY_CODE), text_at(gateway, _GATEWAY_SAYS)
+            return Reading(tree, Signs(reply.status, code, says, fault=True), gateway=True)
+        code = text_at(tree, self._code) if self._code else None
+        return Reading(tree, Signs(reply.status, code, text_at(tree, self._says) if self._says else None))
+
+    def drift(self, tree: Tree) -> tuple[str, ...]:
+        """See `reading.Wire.drift`."""
+        return tuple(dict.fromkeys(fault.place for fault in self._contract(tree))) if self._contract else ()
+
+    def _path(self, content: Any, sources: Sources, faults: list[Fault]) -> str:
+        def filled(found: re.Match[str]) -> str:
+            name = found[1]
+            value = content.pop(name, None) if isinstance(content, dict) and "." not in name else sources.get(name)
+            text = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+            if text.strip(".") == "":  # nothing, or dots that would climb out of the path
+                faults.append(Fault(name, "stands in the address and has no usable value"))
+            return quote(text, safe="")
+
+        return _FIELD.sub(filled, self._call.path)
+
+
+_GATEWAY_CODE, _GATEWAY_SAYS = read_place("code"), read_place("message")
+
+
+def _gateway(tree: Json) -> Json:
+    """Return the fault of a WSO2 gateway, `{"fault": {"code": 101503, "message": ...}}`, if *tree* is one."""
+    fault = tree.get("fault") if isinstance(tree, dict) and len(tree) == 1 else None
+    return fault if isinstance(fault, dict) and "code" in fault else None
+
+
+def _put(content: dict[str, Any], placed: Placed, faults: list[Fault]) -> dict[str, Any]:
+    for place, value in placed.body.items():
+        *above, last = _names(read_place(place))
+        here = content
+        for name in above:
+            here[name] = inner = dict(here.get(name) or {})
+            here = inner
+        if last in here:
+            faults.append(Fault(place, "is written by the mapping and by [auth] put"))
+        here[last] = value
+    return content
+
+
+def _names(place: Place) -> list[str]:
+    return [step.name for step in place.steps]
+
+
+def _flat(content: Any, faults: list[Fault]) -> dict[str, Any]:
+    """Return *content* as form fields; a list becomes a field given several times, an absent value none."""
+    flat: dict[str, Any] = {}
+    for name, value in (content if isinstance(content, dict) else {}).items():
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, dict | list) for item in items):
+            faults.append(Fault(name, "is a group, which a form or a query cannot hold"))
+        flat[name] = [_plain(item) for item in items if item is not None]
+    return flat
+
+
+def _plain(item: Any) -> str:
+    return ("true" if item else "false") if isinstance(item, bool) else str(item)

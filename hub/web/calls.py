@@ -1,0 +1,252 @@
+"""
+The doors at which callers hand in calls, read, find and take them back. `doors.py` leads here.
+
+Cheapest refusals first: who asks, for what, how; then admission, before a byte of the body is read.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
+from hub.errors import AuthMissing, CallUnknown, IdempotencyMissing, OperationUnknown, RequestFault, RequestInvalid
+from hub.store.protocol import Record, Sought
+from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
+from hub.web.headers import Asked, bearer, read_headers
+from hub.web.replies import Header, Receive, Scope, Send, answer, moment, problem_of, reply_body
+
+WAIT_SECONDS: Final = 30.0
+"""How long a look-up is waited for when the caller does not say."""
+LONGEST_WAIT: Final = 120.0
+DURABLE_SECONDS: Final = 7 * 86_400.0
+MOST_FOUND: Final = 100
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WAIT: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
+_STATES: Final = frozenset(str(state) for state in State)
+_RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
+
+
+class Caller(Protocol):
+    """A system that asks, as its key identifies it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cls(self) -> Class: ...
+
+
+class Offered(Protocol):
+    """What the doors need to know of an operation; `connectors.kit.registry.Operation` is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def personal_data(self) -> bool: ...
+    @property
+    def request(self) -> type[BaseModel]: ...
+
+
+class Engine(Protocol):
+    """What the doors need of `hub.dispatcher.Dispatcher`."""
+
+    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None: ...
+    async def submit(self, submission: Submission) -> Reply: ...
+    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply: ...
+    async def cancel(self, call_id: str, caller: str) -> Reply: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """Who may ask for what: how a key becomes a caller, and what a caller may do."""
+
+    caller_of: Callable[[str], Caller | None]
+    check: Callable[[Caller, str, str, bool, Purpose], None]
+    """Takes caller, agency, operation, whether it touches personal data, and the purpose; raises a `HubError`."""
+
+
+class CallDoors:
+    """Everything under `/v1/calls`. *offered* holds each agency's operations by name."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        find: Callable[[Sought], Coroutine[Any, Any, Sequence[Record]]],
+        locks: Locks,
+        offered: Mapping[str, Mapping[str, Offered]],
+        *,
+        request_bytes: int,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._engine = engine
+        self._find = find
+        self._locks = locks
+        self._offered = offered
+        self._most = request_bytes
+        self._random = random_bytes
+        self._bodies = Bodies()
+
+    def caller(self, scope: Scope) -> Caller:
+        """
+        Return who asks.
+
+        Raises:
+            AuthMissing: No key, or one that nobody has.
+        """
+        key = bearer(scope["headers"])
+        caller = self._locks.caller_of(key) if key else None
+        if caller is None:
+            raise AuthMissing
+        return caller
+
+    async def submit(self, scope: Scope, receive: Receive, send: Send, agency: str, operation: str) -> None:
+        """`POST /v1/calls/{agency}/{operation}`."""
+        caller = self.caller(scope)
+        offered = self._offered.get(agency, {}).get(operation)
+        if offered is None:
+            raise OperationUnknown
+        asked = read_headers(scope["headers"], self._random)
+        cls = asked.cls if _RANK[asked.cls] >= _RANK[caller.cls] else caller.cls
+        lookup = offered.kind == Kind.LOOKUP
+        if not lookup and asked.idempotency_key is None:
+            raise IdempotencyMissing
+        wait = _waiting(asked, lookup)
+        interactive = lookup and wait is not None
+        self._locks.check(caller, agency, operation, offered.personal_data, asked.purpose)
+        seconds = min(asked.deadline or LONGEST_WAIT, wait or 0.0) if interactive else asked.deadline or DURABLE_SECONDS
+        self._engine.admit(agency, operation, cls, interactive=interactive, seconds=seconds)
+
+        check_media_type(asked.media_type)
+        request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))
+        submission = Submission(
+            agency=agency,
+            operation=operation,
+            caller=caller.name,
+            cls=cls,
+            request=request,
+            request_json=request.__pydantic_serializer__.to_json(request),
+            purpose=asked.purpose,
+            wait=wait,
+            deadline=asked.deadline,
+            idempotency_key=asked.idempotency_key,
+            traceparent=asked.traceparent,
+        )
+        reply = await _while_connected(receive, self._engine.submit(submission))
+        await _send_reply(send, reply, agency, waited=wait is not None, more=_applied(asked, wait))
+
+    async def read(self, scope: Scope, receive: Receive, send: Send, agency: str, call_id: str) -> None:
+        """`GET /v1/calls/{agency}/{id}?wait=N`: who waits hears an outcome, who only reads sees a state."""
+        caller = self.caller(scope)
+        self._known(agency, call_id)
+        text = _query(scope, {"wait"}).get("wait")
+        if text is not None and not _WAIT.fullmatch(text):
+            raise RequestInvalid(faults=[RequestFault("?wait", "is a number of seconds")])
+        seconds = min(float(text or 0), LONGEST_WAIT)
+        reply = await _while_connected(receive, self._engine.wait_for(call_id, caller.name, seconds))
+        await _send_reply(send, reply, agency, waited=seconds > 0)
+
+    async def cancel(self, scope: Scope, send: Send, agency: str, call_id: str) -> None:
+        """`DELETE /v1/calls/{agency}/{id}`: take a call back while it is queued."""
+        caller = self.caller(scope)
+        self._known(agency, call_id)
+        reply = await self._engine.cancel(call_id, caller.name)
+        await answer(send, 200, reply_body(reply))
+
+    async def find(self, scope: Scope, send: Send) -> None:
+        """`GET /v1/calls?dossier=&key=&state=&agency=&before=`: the caller's own calls, newest first, without values."""
+        caller = self.caller(scope)
+        sought = _query(scope, {"dossier", "key", "state", "agency", "before"})
+        state = sought.pop("state", None)
+        if state is not None and state not in _STATES:
+            raise RequestInvalid(faults=[RequestFault("?state", f"is one of {', '.join(State)}")])
+        records = await self._find(Sought(caller=caller.name, state=State(state) if state else None, limit=MOST_FOUND, **sought))
+        following = records[-1].call.id if len(records) == MOST_FOUND else None
+        await answer(send, 200, to_json({"calls": [_listed(record) for record in records], "before": following}))
+
+    def _known(self, agency: str, call_id: str) -> None:
+        if agency not in self._offered or not _ID.fullmatch(call_id):
+            raise CallUnknown
+
+
+def _waiting(asked: Asked, lookup: bool) -> float | None:
+    """Seconds the caller waits; None when it wants a ticket at once."""
+    wait = asked.wait if asked.wait is not None else WAIT_SECONDS if lookup else None
+    return min(wait, LONGEST_WAIT) if wait and not asked.respond_async else None
+
+
+def _applied(asked: Asked, wait: float | None) -> tuple[Header, ...]:
+    if asked.respond_async:
+        return ((b"preference-applied", b"respond-async"),)
+    return ((b"preference-applied", b"wait=%d" % wait),) if asked.wait is not None and wait is not None else ()
+
+
+async def _while_connected(receive: Receive, work: Coroutine[Any, Any, Reply]) -> Reply:
+    """
+    Await *work*; cancel it when the caller goes away, since nobody is left to hear.
+
+    Raises:
+        Disconnected: The caller went away.
+    """
+    task = asyncio.current_task()
+    gone = False
+
+    def leave(_: object) -> None:
+        nonlocal gone
+        gone = True
+        if task is not None:
+            task.cancel()
+
+    watcher = asyncio.ensure_future(receive())  # the body is read: what comes next is the end of the connection
+    watcher.add_done_callback(leave)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone and task is not None:
+            task.uncancel()
+            raise Disconnected from None
+        raise
+    finally:
+        watcher.remove_done_callback(leave)
+        watcher.cancel()
+
+
+async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, more: tuple[Header, ...] = ()) -> None:
+    error = problem_of(reply) if waited or reply.state is State.ANSWERED else None
+    if error is not None:
+        raise error
+    if reply.state in (State.ANSWERED, State.CANCELLED):
+        await answer(send, 200, reply_body(reply), *more)
+        return
+    location = f"/v1/calls/{agency}/{reply.call}".encode()
+    await answer(send, 202, reply_body(reply), (b"location", location), *more)
+
+
+def _query(scope: Scope, known: set[str]) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError:
+        raise RequestInvalid(faults=[RequestFault("?", "cannot be read; write name=value pairs in percent-encoded UTF-8")]) from None
+    if any(name not in known for name, _ in pairs):
+        raise RequestInvalid(faults=[RequestFault("?", f"holds a parameter of unknown name; known are {', '.join(sorted(known))}")])
+    return {name: value for name, value in pairs if value}
+
+
+def _listed(record: Record) -> dict[str, object]:
+    call: Call = record.call
+    return {
+        "call": call.id,
+        "agency": call.agency,
+        "operation": call.operation,
+        "state": call.state,
+        "result": record.result,
+        "cause": record.cause,
+        "accepted_at": moment(call.accepted_at),
+        "answered_at": moment(record.answered_at) if record.answered_at is not None else None,
+        "dossier": call.purpose.dossier,
+        "location": f"/v1/calls/{call.agency}/{call.id}",
+    }

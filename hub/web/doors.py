@@ -1,0 +1,119 @@
+"""
+The ASGI application in front: a request is led to its door by its path, and every error becomes a problem.
+
+A framework would cost more here than the hub's own work. The admin doors have one (`admin.py`), on a listener of
+their own.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pydantic_core import to_json
+
+from hub.errors import HubError, Internal, MethodNotAllowed, OperationUnknown, RequestTooLarge
+from hub.web.bodies import Disconnected
+from hub.web.calls import CallDoors
+from hub.web.replies import Receive, Scope, Send, answer, problem
+from monitoring.events import Observer
+from monitoring.health import Readiness
+
+DRAINED_BYTES: Final = 64 << 20
+"""Up to this much of an unread body is let through and dropped to keep its connection; beyond, the connection ends."""
+
+
+class Doors:
+    """The public doors."""
+
+    def __init__(
+        self,
+        calls: CallDoors,
+        readiness: Readiness,
+        observer: Observer,
+        *,
+        operations: Callable[[], bytes],
+        openapi: bytes,
+    ) -> None:
+        self._calls = calls
+        self._readiness = readiness
+        self._observer = observer
+        self._operations = operations
+        self._openapi = openapi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks."""
+        if scope["type"] != "http":
+            return
+        try:
+            await self._lead(scope, receive, send)
+        except RequestTooLarge as error:
+            await problem(send, error, *(((b"connection", b"close"),) if _endless(scope) else ()))
+        except MethodNotAllowed as error:
+            await problem(send, error, (b"allow", error.detail.encode()))
+        except HubError as error:
+            await problem(send, error)
+        except Disconnected:
+            return
+        except Exception as error:
+            self._observer.fault("door", error)
+            await problem(send, Internal())
+
+    async def _lead(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if path == "/v1/calls" or path.startswith("/v1/calls/"):
+            await self._lead_call(path.split("/")[3:], method, scope, receive, send)
+            return
+        door = self._small_doors().get(path)
+        if door is None:
+            raise OperationUnknown("This address leads nowhere.")
+        _allow(method, "GET", "HEAD")
+        await door(scope, send)
+
+    async def _lead_call(self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        match steps, method:
+            case [agency, operation], "POST":
+                await self._calls.submit(scope, receive, send, agency, operation)
+            case [agency, call_id], "GET":
+                await self._calls.read(scope, receive, send, agency, call_id)
+            case [agency, call_id], "DELETE":
+                await self._calls.cancel(scope, send, agency, call_id)
+            case [], "GET":
+                await self._calls.find(scope, send)
+            case [_, _], _:
+                _allow(method, "POST", "GET", "DELETE")
+            case [], _:
+                _allow(method, "GET")
+            case _:
+                raise OperationUnknown("This address leads nowhere.")
+
+    def _small_doors(self) -> dict[str, Callable[[Scope, Send], Awaitable[None]]]:
+        return {
+            "/livez": self._live,
+            "/readyz": self._ready,
+            "/openapi.json": self._describe,
+            "/v1/operations": self._list,
+        }
+
+    async def _live(self, _: Scope, send: Send) -> None:
+        await answer(send, 200, b'{"live":true}')
+
+    async def _ready(self, _: Scope, send: Send) -> None:
+        verdict = await self._readiness.verdict()
+        await answer(send, 200 if verdict.ready else 503, to_json({"ready": verdict.ready, "checks": dict(verdict.checks)}))
+
+    async def _describe(self, _: Scope, send: Send) -> None:
+        await answer(send, 200, self._openapi)
+
+    async def _list(self, scope: Scope, send: Send) -> None:
+        self._calls.caller(scope)
+        await answer(send, 200, self._operations())
+
+
+def _allow(method: str, *methods: str) -> None:
+    if method not in methods:
+        raise MethodNotAllowed(", ".join(methods))
+
+
+def _endless(scope: Scope) -> bool:
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return not length.isdigit() or len(length) > 9 or int(length) > DRAINED_BYTES

@@ -1,0 +1,113 @@
+"""
+What goes back to a caller: the one reply shape, problems (RFC 9457), and the ASGI messages that carry them.
+
+The agency's answer is spliced in as the bytes that were settled; nothing is parsed again.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime, timedelta, timezone
+from math import ceil
+from typing import Any, Final, TypeAlias
+
+from pydantic_core import to_json
+
+from hub.call import Reply, State
+from hub.errors import AgencyBroken, AgencyUnavailable, CallExpired, CallGone, CallInDoubt, HubError, Refusal
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+HANOI: Final = timezone(timedelta(hours=7))
+JSON: Final[Header] = (b"content-type", b"application/json")
+PROBLEM: Final[Header] = (b"content-type", b"application/problem+json")
+PROBLEM_TYPE: Final = "urn:lienthong:problem:"
+"""Start of every problem's `type`; the codes are explained in docs/guide/problems.md."""
+NOTHING: Final = b'"result":null,"value":null,"reason":null'
+ASK_AGAIN_SECONDS: Final = 1.0
+"""`Retry-After` of a 503 whose cause gave no number."""
+
+
+async def answer(send: Send, status: int, body: bytes, *headers: Header, kind: Header = JSON) -> None:
+    """Send a whole response."""
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [kind, (b"content-length", b"%d" % len(body)), *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def problem(send: Send, error: HubError, *headers: Header) -> None:
+    """Send *error* as problem+json, with `Retry-After` where waiting helps."""
+    more = list(headers)
+    if error.retry_after is not None or isinstance(error, Refusal):
+        more.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after or ASK_AGAIN_SECONDS))))
+    if error.status == 401:
+        more.append((b"www-authenticate", b'Bearer realm="hub"'))
+    await answer(send, error.status, problem_body(error), *more, kind=PROBLEM)
+
+
+def problem_body(error: HubError) -> bytes:
+    """Return *error* as the JSON of RFC 9457, with our members `code`, `vi`, `errors` and `call`."""
+    body: dict[str, Any] = {
+        "type": PROBLEM_TYPE + error.code,
+        "title": error.text(),
+        "status": error.status,
+        "code": error.code,
+        "vi": error.vi,
+    }
+    if error.detail:
+        body["detail"] = error.detail
+    if error.faults:
+        body["errors"] = [{"pointer": fault.pointer, "rule": fault.rule} for fault in error.faults]
+    if error.call:
+        body["call"] = error.call
+    return to_json(body)
+
+
+def moment(seconds: float) -> str:
+    """Return Unix *seconds* as ISO 8601 with +07:00 and milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(HANOI).isoformat(timespec="milliseconds")
+
+
+def reply_body(reply: Reply) -> bytes:
+    """Return the one reply shape: `{call, state, result, value, reason, answered_at, fresh_as_of}`."""
+    if reply.answer is not None:
+        content = reply.answer[1:-1]
+    else:
+        error = problem_of(reply)
+        content = NOTHING if error is None else b'"result":null,"value":null,"reason":' + _reason(error, reply.cause)
+    at = b'"%b"' % moment(reply.answered_at).encode() if reply.answered_at is not None else b"null"
+    return b'{"call":"%b","state":"%b",%b,"answered_at":%b,"fresh_as_of":%b}' % (
+        reply.call.encode(),
+        reply.state.encode(),
+        content,
+        at,
+        at if reply.answer is not None else b"null",
+    )
+
+
+def _reason(error: HubError, cause: str) -> bytes:
+    return to_json({"agency_code": "", "code": error.code, "vi": error.vi, "en": error.text(), "cause": cause})
+
+
+BROKEN: Final = frozenset({"broken", "contract", "mapping"})
+"""Causes of death by an answer, or a request, that does not fit; every other one is that nothing came through."""
+
+
+def problem_of(reply: Reply) -> HubError | None:
+    """Return what a caller who waits hears when *reply* holds no answer; None while it may still come, or was taken back."""
+    match reply.state:
+        case State.EXPIRED:
+            return CallExpired(call=reply.call)
+        case State.IN_DOUBT:
+            return CallInDoubt(call=reply.call)
+        case State.DEAD if reply.cause == "deadline":
+            return CallExpired(call=reply.call)
+        case State.DEAD if reply.cause.partition(":")[0] in BROKEN:
+            return AgencyBroken(reply.cause, call=reply.call)
+        case State.DEAD:
+            return AgencyUnavailable(reply.cause, call=reply.call)
+        case State.ANSWERED if reply.answer is None:
+            return CallGone("The answer of an interactive look-up is not kept. Ask again.", call=reply.call)
+    return None

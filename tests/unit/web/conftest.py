@@ -1,0 +1,206 @@
+"""A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from typing import Annotated, Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
+from hub.errors import AuthDenied, PurposeMissing
+from hub.store.protocol import Record, Sought
+from hub.web.calls import CallDoors, Caller, Locks
+from hub.web.doors import Doors
+from monitoring.events import Silent
+from monitoring.health import Readiness
+
+ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
+KEY = "counter-key"
+PURPOSE = 'officer="cb-102", unit="H32", intake="TN-000-1"'
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Place(Strict):
+    province: Annotated[str | None, Field(max_length=2)] = None
+
+
+class Query(Strict):
+    """Whom to look up."""
+
+    citizen_id: Annotated[str, Field(pattern=r"^\d{12}$", description="Citizen id (số định danh)")]
+    count: int = 0
+    ratio: float = 0.0
+    places: tuple[Place, ...] = ()
+    numbers: tuple[int, ...] = ()
+    notes: dict[str, str] = {}
+
+
+class Person(Strict):
+    """A person."""
+
+    full_name: str
+
+
+class Operation(Strict):
+    model_config = ConfigDict(strict=True, frozen=True, arbitrary_types_allowed=True)
+    kind: str
+    personal_data: bool
+    request: type[BaseModel]
+    answer: type[BaseModel] | None
+
+
+class System(Strict):
+    name: str
+    cls: Class
+
+
+class FakeEngine:
+    """Remembers what it was asked, and answers as told."""
+
+    def __init__(self) -> None:
+        self.refusal: Exception | None = None
+        self.reply = Reply(ID, State.ANSWERED, b'{"result":"ok","value":{"full_name":"MAU"},"reason":null}', 1_795_400_000.5)
+        self.hang: Callable[[], Awaitable[None]] | None = None
+        self.admitted: list[tuple[Any, ...]] = []
+        self.submitted: list[Submission] = []
+        self.waited: list[tuple[str, str, float]] = []
+        self.records: list[Record] = []
+        self.sought: list[Sought] = []
+
+    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+        self.admitted.append((agency, operation, cls, interactive, seconds))
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def submit(self, submission: Submission) -> Reply:
+        self.submitted.append(submission)
+        if self.hang is not None:
+            await self.hang()
+        return self.reply
+
+    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply:
+        self.waited.append((call_id, caller, seconds))
+        return self.reply
+
+    async def cancel(self, call_id: str, caller: str) -> Reply:
+        if self.refusal is not None:
+            raise self.refusal
+        return Reply(call_id, State.CANCELLED)
+
+    async def find(self, sought: Sought) -> Sequence[Record]:
+        self.sought.append(sought)
+        return self.records
+
+
+def caller_of(key: str) -> System | None:
+    return {KEY: System(name="counter", cls=Class.COUNTER), "bulk-key": System(name="mover", cls=Class.BULK)}.get(key)
+
+
+def check(caller: Caller, agency: str, operation: str, personal: bool, purpose: Purpose) -> None:
+    if caller.name == "mover" and operation == "lookup_person":
+        raise AuthDenied
+    if personal and purpose.officer is None:
+        raise PurposeMissing
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def faults() -> list[BaseException]:
+    return []
+
+
+@pytest.fixture
+def store_is() -> dict[str, Exception | None]:
+    """Set `store_is["sick"]` to what the store raises."""
+    return {"sick": None}
+
+
+@pytest.fixture
+def doors(engine: FakeEngine, faults: list[BaseException], store_is: dict[str, Exception | None]) -> Doors:
+    class Listener(Silent):
+        def fault(self, what: str, error: BaseException) -> None:
+            faults.append(error)
+
+    async def store() -> None:
+        if store_is["sick"] is not None:
+            raise store_is["sick"]
+
+    offered = {
+        "police": {
+            "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
+            "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
+            "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
+        }
+    }
+    calls = CallDoors(
+        engine,
+        engine.find,
+        Locks(caller_of, check),
+        offered,
+        request_bytes=1_000_000,
+        random_bytes=lambda count: b"\x07" * count,
+    )
+    readiness = Readiness({"store": store}, lambda: 0.0)
+    return Doors(calls, readiness, Listener(), operations=lambda: b'{"operations":[]}', openapi=b"{}")
+
+
+@pytest.fixture
+async def client(doors: Doors) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=doors)
+    headers = {"authorization": f"Bearer {KEY}", "hub-purpose": PURPOSE}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub.example", headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    def make(state: State, result: str | None = None) -> Record:
+        call = Call(
+            id=ID, agency="police", operation="file_person", kind=Kind.FILING, cls=Class.NORMAL, interactive=False, caller="counter",
+            purpose=Purpose(dossier="000.1"), fingerprint="f", accepted_at=1_795_400_000.0, deadline=0.0, due_at=0.0, step="file_person", state=state,
+        )  # fmt: skip
+        return Record(call, None, result, "", None)
+
+    return make
+
+
+class Knock:
+    """Speaks ASGI by hand, to see what a door reads and when."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self.read = 0
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+
+    async def __call__(self, path: str, chunks: Sequence[dict[str, Any]], *headers: tuple[bytes, bytes], method: str = "POST") -> "Knock":
+        waiting = list(chunks)
+
+        async def receive() -> MutableMapping[str, Any]:
+            self.read += 1
+            return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self.status, self.headers = message["status"], dict(message["headers"])
+            else:
+                self.body += message["body"]
+
+        base = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"application/json"), (b"hub-purpose", PURPOSE.encode())]
+        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [*base, *headers]}
+        await self._doors(scope, receive, send)
+        return self
+
+
+@pytest.fixture
+def knock(doors: Doors) -> Knock:
+    return Knock(doors)

@@ -1,0 +1,121 @@
+"""
+Recorded conversations with invented people: `samples/<operation>.<case>/`. Checks, sandbox and tests read them here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from mappings.errors import FileFault, FilesRefused
+from mappings.table_faults import faults_of, read_toml
+
+FILES = ("request.canonical.json", "reply.canonical.json", "request.agency", "reply.agency", "sample.toml")
+
+
+class SampleTable(BaseModel):
+    """`sample.toml`: what the files beside it do not say."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    http: int = Field(200, ge=100, le=599, description="Status of the reply", examples=[500])
+    result: str = Field("ok", description="What the reply means: a result of answers.csv", examples=["not_found"])
+    sources: dict[str, str] = Field({}, description="Values that make the request reproducible", examples=[{"exchange.id": "01930000-..."}])
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One conversation. What its folder does not hold is None."""
+
+    operation: str
+    case: str
+    folder: Path
+    request: Any
+    """Our request, as JSON values."""
+    request_agency: bytes | None
+    """What goes on the wire."""
+    reply: Any
+    """Our value of the answer, as JSON values."""
+    reply_agency: bytes | None
+    """What comes back."""
+    media: str
+    """`json` or `xml`, as the agency's files are."""
+    http: int
+    result: str
+    sources: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """`<operation>.<case>`, the folder's name."""
+        return f"{self.operation}.{self.case}"
+
+
+def load_samples(folder: Path) -> tuple[Sample, ...]:
+    """
+    Return the conversations of the connector in *folder*, by name; none when it has no `samples/`.
+
+    Raises:
+        FilesRefused: Every fault of all samples at once.
+    """
+    samples: list[Sample] = []
+    faults: list[FileFault] = []
+    for place in sorted(path for path in (folder / "samples").glob("*") if path.is_dir()):
+        try:
+            samples.append(_read(place))
+        except FilesRefused as refused:
+            faults += refused.faults
+    if faults:
+        raise FilesRefused(faults)
+    return tuple(samples)
+
+
+def _read(place: Path) -> Sample:
+    operation, dot, case = place.name.partition(".")
+    faults: list[FileFault] = []
+    if not (operation and dot and case):
+        faults.append(FileFault(f"samples/{place.name}", "", "is named `<operation>.<case>`"))
+    faults += [
+        FileFault(f"{place.name}/{path.name}", "", f"is no file of a sample; known: {', '.join(FILES)}, the agency's ending in .json or .xml")
+        for path in sorted(place.iterdir())
+        if path.name not in FILES and not (path.stem in FILES and path.suffix in (".json", ".xml"))
+    ]
+    try:
+        table = _table(place)
+        sent, came = _agency(place, "request"), _agency(place, "reply")
+        ours = [_canonical(place / f"{side}.canonical.json") for side in ("request", "reply")]
+    except FilesRefused as refused:
+        raise FilesRefused([*faults, *refused.faults]) from None
+    if faults:
+        raise FilesRefused(faults)
+    media = next((path.suffix[1:] for path in (sent, came) if path), "json")
+    bodies = [path.read_bytes() if path else None for path in (sent, came)]
+    return Sample(operation, case, place, ours[0], bodies[0], ours[1], bodies[1], media, table.http, table.result, table.sources)
+
+
+def _table(place: Path) -> SampleTable:
+    file = place / "sample.toml"
+    if not file.is_file():
+        return SampleTable()
+    try:
+        return SampleTable.model_validate(read_toml(file))
+    except ValidationError as error:
+        raise FilesRefused(faults_of(error, SampleTable, f"{place.name}/sample.toml")) from None
+
+
+def _agency(place: Path, side: str) -> Path | None:
+    found = [path for ending in ("json", "xml") if (path := place / f"{side}.agency.{ending}").is_file()]
+    if len(found) > 1:
+        raise FilesRefused([FileFault(f"{place.name}/{side}.agency", "", "is there as .json and as .xml; keep one")])
+    return found[0] if found else None
+
+
+def _canonical(file: Path) -> Any:
+    if not file.is_file():
+        return None
+    try:
+        return from_json(file.read_bytes(), allow_inf_nan=False)
+    except ValueError:
+        raise FilesRefused([FileFault(f"{file.parent.name}/{file.name}", "", "is not JSON")]) from None

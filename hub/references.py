@@ -43,7 +43,9 @@ def _content(path: Path) -> str:
     try:
         value = path.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise NotFollowed(f"{path} cannot be read ({type(error).__name__}); create it, readable by the user that runs the hub") from None
+        raise NotFollowed(
+            f"{path} cannot be read ({type(error).__name__}); create it, readable by the user that runs the hub"
+        ) from None
     if not value:
         raise NotFollowed(f"{path} is empty; write the secret into it")
     return value
@@ -53,7 +55,9 @@ def _printed(command: str) -> str:
     try:
         done = subprocess.run(shlex.split(command), capture_output=True, check=True, timeout=LONGEST_SECONDS, text=True)  # noqa: S603 - the operator wrote this command
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise NotFollowed(f"the command did not give a secret ({type(error).__name__}); run it by hand as the user that runs the hub") from None
+        raise NotFollowed(
+            f"the command did not give a secret ({type(error).__name__}); run it by hand as the user that runs the hub"
+        ) from None
     value = done.stdout.rstrip("\r\n")
     if not value:
         raise NotFollowed("the command printed nothing; run it by hand as the user that runs the hub")

@@ -48,12 +48,20 @@ class Hub(Table):
     """The process itself: where it listens and where it keeps its records."""
 
     listen: Address = Field("127.0.0.1:8080", description="Where callers reach the hub", examples=["0.0.0.0:8080"])
-    admin: Address = Field("127.0.0.1:9108", description="Where operators reach the admin doors and /metrics", examples=["127.0.0.1:9108"])
-    admin_key: str = Field(
-        "", description="Key of the admin doors, by reference; without one a key is made and kept beside an SQLite store", examples=["env:HUB_ADMIN"]
+    admin: Address = Field(
+        "127.0.0.1:9108", description="Where operators reach the admin doors and /metrics", examples=["127.0.0.1:9108"]
     )
-    store: str = Field("sqlite:///hub.db", pattern=r"^sqlite:///.+", description="Where calls are kept", examples=["sqlite:///hub.db"])
-    request_bytes: Count = Field(10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760])
+    admin_key: str = Field(
+        "",
+        description="Key of the admin doors, by reference; without one a key is made and kept beside an SQLite store",
+        examples=["env:HUB_ADMIN"],
+    )
+    store: str = Field(
+        "sqlite:///hub.db", pattern=r"^sqlite:///.+", description="Where calls are kept", examples=["sqlite:///hub.db"]
+    )
+    request_bytes: Count = Field(
+        10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760]
+    )
     node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
 
 
@@ -85,12 +93,20 @@ class AgencyEntry(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
     __pydantic_extra__: dict[str, str]
 
-    connector: Name | None = Field(None, description="Folder of its kind; of the same name unless given", examples=["water"])
+    connector: Name | None = Field(
+        None, description="Folder of its kind; of the same name unless given", examples=["water"]
+    )
     route: Name | None = Field(None, description="The road it shares, from [routes]", examples=["lgsp"])
-    base_url: str = Field(pattern=r"^https?://[^\s?#]+$", description="Where the agency is", examples=["https://lgsp.example/dancu"])
-    ca_file: str | None = Field(None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"])
+    base_url: str = Field(
+        pattern=r"^https?://[^\s?#]+$", description="Where the agency is", examples=["https://lgsp.example/dancu"]
+    )
+    ca_file: str | None = Field(
+        None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"]
+    )
     scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
-    contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field({}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}])
+    contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(
+        {}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}]
+    )
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -105,7 +121,9 @@ class Settings(Table):
     routes: dict[Name, Route] = Field({}, description="Roads that agencies share")
     agencies: dict[Name, AgencyEntry] = Field({}, description="The agencies this hub calls")
 
-    folder: Path = Field(Path(), exclude=True, description="Where the file lies; relative paths start there", examples=["."])
+    folder: Path = Field(
+        Path(), exclude=True, description="Where the file lies; relative paths start there", examples=["."]
+    )
 
     def path(self, text: str) -> Path:
         """Return *text* as a path; a relative one starts where `hub.toml` lies."""
@@ -124,7 +142,9 @@ def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Setti
         FilesRefused: Every fault of file and environment at once, with key path or variable and the nearest known key.
     """
     path = file or Path(environ.get("HUB_CONFIG") or "hub.toml")
-    given = {tuple(name[len(PREFIX) :].lower().split("__")): name for name in sorted(environ) if name.startswith(PREFIX)}
+    given = {
+        tuple(name[len(PREFIX) :].lower().split("__")): name for name in sorted(environ) if name.startswith(PREFIX)
+    }
     lines = {} if given and not path.exists() else read_toml(path.absolute())
     faults = _overlay(lines, {keys: environ[name] for keys, name in given.items()}, given)
     lines["folder"] = path.absolute().parent
@@ -139,7 +159,9 @@ def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Setti
     return settings
 
 
-def _overlay(lines: dict[str, Any], values: Mapping[tuple[str, ...], str], given: Mapping[tuple[str, ...], str]) -> list[FileFault]:
+def _overlay(
+    lines: dict[str, Any], values: Mapping[tuple[str, ...], str], given: Mapping[tuple[str, ...], str]
+) -> list[FileFault]:
     faults = []
     for keys, text in values.items():
         table: Any = lines
@@ -148,7 +170,11 @@ def _overlay(lines: dict[str, Any], values: Mapping[tuple[str, ...], str], given
         if isinstance(table, dict) and len(keys) > 1 and all(keys):
             table[keys[-1]] = text
         else:
-            faults.append(FileFault(given[keys], "", "names no key; write it as HUB__HUB__LISTEN or HUB__AGENCIES__POLICE__BASE_URL"))
+            faults.append(
+                FileFault(
+                    given[keys], "", "names no key; write it as HUB__HUB__LISTEN or HUB__AGENCIES__POLICE__BASE_URL"
+                )
+            )
     return faults
 
 
@@ -190,4 +216,6 @@ def _mask(value: str) -> str:
 def without_password(url: str) -> str:
     """Return *url* with what stands before the `@` masked."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}")) if "@" in parts.netloc else url
+    return (
+        urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}")) if "@" in parts.netloc else url
+    )

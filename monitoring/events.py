@@ -67,10 +67,20 @@ class Silent:
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None: ...
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,
     ) -> None: ...
 
-    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None: ...
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str
+    ) -> None: ...
 
     def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None: ...
 
@@ -94,12 +104,22 @@ class Fan:
             observer.admission(agency, cls, decision, reason)
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,
     ) -> None:
         for observer in self._observers:
             observer.exchange(call, agency, operation, outcome, blame, cause, seconds, traceparent)
 
-    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str
+    ) -> None:
         for observer in self._observers:
             observer.call_ended(call, agency, operation, state, cause, overhead, traceparent)
 

@@ -117,11 +117,21 @@ class LogLines:
         self._refused[key] = (0, now)
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,
     ) -> None:
         self._writer.event("exchange", call, agency, operation, outcome, blame, cause, round(seconds, 4), traceparent)
 
-    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str
+    ) -> None:
         self._writer.event("call", call, agency, operation, state, cause, round(overhead, 5), traceparent)
 
     def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None:
@@ -147,7 +157,9 @@ class LibraryLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        kind, places = kind_and_places(error) if error else ("", (f"{record.filename}:{record.lineno} {record.funcName}",))
+        kind, places = (
+            kind_and_places(error) if error else ("", (f"{record.filename}:{record.lineno} {record.funcName}",))
+        )
         # A message without arguments may have been put together before it was logged, of anything: its place says enough.
         says = record.msg[:200] if record.args and isinstance(record.msg, str) else ""
         self._writer.event("library", record.name, record.levelname, says, kind, places)

@@ -28,29 +28,63 @@ class Metric:
 
 
 METRICS = (
-    Metric("hub_calls_total", "counter", ("agency", "operation", "state"), "How many calls reached each state that lasts?"),
-    Metric("hub_admission_total", "counter", ("agency", "class", "decision", "reason"), "How many calls were let in or refused, and why?"),
-    Metric("hub_inbound_total", "counter", ("agency", "notice", "decision"), "How many notices came, and were they taken?"),
+    Metric(
+        "hub_calls_total", "counter", ("agency", "operation", "state"), "How many calls reached each state that lasts?"
+    ),
+    Metric(
+        "hub_admission_total",
+        "counter",
+        ("agency", "class", "decision", "reason"),
+        "How many calls were let in or refused, and why?",
+    ),
+    Metric(
+        "hub_inbound_total", "counter", ("agency", "notice", "decision"), "How many notices came, and were they taken?"
+    ),
     Metric("hub_predicted_wait_seconds", "gauge", ("agency", "class"), "How long would a call wait that came now?"),
-    Metric("hub_queue_calls", "gauge", ("agency", "class", "line"), "How many calls wait, interactive or in the backlog?"),
-    Metric("hub_queue_oldest_age_seconds", "gauge", ("agency", "class", "line"), "How long has the oldest call waited?"),
-    Metric("hub_exchange_seconds", "histogram", ("agency", "operation", "outcome"), "How long do exchanges take?", LONG),
-    Metric("hub_exchanges_total", "counter", ("agency", "operation", "outcome", "blame"), "How do exchanges end, and by whose doing?"),
+    Metric(
+        "hub_queue_calls", "gauge", ("agency", "class", "line"), "How many calls wait, interactive or in the backlog?"
+    ),
+    Metric(
+        "hub_queue_oldest_age_seconds", "gauge", ("agency", "class", "line"), "How long has the oldest call waited?"
+    ),
+    Metric(
+        "hub_exchange_seconds", "histogram", ("agency", "operation", "outcome"), "How long do exchanges take?", LONG
+    ),
+    Metric(
+        "hub_exchanges_total",
+        "counter",
+        ("agency", "operation", "outcome", "blame"),
+        "How do exchanges end, and by whose doing?",
+    ),
     Metric("hub_concurrency_limit", "gauge", ("agency",), "How many exchanges at once may there be now?"),
     Metric("hub_concurrency_in_use", "gauge", ("agency",), "How many exchanges are on the wire, cut ones included?"),
     Metric("hub_rate_limit", "gauge", ("agency",), "How many exchanges a second may there be now?"),
     Metric("hub_day_quota_remaining", "gauge", ("agency",), "How many exchanges are left today?"),
     Metric("hub_retry_budget", "gauge", ("agency",), "How many repeats may be made now?"),
-    Metric("hub_breaker_state", "gauge", ("agency", "operation"), "Is an operation being spared? 0 closed, 1 probing, 2 open."),
-    Metric("hub_hold_seconds", "gauge", ("agency", "cause"), "For how long is a lane still stopped? +Inf: until resumed."),
+    Metric(
+        "hub_breaker_state",
+        "gauge",
+        ("agency", "operation"),
+        "Is an operation being spared? 0 closed, 1 probing, 2 open.",
+    ),
+    Metric(
+        "hub_hold_seconds", "gauge", ("agency", "cause"), "For how long is a lane still stopped? +Inf: until resumed."
+    ),
     Metric("hub_route_hold_seconds", "gauge", ("route", "cause"), "For how long is a route still stopped?"),
     Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
     Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
-    Metric("hub_drift_total", "counter", ("agency", "operation"), "How often does a live reply differ from the pinned contract?"),
+    Metric(
+        "hub_drift_total",
+        "counter",
+        ("agency", "operation"),
+        "How often does a live reply differ from the pinned contract?",
+    ),
     Metric("hub_store_commit_seconds", "histogram", (), "How long do commits take?"),
     Metric("hub_loop_lag_seconds", "histogram", (), "How late does the event loop run what is due?"),
-    Metric("hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"),
+    Metric(
+        "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
+    ),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -96,13 +130,28 @@ class Metrics:
         self.child("hub_admission_total", agency, cls, decision, reason).inc()
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str  # noqa: ARG002 - a log line names them
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,  # noqa: ARG002 - a log line names them
     ) -> None:
         self.child("hub_exchanges_total", agency, operation, outcome, blame).inc()
         self.child("hub_exchange_seconds", agency, operation, outcome).observe(seconds)
 
     def call_ended(
-        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str  # noqa: ARG002 - a log line names them
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        state: str,
+        cause: str,
+        overhead: float,
+        traceparent: str,  # noqa: ARG002 - a log line names them
     ) -> None:
         self.child("hub_calls_total", agency, operation, state).inc()
         self.child("hub_overhead_seconds").observe(overhead)

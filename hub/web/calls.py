@@ -25,6 +25,8 @@ WAIT_SECONDS: Final = 30.0
 """How long a look-up is waited for when the caller does not say."""
 LONGEST_WAIT: Final = 120.0
 DURABLE_SECONDS: Final = 7 * 86_400.0
+WATCH_AFTER: Final = 0.03
+"""Seconds of waiting after which a call is taken back when its caller goes away."""
 MOST_FOUND: Final = 100
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WAIT: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
@@ -164,7 +166,9 @@ class CallDoors:
         state = sought.pop("state", None)
         if state is not None and state not in _STATES:
             raise RequestInvalid(faults=[RequestFault("?state", f"is one of {', '.join(State)}")])
-        records = await self._find(Sought(caller=caller.name, state=State(state) if state else None, limit=MOST_FOUND, **sought))
+        records = await self._find(
+            Sought(caller=caller.name, state=State(state) if state else None, limit=MOST_FOUND, **sought)
+        )
         following = records[-1].call.id if len(records) == MOST_FOUND else None
         await answer(send, 200, to_json({"calls": [_listed(record) for record in records], "before": following}))
 
@@ -193,26 +197,45 @@ async def _while_connected(receive: Receive, work: Coroutine[Any, Any, Reply]) -
         Disconnected: The caller went away.
     """
     task = asyncio.current_task()
-    gone = False
-
-    def leave(_: object) -> None:
-        nonlocal gone
-        gone = True
-        if task is not None:
-            task.cancel()
-
-    watcher = asyncio.ensure_future(receive())  # the body is read: what comes next is the end of the connection
-    watcher.add_done_callback(leave)
+    assert task is not None  # noqa: S101 - a coroutine always runs in one; narrows the type
+    watch = _Watch(receive, task)
     try:
         return await work
     except asyncio.CancelledError:
-        if gone and task is not None:
+        if watch.gone:
             task.uncancel()
             raise Disconnected from None
         raise
     finally:
-        watcher.remove_done_callback(leave)
-        watcher.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Cancels a task when its caller goes away; looks only after a moment, since most answers come sooner."""
+
+    def __init__(self, receive: Receive, task: asyncio.Task[Any]) -> None:
+        self.gone = False
+        self._receive = receive
+        self._task = task
+        self._watcher: asyncio.Future[Any] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._start)
+
+    def _start(self) -> None:
+        self._watcher = asyncio.ensure_future(
+            self._receive()
+        )  # the body is read: what comes next is the end of the connection
+        self._watcher.add_done_callback(self._leave)
+
+    def _leave(self, watcher: asyncio.Future[Any]) -> None:
+        self.gone = not watcher.cancelled()
+        if self.gone:
+            self._task.cancel()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.remove_done_callback(self._leave)
+            self._watcher.cancel()
 
 
 async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, more: tuple[Header, ...] = ()) -> None:
@@ -228,11 +251,17 @@ async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, mo
 
 def _query(scope: Scope, known: set[str]) -> dict[str, str]:
     try:
-        pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+        pairs = parse_qsl(
+            scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict"
+        )
     except ValueError:
-        raise RequestInvalid(faults=[RequestFault("?", "cannot be read; write name=value pairs in percent-encoded UTF-8")]) from None
+        raise RequestInvalid(
+            faults=[RequestFault("?", "cannot be read; write name=value pairs in percent-encoded UTF-8")]
+        ) from None
     if any(name not in known for name, _ in pairs):
-        raise RequestInvalid(faults=[RequestFault("?", f"holds a parameter of unknown name; known are {', '.join(sorted(known))}")])
+        raise RequestInvalid(
+            faults=[RequestFault("?", f"holds a parameter of unknown name; known are {', '.join(sorted(known))}")]
+        )
     return {name: value for name, value in pairs if value}
 
 

@@ -99,7 +99,9 @@ class Doors:
 
     async def _ready(self, _: Scope, send: Send) -> None:
         verdict = await self._readiness.verdict()
-        await answer(send, 200 if verdict.ready else 503, to_json({"ready": verdict.ready, "checks": dict(verdict.checks)}))
+        await answer(
+            send, 200 if verdict.ready else 503, to_json({"ready": verdict.ready, "checks": dict(verdict.checks)})
+        )
 
     async def _describe(self, _: Scope, send: Send) -> None:
         await answer(send, 200, self._openapi)

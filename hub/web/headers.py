@@ -27,13 +27,27 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _WAIT: Final = re.compile(r'wait\s*=\s*"?(\d{1,6})"?', re.IGNORECASE)
 _PLAIN_URGENCY: Final = re.compile(r"u=([0-7])")
+_PLAIN_MEMBER: Final = r'([a-z]+)="([ !#-\[\]-~]*)"'
+_PLAIN: Final = re.compile(rf"{_PLAIN_MEMBER}(?:, {_PLAIN_MEMBER})*")
+_MEMBERS: Final = re.compile(_PLAIN_MEMBER)
+_READ: Final = frozenset(
+    {
+        b"content-type",
+        b"content-length",
+        b"idempotency-key",
+        b"prefer",
+        b"priority",
+        b"hub-deadline",
+        b"hub-purpose",
+        b"traceparent",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the headers of one request say."""
 
-    authorization: str = ""
     media_type: str = ""
     length: int | None = None
     """`Content-Length`; None for a chunked body."""
@@ -65,8 +79,9 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], random_bytes: Callable[
     """
     given: dict[bytes, str] = {}
     for name, value in headers:
-        text = value.decode("latin-1")
-        given[name] = f"{given[name]}, {text}" if name in given else text
+        if name in _READ:
+            text = value.decode("latin-1")
+            given[name] = f"{given[name]}, {text}" if name in given else text
     faults: list[RequestFault] = []
     wait, respond_async = _preferences(given.get(b"prefer", ""))
     trace = given.get(b"traceparent")
@@ -127,7 +142,11 @@ def _class(text: str | None) -> Class:
 
 
 def _members(text: str) -> dict[str, tuple[Any, ...]]:
-    """Read an RFC 9651 dictionary: name -> (value, parameters). Raises ValueError."""
+    """Read an RFC 9651 dictionary: name -> (value, parameters, if any). Raises ValueError."""
+    if _PLAIN.fullmatch(
+        text
+    ):  # quoted texts without escapes, as nearly all are: a tenth of the parser's time, the same meaning
+        return {name: (value,) for name, value in _MEMBERS.findall(text)}
     members: Any = http_sf.parse(text.encode("latin-1"), tltype="dictionary")
     return {name: tuple(member) for name, member in members.items()}
 
@@ -147,7 +166,9 @@ def _purpose(text: str | None, faults: list[RequestFault]) -> Purpose:
     try:
         members = _members(text)
     except ValueError:
-        faults.append(RequestFault("Hub-Purpose", 'is a structured field such as officer="cb-102", unit="H32", dossier="..."'))
+        faults.append(
+            RequestFault("Hub-Purpose", 'is a structured field such as officer="cb-102", unit="H32", dossier="..."')
+        )
         return NO_PURPOSE
     wanted: dict[str, str] = {}
     for name, (value, *_) in members.items():
@@ -156,7 +177,9 @@ def _purpose(text: str | None, faults: list[RequestFault]) -> Purpose:
             known = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_PURPOSES))}"
             faults.append(RequestFault("Hub-Purpose", f"has a member of unknown name; {known}"))
         elif not isinstance(value, str | http_sf.Token | http_sf.DisplayString) or not 0 < len(str(value)) <= 200:
-            faults.append(RequestFault("Hub-Purpose", f'{name} is a text of 1 to 200 characters in quotes: {name}="..."'))
+            faults.append(
+                RequestFault("Hub-Purpose", f'{name} is a text of 1 to 200 characters in quotes: {name}="..."')
+            )
         else:
             wanted[name] = str(value)
     return Purpose(**wanted)

@@ -24,22 +24,32 @@ class Described(Offered, Protocol):
     def answer(self) -> type[BaseModel] | None: ...
 
 
-def openapi(offered: Mapping[str, Mapping[str, Described]], titles: Mapping[str, str], errors: Sequence[type[HubError]]) -> bytes:
+def openapi(
+    offered: Mapping[str, Mapping[str, Described]], titles: Mapping[str, str], errors: Sequence[type[HubError]]
+) -> bytes:
     """Return the document as JSON. *titles* says what each agency is called; *errors* are the problems of the call doors."""
     schemas = _schemas(offered)
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
         for name, operation in operations.items():
-            paths[f"/v1/calls/{agency}/{name}"] = {"post": _operation(agency, name, operation, titles.get(agency, agency), schemas)}
+            paths[f"/v1/calls/{agency}/{name}"] = {
+                "post": _operation(agency, name, operation, titles.get(agency, agency), schemas)
+            }
     paths |= _reading()
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "Lienthong", "version": version("lienthong"), "description": "Calls to the agencies of one integration hub."},
+        "info": {
+            "title": "Lienthong",
+            "version": version("lienthong"),
+            "description": "Calls to the agencies of one integration hub.",
+        },
         "security": [{"key": []}],
         "tags": [{"name": agency, "description": titles.get(agency, agency)} for agency in offered],
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A caller's key, from `hub callers add`"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "A caller's key, from `hub callers add`"}
+            },
             "schemas": schemas["by_name"] | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})},
             "parameters": _PARAMETERS,
         },
@@ -61,8 +71,16 @@ def _schemas(offered: Mapping[str, Mapping[str, Described]]) -> dict[str, Any]:
 def _operation(agency: str, name: str, operation: Described, title: str, schemas: Mapping[str, Any]) -> dict[str, Any]:
     filing = operation.kind == Kind.FILING
     value = schemas["refs"][operation.answer] if operation.answer is not None else {"type": "null"}
-    waits = "Taken, recorded and delivered later unless `Prefer: wait=N`." if filing else "Waited for up to 30 seconds unless `Prefer` says otherwise."
-    personal = " Touches personal data: `Hub-Purpose` names officer and dossier or intake number." if operation.personal_data else ""
+    waits = (
+        "Taken, recorded and delivered later unless `Prefer: wait=N`."
+        if filing
+        else "Waited for up to 30 seconds unless `Prefer` says otherwise."
+    )
+    personal = (
+        " Touches personal data: `Hub-Purpose` names officer and dossier or intake number."
+        if operation.personal_data
+        else ""
+    )
     described = f"{title}. {'A filing' if filing else 'A look-up'}. {waits}{personal}"
     parameters = ["Prefer", "Priority", "HubDeadline", "HubPurpose", "Traceparent"]
     return {
@@ -70,11 +88,23 @@ def _operation(agency: str, name: str, operation: Described, title: str, schemas
         "tags": [agency],
         "summary": f"{name.replace('_', ' ').capitalize()} ({agency})",
         "description": described,
-        "parameters": [{"$ref": "#/components/parameters/IdempotencyKeyRequired" if filing else "#/components/parameters/IdempotencyKey"}]
+        "parameters": [
+            {
+                "$ref": "#/components/parameters/IdempotencyKeyRequired"
+                if filing
+                else "#/components/parameters/IdempotencyKey"
+            }
+        ]
         + [{"$ref": f"#/components/parameters/{parameter}"} for parameter in parameters],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schemas["refs"][operation.request]}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schemas["refs"][operation.request]}},
+        },
         "responses": {
-            "200": {"description": "Answered by the agency", "content": {"application/json": {"schema": _reply(value)}}},
+            "200": {
+                "description": "Answered by the agency",
+                "content": {"application/json": {"schema": _reply(value)}},
+            },
             "202": _TICKET,
             "default": _PROBLEM,
         },
@@ -82,9 +112,17 @@ def _operation(agency: str, name: str, operation: Described, title: str, schemas
 
 
 def _reading() -> dict[str, Any]:
-    one = {"200": {"description": "The call", "content": {"application/json": {"schema": {"$ref": REF.format(model="Reply")}}}}}
+    one = {
+        "200": {
+            "description": "The call",
+            "content": {"application/json": {"schema": {"$ref": REF.format(model="Reply")}}},
+        }
+    }
     path = [{"$ref": "#/components/parameters/Agency"}, {"$ref": "#/components/parameters/Id"}]
-    found = {"description": "The caller's own calls, newest first, without values", "content": {"application/json": {"schema": {"type": "object"}}}}
+    found = {
+        "description": "The caller's own calls, newest first, without values",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
     return {
         "/v1/calls/{agency}/{id}": {
             "parameters": path,
@@ -94,7 +132,11 @@ def _reading() -> dict[str, Any]:
                 "parameters": [_query("wait", "Seconds to wait for the answer", "number")],
                 "responses": one | {"202": _TICKET, "default": _PROBLEM},
             },
-            "delete": {"operationId": "calls.cancel", "summary": "Take a call back while it is queued", "responses": one | {"default": _PROBLEM}},
+            "delete": {
+                "operationId": "calls.cancel",
+                "summary": "Take a call back while it is queued",
+                "responses": one | {"default": _PROBLEM},
+            },
         },
         "/v1/calls": {
             "get": {
@@ -115,8 +157,13 @@ def _reply(value: Mapping[str, Any]) -> dict[str, Any]:
         "properties": {
             "call": {"type": "string", "format": "uuid", "description": "Id of the call"},
             "state": {"enum": [str(state) for state in State], "description": "Where the call stands"},
-            "result": {"enum": ["ok", "not_found", "refused", "pending", None], "description": "What the agency's answer means"},
-            "value": {"anyOf": [dict(value), {"type": "null"}]} if value else {"description": "What the agency answered"},
+            "result": {
+                "enum": ["ok", "not_found", "refused", "pending", None],
+                "description": "What the agency's answer means",
+            },
+            "value": {"anyOf": [dict(value), {"type": "null"}]}
+            if value
+            else {"description": "What the agency answered"},
             "reason": {"anyOf": [{"$ref": REF.format(model="Reason")}, {"type": "null"}]},
             "answered_at": moment | {"description": "When the agency answered"},
             "fresh_as_of": moment | {"description": "How fresh the value is: when it came from the agency"},
@@ -128,7 +175,10 @@ def _problem(errors: Sequence[type[HubError]]) -> dict[str, Any]:
     fault = {
         "type": "object",
         "properties": {
-            "pointer": {"type": "string", "description": "JSON pointer into the body, or the name of a header or parameter"},
+            "pointer": {
+                "type": "string",
+                "description": "JSON pointer into the body, or the name of a header or parameter",
+            },
             "rule": {"type": "string", "description": "The rule it breaks"},
         },
     }
@@ -154,7 +204,14 @@ def _query(name: str, description: str, kind: str) -> dict[str, Any]:
 
 
 def _header(name: str, description: str, example: str, *, required: bool = False) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string"}, "example": example}
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"},
+        "example": example,
+    }
 
 
 _FINDING: Final = {
@@ -191,8 +248,14 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "Prefer": _header("Prefer", "`wait=N` seconds, or `respond-async` for a ticket at once", "wait=10"),
     "Priority": _header("Priority", "`u=0..2` a citizen stands at the counter, `3..4` normal, `5..7` bulk", "u=1"),
     "HubDeadline": _header("Hub-Deadline", "Seconds from now after which the call is no longer wanted", "20"),
-    "HubPurpose": _header("Hub-Purpose", "For whom and why: officer, unit, dossier or intake number, procedure", 'officer="cb-102", unit="H32", intake="TN-000-1"'),
-    "Traceparent": _header("traceparent", "W3C trace context", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    "HubPurpose": _header(
+        "Hub-Purpose",
+        "For whom and why: officer, unit, dossier or intake number, procedure",
+        'officer="cb-102", unit="H32", intake="TN-000-1"',
+    ),
+    "Traceparent": _header(
+        "traceparent", "W3C trace context", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    ),
     "Agency": {"name": "agency", "in": "path", "required": True, "schema": {"type": "string"}},
     "Id": {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}},
 }

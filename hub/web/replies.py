@@ -32,7 +32,11 @@ ASK_AGAIN_SECONDS: Final = 1.0
 async def answer(send: Send, status: int, body: bytes, *headers: Header, kind: Header = JSON) -> None:
     """Send a whole response."""
     await send(
-        {"type": "http.response.start", "status": status, "headers": [kind, (b"content-length", b"%d" % len(body)), *headers]}
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [kind, (b"content-length", b"%d" % len(body)), *headers],
+        }
     )
     await send({"type": "http.response.body", "body": body})
 

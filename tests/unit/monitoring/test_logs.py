@@ -22,7 +22,9 @@ class Sink(io.BytesIO):
 def test_an_exchange_is_one_line_with_call_and_trace() -> None:
     sink = Sink()
     writer = LineWriter(sink, lambda: 1_795_400_000.25)
-    LogLines(writer, lambda: 0.0).exchange("c1", "police", "lookup_citizen", "in_doubt", "agency", "timeout", 1.23456, TRACE)
+    LogLines(writer, lambda: 0.0).exchange(
+        "c1", "police", "lookup_citizen", "in_doubt", "agency", "timeout", 1.23456, TRACE
+    )
     writer.close()
     assert sink.lines() == [
         {
@@ -121,6 +123,32 @@ def test_a_closed_reader_is_survived() -> None:
 
 
 def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
-    allowed = {"agency", "class", "reason", "count", "call", "operation", "outcome", "blame", "cause", "seconds", "traceparent", "state"}
-    allowed |= {"overhead", "places", "what", "kind", "at", "logger", "level", "says", "listen", "admin", "agencies", "version"}
+    allowed = {
+        "agency",
+        "class",
+        "reason",
+        "count",
+        "call",
+        "operation",
+        "outcome",
+        "blame",
+        "cause",
+        "seconds",
+        "traceparent",
+        "state",
+    }
+    allowed |= {
+        "overhead",
+        "places",
+        "what",
+        "kind",
+        "at",
+        "logger",
+        "level",
+        "says",
+        "listen",
+        "admin",
+        "agencies",
+        "version",
+    }
     assert {field for fields in FIELDS.values() for field in fields} == allowed

@@ -22,9 +22,17 @@ def test_an_exchange_is_counted_and_timed() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.exchange("c", "police", "lookup_citizen", "answered", "agency", "", 0.03, "")
     text = lines(metrics)
-    assert 'hub_exchanges_total{agency="police",blame="agency",operation="lookup_citizen",outcome="answered"} 1.0' in text
-    assert 'hub_exchange_seconds_bucket{agency="police",le="0.02",operation="lookup_citizen",outcome="answered"} 0.0' in text
-    assert 'hub_exchange_seconds_bucket{agency="police",le="0.05",operation="lookup_citizen",outcome="answered"} 1.0' in text
+    assert (
+        'hub_exchanges_total{agency="police",blame="agency",operation="lookup_citizen",outcome="answered"} 1.0' in text
+    )
+    assert (
+        'hub_exchange_seconds_bucket{agency="police",le="0.02",operation="lookup_citizen",outcome="answered"} 0.0'
+        in text
+    )
+    assert (
+        'hub_exchange_seconds_bucket{agency="police",le="0.05",operation="lookup_citizen",outcome="answered"} 1.0'
+        in text
+    )
 
 
 def test_a_hold_counts_down_and_ends() -> None:
@@ -43,7 +51,15 @@ def test_a_hold_counts_down_and_ends() -> None:
 
 def test_the_numbers_of_a_lane_become_gauges_with_their_labels() -> None:
     metrics = Metrics(lambda: 0.0)
-    metrics.lane("police", {"queue_calls/counter/interactive": 3, "concurrency_in_use": 2, "route_hold_seconds/lgsp/busy": 4, "unheard_of": 1})
+    metrics.lane(
+        "police",
+        {
+            "queue_calls/counter/interactive": 3,
+            "concurrency_in_use": 2,
+            "route_hold_seconds/lgsp/busy": 4,
+            "unheard_of": 1,
+        },
+    )
     text = lines(metrics)
     assert 'hub_queue_calls{agency="police",class="counter",line="interactive"} 3.0' in text
     assert 'hub_concurrency_in_use{agency="police"} 2.0' in text

@@ -63,7 +63,9 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.refusal: Exception | None = None
-        self.reply = Reply(ID, State.ANSWERED, b'{"result":"ok","value":{"full_name":"MAU"},"reason":null}', 1_795_400_000.5)
+        self.reply = Reply(
+            ID, State.ANSWERED, b'{"result":"ok","value":{"full_name":"MAU"},"reason":null}', 1_795_400_000.5
+        )
         self.hang: Callable[[], Awaitable[None]] | None = None
         self.admitted: list[tuple[Any, ...]] = []
         self.submitted: list[Submission] = []
@@ -182,7 +184,9 @@ class Knock:
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
 
-    async def __call__(self, path: str, chunks: Sequence[dict[str, Any]], *headers: tuple[bytes, bytes], method: str = "POST") -> "Knock":
+    async def __call__(
+        self, path: str, chunks: Sequence[dict[str, Any]], *headers: tuple[bytes, bytes], method: str = "POST"
+    ) -> "Knock":
         waiting = list(chunks)
 
         async def receive() -> MutableMapping[str, Any]:
@@ -195,7 +199,11 @@ class Knock:
             else:
                 self.body += message["body"]
 
-        base = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"application/json"), (b"hub-purpose", PURPOSE.encode())]
+        base = [
+            (b"authorization", f"Bearer {KEY}".encode()),
+            (b"content-type", b"application/json"),
+            (b"hub-purpose", PURPOSE.encode()),
+        ]
         scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [*base, *headers]}
         await self._doors(scope, receive, send)
         return self

@@ -57,7 +57,9 @@ async def test_a_look_up_that_does_not_wait_is_durable(client: httpx2.AsyncClien
     assert engine.admitted[-1][3] is False
 
 
-async def test_waiting_has_an_upper_bound_and_the_nearer_deadline_counts(client: httpx2.AsyncClient, engine: Any) -> None:
+async def test_waiting_has_an_upper_bound_and_the_nearer_deadline_counts(
+    client: httpx2.AsyncClient, engine: Any
+) -> None:
     await client.post(LOOK_UP, json=BODY, headers={"prefer": "wait=100000"})
     assert engine.submitted[-1].wait == 120.0
     await client.post(LOOK_UP, json=BODY, headers={"prefer": "wait=20", "hub-deadline": "7.5"})
@@ -75,14 +77,21 @@ async def test_a_filing_without_idempotency_key_is_refused(client: httpx2.AsyncC
 async def test_without_a_known_key_nothing_is_told(client: httpx2.AsyncClient, engine: Any, key: str | None) -> None:
     client.headers.pop("authorization")
     headers = {} if key is None else {"authorization": key}
-    for method, path in (("POST", LOOK_UP), ("POST", "/v1/calls/none/none_at_all"), ("GET", "/v1/calls"), ("GET", "/v1/operations")):
+    for method, path in (
+        ("POST", LOOK_UP),
+        ("POST", "/v1/calls/none/none_at_all"),
+        ("GET", "/v1/calls"),
+        ("GET", "/v1/operations"),
+    ):
         reply = await client.request(method, path, headers=headers)
         assert (reply.status_code, reply.json()["code"]) == (401, "auth.missing")
         assert reply.headers["www-authenticate"].startswith("Bearer")
     assert engine.admitted == []
 
 
-async def test_rights_and_purpose_are_checked_before_a_byte_is_read(client: httpx2.AsyncClient, knock: Any, engine: Any) -> None:
+async def test_rights_and_purpose_are_checked_before_a_byte_is_read(
+    client: httpx2.AsyncClient, knock: Any, engine: Any
+) -> None:
     client.headers.pop("hub-purpose")
     reply = await client.post(LOOK_UP, json=BODY)
     assert (reply.status_code, reply.json()["code"]) == (400, "purpose.missing")
@@ -104,7 +113,9 @@ async def test_rights_and_purpose_are_checked_before_a_byte_is_read(client: http
         ("bulk-key", "u=0", Class.BULK),
     ],
 )
-async def test_priority_is_read_and_capped_by_the_key(client: httpx2.AsyncClient, engine: Any, key: str, priority: str | None, cls: Class) -> None:
+async def test_priority_is_read_and_capped_by_the_key(
+    client: httpx2.AsyncClient, engine: Any, key: str, priority: str | None, cls: Class
+) -> None:
     headers = {"authorization": f"Bearer {key}"} | ({} if priority is None else {"priority": priority})
     await client.post("/v1/calls/police/lookup_place", json=BODY, headers=headers)
     assert engine.submitted[-1].cls is cls
@@ -121,7 +132,11 @@ async def test_a_refusal_at_admission_reads_no_body_and_says_when_to_come_again(
 
 
 async def test_all_faults_of_all_headers_come_at_once(client: httpx2.AsyncClient) -> None:
-    headers = {"hub-deadline": "-1", "hub-purpose": 'oficer="a", unit=5', "idempotency-key": "có dấu".encode().decode("latin-1")}
+    headers = {
+        "hub-deadline": "-1",
+        "hub-purpose": 'oficer="a", unit=5',
+        "idempotency-key": "có dấu".encode().decode("latin-1"),
+    }
     reply = await client.post(LOOK_UP, json=BODY, headers={k: v.encode("latin-1") for k, v in headers.items()})
     assert reply.status_code == 400
     assert [(fault["pointer"], fault["rule"]) for fault in reply.json()["errors"]] == [
@@ -133,7 +148,9 @@ async def test_all_faults_of_all_headers_come_at_once(client: httpx2.AsyncClient
 
 
 async def test_a_traceparent_is_carried_on_with_a_span_of_ours(client: httpx2.AsyncClient, engine: Any) -> None:
-    await client.post(LOOK_UP, json=BODY, headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    await client.post(
+        LOOK_UP, json=BODY, headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    )
     assert engine.submitted[-1].traceparent == "00-0af7651916cd43dd8448eb211c80319c-0707070707070707-01"
     await client.post(LOOK_UP, json=BODY, headers={"traceparent": "nonsense"})
     assert engine.submitted[-1].traceparent == f"00-{'07' * 16}-{'07' * 8}-01"
@@ -198,14 +215,22 @@ async def test_a_call_is_taken_back_while_queued(client: httpx2.AsyncClient, eng
     assert (reply.status_code, reply.json()["code"]) == (409, "call.not_cancellable")
 
 
-async def test_a_lost_ticket_is_found_among_the_callers_own(client: httpx2.AsyncClient, engine: Any, record: Any) -> None:
+async def test_a_lost_ticket_is_found_among_the_callers_own(
+    client: httpx2.AsyncClient, engine: Any, record: Any
+) -> None:
     engine.records = [record(State.IN_DOUBT)]
     reply = await client.get("/v1/calls?key=k1&dossier=000.1&state=in_doubt&agency=police")
     (found,) = reply.json()["calls"]
     assert (found["call"], found["state"], found["location"]) == (ID, "in_doubt", f"/v1/calls/police/{ID}")
     assert reply.json()["before"] is None
     (sought,) = engine.sought
-    assert (sought.caller, sought.key, sought.dossier, sought.state, sought.agency) == ("counter", "k1", "000.1", State.IN_DOUBT, "police")
+    assert (sought.caller, sought.key, sought.dossier, sought.state, sought.agency) == (
+        "counter",
+        "k1",
+        "000.1",
+        State.IN_DOUBT,
+        "police",
+    )
 
 
 async def test_a_caller_who_goes_away_takes_its_waiting_call_along(knock: Any, engine: Any) -> None:
@@ -229,7 +254,9 @@ async def test_a_caller_who_goes_away_before_its_body_is_whole_is_not_submitted(
     assert engine.submitted == []
 
 
-async def test_a_fault_of_ours_is_told_to_operators_and_not_to_callers(client: httpx2.AsyncClient, engine: Any, faults: list[BaseException]) -> None:
+async def test_a_fault_of_ours_is_told_to_operators_and_not_to_callers(
+    client: httpx2.AsyncClient, engine: Any, faults: list[BaseException]
+) -> None:
     engine.refusal = RuntimeError("Nguyễn Thị Mẫu")
     reply = await client.post(LOOK_UP, json=BODY)
     assert (reply.status_code, reply.json()["code"]) == (500, "internal")

@@ -6,7 +6,21 @@ import httpx2
 import pytest
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/calls/", "/v1/callsfoo", "/v1/calls/a", "/v1/calls/a/b/c", "/v2/calls", "/livez/", "/%00", "/v1/calls/%2e%2e/x/y"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/calls/",
+        "/v1/callsfoo",
+        "/v1/calls/a",
+        "/v1/calls/a/b/c",
+        "/v2/calls",
+        "/livez/",
+        "/%00",
+        "/v1/calls/%2e%2e/x/y",
+    ],
+)
 async def test_an_address_that_leads_nowhere_is_a_problem(client: httpx2.AsyncClient, path: str) -> None:
     reply = await client.get(path)
     assert (reply.status_code, reply.json()["code"]) == (404, "operation.unknown")
@@ -27,7 +41,9 @@ async def test_an_unknown_operation_is_a_problem(client: httpx2.AsyncClient, pat
         ("DELETE", "/openapi.json", "GET, HEAD"),
     ],
 )
-async def test_a_method_that_is_not_taken_names_those_that_are(client: httpx2.AsyncClient, method: str, path: str, allow: str) -> None:
+async def test_a_method_that_is_not_taken_names_those_that_are(
+    client: httpx2.AsyncClient, method: str, path: str, allow: str
+) -> None:
     reply = await client.request(method, path)
     assert (reply.status_code, reply.json()["code"]) == (405, "method.not_allowed")
     assert reply.headers["allow"] == allow

@@ -1,0 +1,67 @@
+"""Headers mean what their RFCs say, whichever of our two readers of structured fields reads them."""
+
+from contextlib import suppress
+
+import http_sf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.call import Purpose
+from hub.errors import RequestInvalid
+from hub.web.headers import _members, read_headers
+
+VISIBLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)
+LIKELY = st.lists(st.tuples(st.sampled_from(["officer", "unit", "dossier", "x"]), VISIBLE), min_size=1, max_size=4).map(
+    lambda pairs: ", ".join(f'{name}="{text}"' for name, text in pairs)
+)
+
+
+@given(LIKELY | VISIBLE)
+def test_the_short_way_reads_what_the_parser_reads(text: str) -> None:
+    try:
+        parsed = {
+            name: next(iter(member)) for name, member in http_sf.parse(text.encode(), tltype="dictionary").items()
+        }
+    except ValueError:
+        parsed = None
+    try:
+        ours = {name: member[0] for name, member in _members(text).items()}
+    except ValueError:
+        ours = None
+    assert ours == parsed
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                b"prefer",
+                b"priority",
+                b"hub-deadline",
+                b"hub-purpose",
+                b"idempotency-key",
+                b"traceparent",
+                b"content-length",
+            ]
+        ),
+        st.binary(max_size=40),
+    )
+)
+def test_no_header_makes_it_fail_otherwise_than_by_a_problem(headers: dict[bytes, bytes]) -> None:
+    with suppress(RequestInvalid):
+        read_headers(headers.items(), bytes)
+
+
+def test_a_purpose_may_be_written_in_every_form_of_the_rfc() -> None:
+    for text in (
+        b'officer="cb-102", unit="H32"',
+        b"officer=cb-102,unit=H32",
+        b'officer="cb-102";a=1,  unit=%"H32"',
+        b'officer="x", officer="cb-102", unit="H32"',
+    ):
+        assert read_headers([(b"hub-purpose", text)], bytes).purpose == Purpose(officer="cb-102", unit="H32")
+
+
+def test_a_header_given_twice_is_one_list() -> None:
+    purpose = read_headers([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')], bytes).purpose
+    assert purpose == Purpose(officer="a", unit="b")

@@ -1,0 +1,138 @@
+"""
+One connector's folder as `hub check` reads it: every file by itself, so that a fault in one hides nothing in another.
+
+What cannot be read is kept as faults and left out; rules speak of what is there. `pinned.py` is next.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic_core import from_json
+
+from connectors.kit.answers import load_answers
+from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
+from connectors.kit.wsdl import Wsdl, read_wsdl
+from mappings.codes import CodeTable, read_code_table
+from mappings.errors import FileFault, FilesRefused
+from mappings.language import MappingFile, read_mapping_file
+
+FIELD_COLUMNS = ("operation", "direction", "field", "mark", "source", "note")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One row of `contract/fields.csv`: a field of the contract, how sure it is and who says so."""
+
+    line: int
+    operation: str
+    """`*` for every operation."""
+    direction: str
+    field: str
+    mark: str
+    source: str
+
+
+@dataclass(slots=True)
+class Folder:
+    """What an author wrote, read as far as it can be. Made by `read_folder`."""
+
+    path: Path
+    manifest: Manifest | None = None
+    mappings: dict[str, MappingFile] = field(default_factory=dict)
+    tables: dict[str, CodeTable] = field(default_factory=dict)
+    """The connector's own code tables."""
+    wsdl: Wsdl | None = None
+    schemas: dict[str, Any] = field(default_factory=dict)
+    """JSON Schemas by `operation.direction`."""
+    fields: list[FieldRow] = field(default_factory=list)
+    faults: list[FileFault] = field(default_factory=list)
+    """What could not be read, or is wrong within one file."""
+
+    @property
+    def operations(self) -> Mapping[str, OperationTable]:
+        """The operations of the manifest; none when it cannot be read."""
+        return self.manifest.operations if self.manifest else {}
+
+    def file(self, name: str) -> str:
+        """Return how findings name the file *name* of this folder."""
+        return f"{self.path.name}/{name}"
+
+
+def layers(path: Path, manifest: Manifest | None) -> tuple[Path, ...]:
+    """Return the folders whose files count, the connector's own last, so that its files win over those it is `like`."""
+    like = manifest.connector.like if manifest else None
+    return (path.parent / like, path) if like else (path,)
+
+
+def read_folder(path: Path) -> Folder:
+    """Read the connector in *path*. Never raises for what an author wrote; that is what `faults` is for."""
+    folder = Folder(path)
+    folder.manifest = _kept(folder, lambda: load_manifest(path))
+    for layer in layers(path, folder.manifest):
+        for file in sorted(layer.glob("*.map.toml")):
+            if mapping := _kept(folder, lambda file=file: read_mapping_file(file)):  # type: ignore[misc]  # bound at once
+                folder.mappings[file.name.removesuffix(".map.toml")] = mapping
+        for file in sorted((layer / "codes").glob("*.csv")):
+            if table := _kept(folder, lambda file=file: read_code_table(file)):  # type: ignore[misc]  # bound at once
+                folder.tables[file.stem] = table
+        _read_contract(folder, layer / "contract")
+    if folder.manifest:
+        rules = {
+            name: operation.code.as_ if operation.code else "text" for name, operation in folder.operations.items()
+        }
+        last = next(
+            (layer for layer in reversed(layers(path, folder.manifest)) if (layer / "answers.csv").is_file()), path
+        )
+        _kept(folder, lambda: load_answers(last, rules))
+    return folder
+
+
+def _kept(folder: Folder, read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except FilesRefused as refused:
+        folder.faults += refused.faults
+        return None
+
+
+def _read_contract(folder: Folder, contract: Path) -> None:
+    if wsdl := _kept(folder, lambda: read_wsdl(contract)):
+        folder.wsdl = wsdl
+    for file in sorted(contract.glob("*.schema.json")):
+        try:
+            folder.schemas[file.name.removesuffix(".schema.json")] = from_json(file.read_bytes())
+        except ValueError as error:
+            folder.faults.append(FileFault(folder.file(f"contract/{file.name}"), "", f"is not JSON: {error}"))
+    if (contract / "fields.csv").is_file():
+        folder.fields = _read_fields(folder, contract / "fields.csv")
+
+
+def _read_fields(folder: Folder, file: Path) -> list[FieldRow]:
+    name = folder.file("contract/fields.csv")
+    try:
+        lines = list(csv.reader(io.StringIO(file.read_text("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        folder.faults.append(FileFault(name, "", "cannot be read; save it as CSV in UTF-8, with commas"))
+        return []
+    if not lines or tuple(lines[0]) != FIELD_COLUMNS:
+        folder.faults.append(FileFault(name, "line 1", f"must name the columns {','.join(FIELD_COLUMNS)}"))
+        return []
+    rows = []
+    for number, cells in enumerate(lines[1:], 2):
+        if len(cells) == len(FIELD_COLUMNS):
+            operation, direction, place, mark, source, _ = (cell.strip() for cell in cells)
+            rows.append(FieldRow(number, operation, direction, place, mark, source))
+        elif any(cells):
+            says = f"has {len(cells)} cells, not {len(FIELD_COLUMNS)}; quote a text that holds a comma"
+            folder.faults.append(FileFault(name, f"line {number}", says))
+    return rows
+
+
+def manifest_file(folder: Folder) -> str:
+    """Return how findings name the manifest."""
+    return folder.file(FILE)

@@ -1,0 +1,15 @@
+"""
+The typed client of the hub, for the centre's software. Needs httpx2 and pydantic only, not the hub's own libraries.
+
+    async with HubClient("http://127.0.0.1:8080", key=KEY) as hub:
+        found = await hub.call("police.lookup_citizen", CitizenQuery(...), answer=Citizen, purpose=Purpose(...))
+        ticket = await hub.file("npsp.file_dossier", dossier, answer=Dossier, purpose=Purpose(...))
+        filed = await ticket.result(wait=20)
+
+The guide is docs/guide/callers.md.
+"""
+
+from hub.client.client import HubClient, Ticket
+from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Reason
+
+__all__ = ["Answer", "Fault", "Found", "HubClient", "Problem", "Purpose", "Reason", "Ticket"]

@@ -1,0 +1,237 @@
+"""
+How the hub is asked: `HubClient`, and the `Ticket` of what was filed. The shapes are in `shapes.py`.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote
+
+import httpx2
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose
+
+T = TypeVar("T", bound=BaseModel)
+
+LONGEST_WAIT = 120.0
+"""Seconds one request may wait; the hub grants no more."""
+UNREACHABLE = "hub.unreachable"
+"""Code of a `Problem` that the hub did not send, because it could not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket(Generic[T]):
+    """A call the hub has on disk. `key` is its idempotency key: handing in the same again under it is safe."""
+
+    hub: "HubClient"
+    agency: str
+    call: str
+    key: str
+    answer: type[T]
+    first: Answer[T]
+    """The call as it stood when it was handed in; already answered if the hub knew the key."""
+
+    async def result(self, wait: float = 30.0) -> Answer[T] | None:
+        """
+        Wait up to *wait* seconds for the agency's answer; None when it has not come by then.
+
+        Raises:
+            Problem: The call is in doubt, expired or needs a person.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait
+        while True:
+            seconds = min(until - clock(), LONGEST_WAIT)
+            reply = await self.hub.read(self.agency, self.call, answer=self.answer, wait=max(seconds, 0.001))
+            if reply.state == "answered":
+                return reply
+            if until - clock() <= 0 or reply.state not in ("queued", "sending"):
+                return None
+
+    async def cancel(self) -> None:
+        """
+        Take the call back.
+
+        Raises:
+            Problem: `call.not_cancellable`: it is no longer queued.
+        """
+        await self.hub.cancel(self.agency, self.call)
+
+
+class HubClient:
+    """Speaks to one hub with one caller's key. Use it as an async context manager, or `close` it."""
+
+    def __init__(
+        self, url: str, key: str, *, patience: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        """
+        Make a client for the hub at *url*.
+
+        *patience*: for how many seconds in all a call may be sent again when the hub says `Retry-After`; 0 never does.
+        """
+        self._patience = patience
+        self._http = httpx2.AsyncClient(
+            base_url=url,
+            headers={"authorization": f"Bearer {key}"},
+            timeout=httpx2.Timeout(10.0, read=LONGEST_WAIT + 15.0),
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. Idempotent."""
+        await self._http.aclose()
+
+    async def call(
+        self,
+        operation: str,
+        request: BaseModel,
+        *,
+        answer: type[T],
+        purpose: Purpose | None = None,
+        wait: float | None = None,
+        urgency: int | None = None,
+        deadline: float | None = None,
+        key: str | None = None,
+    ) -> Answer[T]:
+        """
+        Ask and wait: *operation* is `agency.verb_noun`, *answer* the model of what comes back.
+
+        *wait* and *deadline* are in seconds, *urgency* is 0 to 7 (0-2: a citizen stands at the counter). A filing needs
+        *key*; when its answer does not come within *wait* its state says so, and `file` gives a ticket instead.
+
+        Raises:
+            Problem: The hub refused, or no answer came in time.
+        """
+        headers = _headers(purpose, urgency, deadline, key) | (
+            {"prefer": f"wait={_whole(wait)}"} if wait is not None else {}
+        )
+        reply = await self._send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
+        return _read(answer, reply.content)
+
+    async def file(
+        self,
+        operation: str,
+        request: BaseModel,
+        *,
+        answer: type[T],
+        purpose: Purpose | None = None,
+        wait: float | None = None,
+        urgency: int | None = None,
+        deadline: float | None = None,
+        key: str | None = None,
+    ) -> Ticket[T]:
+        """
+        Hand in something that must not get lost; it is on disk when this returns.
+
+        *key* makes a repeat safe: choose one per thing that is filed. Without one it is made, and found on the ticket.
+
+        Raises:
+            Problem: The hub refused; nothing was stored.
+        """
+        key = key or str(uuid.uuid4())
+        prefer = "respond-async" if wait is None else f"wait={_whole(wait)}"
+        headers = _headers(purpose, urgency, deadline, key) | {"prefer": prefer}
+        reply = await self._send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
+        first = _read(answer, reply.content)
+        return Ticket(self, operation.partition(".")[0], first.call, key, answer, first)
+
+    async def read(self, agency: str, call: str, *, answer: type[T], wait: float | None = None) -> Answer[T]:
+        """
+        Read a call. With *wait* seconds: hear its outcome if it comes by then.
+
+        Raises:
+            Problem: It is unknown; with *wait* also: it is in doubt, expired or needs a person.
+        """
+        query = {} if wait is None else {"wait": f"{min(wait, LONGEST_WAIT):.3f}"}
+        reply = await self._send("GET", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}", params=query)
+        return _read(answer, reply.content)
+
+    async def cancel(self, agency: str, call: str) -> None:
+        """
+        Take a call back while it is queued.
+
+        Raises:
+            Problem: It is unknown, or no longer queued.
+        """
+        await self._send("DELETE", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}")
+
+    async def find(
+        self, *, key: str | None = None, dossier: str | None = None, state: str | None = None, agency: str | None = None
+    ) -> Sequence[Found]:
+        """Find own calls, newest first, at most a hundred: a lost ticket by its *key*, all of a *dossier*."""
+        query = {"key": key, "dossier": dossier, "state": state, "agency": agency}
+        reply = await self._send("GET", "/v1/calls", params={name: text for name, text in query.items() if text})
+        return FoundPage.model_validate_json(reply.content).calls
+
+    async def operations(self) -> Sequence[Mapping[str, Any]]:
+        """List what this hub offers, with the state of each lane."""
+        reply = await self._send("GET", "/v1/operations")
+        listed: Sequence[Mapping[str, Any]] = from_json(reply.content)["operations"]
+        return listed
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        while True:
+            try:
+                return await self._send_once(method, path, **more)
+            except Problem as problem:
+                if problem.retry_after is None or clock() + problem.retry_after > until:
+                    raise
+                await asyncio.sleep(problem.retry_after)
+
+    async def _send_once(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        try:
+            reply = await self._http.request(method, path, **more)
+        except httpx2.HTTPError as error:
+            title = "The hub could not be reached, or went away. What had a key may be sent again under it."
+            raise Problem({"code": UNREACHABLE, "title": title, "detail": type(error).__name__}, 1.0) from error
+        if reply.status_code < 300:
+            return reply
+        after = reply.headers.get("retry-after", "")
+        raise Problem(_problem(reply), float(after) if after.isdigit() else None)
+
+
+def _problem(reply: httpx2.Response) -> dict[str, Any]:
+    try:
+        body = from_json(reply.content)
+    except ValueError:
+        body = None
+    known = isinstance(body, dict) and "code" in body
+    return (
+        body if known else {"status": reply.status_code, "detail": f"HTTP status {reply.status_code}"}
+    )  # some proxy in between
+
+
+def _read(answer: type[T], content: bytes) -> Answer[T]:
+    shape: type[Answer[T]] = Answer.__class_getitem__(answer)  # type: ignore[assignment]  # the type is known at run time only
+    return shape.model_validate_json(content)
+
+
+def _headers(purpose: Purpose | None, urgency: int | None, deadline: float | None, key: str | None) -> dict[str, str]:
+    headers = {
+        "hub-purpose": purpose.header() if purpose else None,
+        "priority": None if urgency is None else f"u={urgency}",
+        "hub-deadline": None if deadline is None else f"{deadline:.3f}",
+        "idempotency-key": key,
+    }
+    return {"content-type": "application/json"} | {name: text for name, text in headers.items() if text}
+
+
+def _path(operation: str) -> str:
+    agency, _, name = operation.partition(".")
+    return f"/v1/calls/{quote(agency, safe='')}/{quote(name, safe='')}"
+
+
+def _whole(seconds: float) -> int:
+    return max(1, round(seconds))

@@ -1,0 +1,105 @@
+"""
+What the client speaks in: why it asks, what it hears, and the one exception for every problem. Next: `client.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why personal data is asked for, and for whom. Officer and unit are ids of the hub's registers."""
+
+    officer: str | None = None
+    unit: str | None = None
+    dossier: str | None = None
+    intake: str | None = None
+    procedure: str | None = None
+
+    def header(self) -> str:
+        """Return the value of `Hub-Purpose`, an RFC 9651 dictionary."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return ", ".join(f"{name}={_quoted(text)}" for name, text in given if text is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One place of a request that broke one rule: a JSON pointer, or the name of a header or parameter."""
+
+    pointer: str
+    rule: str
+
+
+class Problem(Exception):
+    """The hub did not do it. Decide by `code` (docs/guide/problems.md); `retry_after` is in seconds."""
+
+    def __init__(self, body: Mapping[str, Any], retry_after: float | None) -> None:
+        self.code: str = body.get("code", "internal")
+        self.status: int = body.get("status", 0)
+        self.title: str = body.get("title", "The hub answered something that is no problem of its own.")
+        self.vi: str = body.get("vi", "")
+        self.detail: str = body.get("detail", "")
+        self.faults = tuple(Fault(one["pointer"], one["rule"]) for one in body.get("errors", ()))
+        self.call: str | None = body.get("call")
+        """Id of the call, when one exists."""
+        self.retry_after = retry_after
+        places = "; ".join(f"{fault.pointer or '/'}: {fault.rule}" for fault in self.faults)
+        super().__init__(" ".join(part for part in (f"{self.code}:", self.title, self.detail, places) if part))
+
+
+class Reason(BaseModel):
+    """Why, in words an officer can read out: the agency's own code, the hub's, and two sentences."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agency_code: str = ""
+    code: str = ""
+    vi: str = ""
+    en: str = ""
+
+
+class Answer(BaseModel, Generic[T]):
+    """A call as it stands. An agency's "no" is an answer too: look at `result`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    call: str
+    state: Literal["queued", "sending", "answered", "in_doubt", "dead", "expired", "cancelled"]
+    result: Literal["ok", "not_found", "refused", "pending"] | None
+    value: T | None
+    reason: Reason | None
+    answered_at: datetime | None
+    fresh_as_of: datetime | None
+
+
+class Found(BaseModel):
+    """One of the caller's own calls, as a search lists it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    call: str
+    agency: str
+    operation: str
+    state: str
+    result: str | None
+    cause: str
+    accepted_at: datetime
+    answered_at: datetime | None
+    dossier: str | None
+
+
+class FoundPage(BaseModel):
+    calls: list[Found]
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    safe = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '%"')
+    return '%"' + "".join(chr(byte) if chr(byte) in safe else f"%{byte:02x}" for byte in text.encode()) + '"'

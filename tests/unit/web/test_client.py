@@ -1,0 +1,136 @@
+"""The typed client says what a developer means, and hears what the hub says."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from hub.call import Class, Purpose, Reply, State
+from hub.client import HubClient, Problem
+from hub.client import Purpose as ForWhom
+from hub.errors import LaneFull
+from hub.web.doors import Doors
+from hub.web.headers import read_headers
+
+ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
+WHY = ForWhom(officer="cb-102", unit="H32", intake="TN-000-1")
+
+
+class Ask(BaseModel):
+    citizen_id: str = "000180000011"
+
+
+class Person(BaseModel):
+    full_name: str
+
+
+@pytest.fixture
+async def hub(doors: Doors) -> AsyncIterator[HubClient]:
+    async with HubClient("http://hub.example", "counter-key", transport=httpx2.ASGITransport(app=doors)) as client:
+        yield client
+
+
+async def test_a_call_is_asked_and_answered_in_types(hub: HubClient, engine: Any) -> None:
+    found = await hub.call("police.lookup_person", Ask(), answer=Person, purpose=WHY, wait=10, urgency=1, deadline=7.5)
+    assert (found.call, found.result, found.value) == (ID, "ok", Person(full_name="MAU"))
+    assert found.answered_at is not None
+    (submission,) = engine.submitted
+    assert (submission.wait, submission.cls, submission.deadline) == (10.0, Class.COUNTER, 7.5)
+    assert submission.purpose == Purpose(officer="cb-102", unit="H32", intake="TN-000-1")
+
+
+async def test_a_filing_gets_a_key_and_a_ticket_that_waits(hub: HubClient, engine: Any) -> None:
+    answered, engine.reply = engine.reply, Reply(ID, State.QUEUED)
+    ticket = await hub.file("police.file_person", Ask(), answer=Person)
+    assert engine.submitted[-1].idempotency_key == ticket.key
+    assert engine.submitted[-1].wait is None
+    assert (ticket.call, ticket.first.state) == (ID, "queued")
+    assert await ticket.result(wait=0.01) is None
+    engine.reply = answered
+    result = await ticket.result(wait=5)
+    assert result is not None
+    assert result.value == Person(full_name="MAU")
+    again = await hub.file("police.file_person", Ask(), answer=Person, key="my-own", wait=5)
+    assert (again.key, again.first.state) == ("my-own", "answered")
+
+
+async def test_every_problem_is_one_exception(hub: HubClient, engine: Any) -> None:
+    with pytest.raises(Problem) as heard:
+        await hub.call("police.lookup_person", Person(full_name="SECRET"), answer=Person, purpose=WHY)
+    assert heard.value.code == "request.invalid"
+    assert [fault.pointer for fault in heard.value.faults] == ["/citizen_id", "/full_name"]
+    assert "SECRET" not in str(heard.value)
+    engine.reply = Reply(ID, State.IN_DOUBT, cause="timeout")
+    with pytest.raises(Problem) as heard:
+        await hub.read("police", ID, answer=Person, wait=1)
+    assert (heard.value.code, heard.value.status, heard.value.call) == ("call.in_doubt", 504, ID)
+
+
+async def test_retry_after_is_told_and_honoured_only_when_asked(doors: Doors, engine: Any) -> None:
+    engine.refusal = LaneFull(retry_after=1.0)
+    async with HubClient("http://hub.example", "counter-key", transport=httpx2.ASGITransport(app=doors)) as hub:
+        with pytest.raises(Problem) as heard:
+            await hub.call("police.lookup_place", Ask(), answer=Person)
+    assert (heard.value.code, heard.value.retry_after, len(engine.admitted)) == ("lane.full", 1.0, 1)
+    async with HubClient(
+        "http://hub.example", "counter-key", transport=httpx2.ASGITransport(app=doors), patience=1.5
+    ) as hub:
+        with pytest.raises(Problem):
+            await hub.call("police.lookup_place", Ask(), answer=Person)
+    assert len(engine.admitted) == 3
+
+
+async def test_an_unreachable_hub_is_a_problem_too() -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused", request=request)
+
+    async with HubClient("http://hub.example", "k", transport=httpx2.MockTransport(refuse)) as hub:
+        with pytest.raises(Problem) as heard:
+            await hub.operations()
+    assert heard.value.code == "hub.unreachable"
+
+
+@pytest.mark.parametrize("content", [b"<html>Bad Gateway</html>", b"[]", b"{}", b""])
+async def test_what_a_proxy_in_between_says_is_a_problem_too(content: bytes) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(502, content=content))
+    async with HubClient("http://hub.example", "k", transport=transport) as hub:
+        with pytest.raises(Problem) as heard:
+            await hub.operations()
+    assert (heard.value.code, heard.value.status) == ("internal", 502)
+
+
+async def test_own_calls_are_found_and_taken_back(hub: HubClient, engine: Any, record: Any) -> None:
+    engine.records = [record(State.QUEUED)]
+    (found,) = await hub.find(key="k1", state="queued")
+    assert (found.call, found.state, found.dossier) == (ID, "queued", "000.1")
+    assert engine.sought[-1].key == "k1"
+    await hub.cancel("police", ID)
+    assert await hub.operations() == []
+
+
+@pytest.mark.parametrize("text", ["plain", 'with "quotes" and \\', "Trần Thị Mẫu", '%22"', "a, b=c; d", "ü\n"])
+def test_a_purpose_survives_its_header(text: str) -> None:
+    header = ForWhom(officer=text, unit="H32").header().encode("ascii")
+    assert read_headers([(b"hub-purpose", header)], bytes).purpose == Purpose(officer=text, unit="H32")
+
+
+def test_the_client_needs_none_of_the_servers_libraries() -> None:
+    script = """
+        import sys
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"aiohttp", "alembic", "fastapi", "http_sf", "httptools", "jsonschema_rs", "lxml", "prometheus_client",
+                                          "rich", "sqlalchemy", "starlette", "tenacity", "typer", "uvicorn", "uvloop", "zeep"}:
+                    raise ImportError(f"{name} is a library of the server")
+        sys.meta_path.insert(0, Block())
+        import hub.client, mappings.canonical
+        ours = {name for name in sys.modules if name.split(".")[0] in ("hub", "connectors", "monitoring")}
+        assert ours == {"hub", "hub.client", "hub.client.client", "hub.client.shapes"}, ours
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=Path(__file__).parents[3])

@@ -1,0 +1,95 @@
+"""
+The sandbox's own door, apart from the agencies': what arrived, what was filed, and which faults are on.
+
+`GET /plays` · `GET /arrivals?agency=&after=` · `DELETE /arrivals` · `GET|POST|DELETE /faults/{agency}` ·
+`POST /expire-sessions/{agency}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from connectors.kit.sandbox.arrivals import Arrivals
+from connectors.kit.sandbox.faults import Fault
+from connectors.kit.sandbox.wire import Answer, Reply, Request
+
+
+class Controlled(Protocol):
+    """What the door opens onto; `server.Sandbox`."""
+
+    arrivals: Arrivals
+
+    def plays_shown(self) -> list[dict[str, str]]: ...
+    def misbehave(self, agency: str, fault: Fault) -> None: ...
+    def behave(self, agency: str) -> None: ...
+    def faults(self, agency: str) -> list[Fault]: ...
+    def expire_sessions(self, agency: str) -> int: ...
+    def close_idle(self, agency: str) -> int: ...
+    def filed(self, agency: str) -> list[dict[str, object]]: ...
+
+
+def control(sandbox: Controlled) -> Answer:
+    """Return what answers at the control port of *sandbox*."""
+
+    async def answer(request: Request, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        status, content = _answered(sandbox, request)
+        writer.write(Reply(status, to_json(content), "application/json; charset=utf-8").wire)
+        await writer.drain()
+        return request.keep
+
+    return answer
+
+
+def _answered(sandbox: Controlled, request: Request) -> tuple[int, Any]:
+    _, what, agency = (f"{request.path}//").split("/", 3)[:3]
+    found = _DOORS.get((request.method, what))
+    if found is None:
+        known = sorted({f"{method} /{name}" for method, name in _DOORS})
+        return 404, {"detail": f"no such door; known: {', '.join(known)}"}
+    try:
+        return 200, found(sandbox, agency, request)
+    except KeyError:
+        return 404, {"detail": f"no agency {agency!r} is played here; see GET /plays"}
+    except ValidationError as error:
+        return 400, {"detail": "no such fault", "faults": error.errors(include_url=False, include_context=False)}
+    except ValueError as error:
+        return 400, {"detail": str(error)}
+
+
+def _arrivals(sandbox: Controlled, _agency: str, request: Request) -> Any:
+    return sandbox.arrivals.shown(request.query.get("agency"), after=int(request.query.get("after", 0)))
+
+
+def _misbehave(sandbox: Controlled, agency: str, request: Request) -> Any:
+    sandbox.misbehave(agency, Fault.model_validate_json(request.body))
+    return _faults(sandbox, agency, request)
+
+
+def _behave(sandbox: Controlled, agency: str, request: Request) -> Any:
+    sandbox.behave(agency)
+    return _faults(sandbox, agency, request)
+
+
+def _faults(sandbox: Controlled, agency: str, _request: Request) -> Any:
+    return {"faults": [fault.model_dump(exclude_none=True) for fault in sandbox.faults(agency)]}
+
+
+def _cleared(sandbox: Controlled, _agency: str, _request: Request) -> Any:
+    sandbox.arrivals.clear()
+    return {}
+
+
+_DOORS: dict[tuple[str, str], Callable[[Controlled, str, Request], Any]] = {
+    ("GET", "plays"): lambda sandbox, _agency, _request: {"plays": sandbox.plays_shown()},
+    ("GET", "arrivals"): _arrivals,
+    ("DELETE", "arrivals"): _cleared,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _misbehave,
+    ("DELETE", "faults"): _behave,
+    ("POST", "expire-sessions"): lambda sandbox, agency, _request: {"expired": sandbox.expire_sessions(agency)},
+    ("POST", "close-idle"): lambda sandbox, agency, _request: {"closed": sandbox.close_idle(agency)},
+    ("GET", "filed"): lambda sandbox, agency, _request: {"filed": sandbox.filed(agency)},
+}

@@ -1,0 +1,219 @@
+"""
+One played agency: what it says to a request, from its samples and from what was filed. Next: `server.py`.
+
+A look-up finds what was filed, else the sample whose request is the same, else says "not found". A filing creates,
+updates or adds a step, as the manifest's `then.exists` and the mappings tell; the samples give the words.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.kit.contract import Check, json_contract, xsd_contract
+from connectors.kit.manifest import Manifest, load_manifest
+from connectors.kit.samples import load_samples
+from connectors.kit.sandbox.checks import CHECKS, Sessions
+from connectors.kit.sandbox.filed import Filed, Record
+from connectors.kit.sandbox.hearing import Heard, Hearing
+from connectors.kit.sandbox.payloads import put_value, soap_body, value_at
+from connectors.kit.sandbox.spoken import spoken
+from connectors.kit.sandbox.wire import Reply, Request
+from connectors.kit.sandbox.words import Words
+from connectors.kit.wsdl import read_wsdl
+
+_BY_STATE = ("ok", "exists")
+"""Results of a filing that what was filed decides, and not the sample that asks the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, and what it means."""
+
+    reply: Reply
+    outcome: str
+    processed: bool = False
+
+
+class Played:
+    """The agency itself, without network and faults."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        *,
+        now: Callable[[], float],
+        chance: random.Random,
+        session_seconds: float,
+        validate: bool,
+    ) -> None:
+        """
+        Read the connector in *folder*.
+
+        Raises:
+            FilesRefused: Its manifest, mappings, samples or contract cannot be read.
+        """
+        manifest = load_manifest(folder)
+        like = folder.parent / manifest.connector.like if manifest.connector.like else None
+        operations = spoken(folder, manifest)
+        samples = load_samples(folder)
+        if like is not None:
+            mine = {sample.operation for sample in samples}
+            samples += tuple(sample for sample in load_samples(like) if sample.operation not in mine)
+        self.filed = Filed()
+        self._hearing = Hearing(operations.values())
+        self.sessions = Sessions(chance, seconds=session_seconds)
+        self._now = now
+        self._auth = manifest.auth
+        self._settings = {
+            name: one.default for name, one in manifest.settings.items() if one.default is not None
+        } | dict(settings)
+        self._operations = operations
+        self._words = Words(samples, operations, self._hearing, xml=manifest.connector.protocol == "soap")
+        contracts = [path / "contract" for path in (folder, like) if path is not None]
+        self._contracts = _contracts(contracts, manifest) if validate else {}
+        created = {name: table.then["exists"] for name, table in manifest.operations.items() if "exists" in table.then}
+        self._creates = {operations[name].model: name for name in created}
+        self._updates = frozenset(created.values())
+        self._being_filed: set[tuple[str, str]] = set()
+        self._to_file = frozenset(
+            (one.operation.model, one.key) for one, _ in self._words.recorded("ok") if one.operation.name in created
+        )
+        self._seed()
+
+    def hear(self, request: Request) -> Heard | None:
+        """Return what *request* says, or None when it is for no operation."""
+        heard = self._hearing(request)
+        if heard is not None and heard.operation.name in self._creates.values():
+            self._being_filed.add((heard.operation.model, heard.key))
+        return heard
+
+    def say(self, heard: Heard | None, request: Request, *, stale: bool = False) -> Said:
+        """Return the answer to *request*, and do what it asks; *stale*: as if its session had just ended."""
+        if heard is None:
+            return Said(self._words.improvised(404, "no such operation"), "invalid")
+        operation = heard.operation
+        if stale:
+            self.sessions.expire()
+        if operation.kind != "login" and (not self._admitted(heard, request) or (stale and self._auth)):
+            return Said(self._words.not_admitted(operation.name), "login")
+        check = self._contracts.get(operation.name)
+        if check and (faults := check(heard.tree)):
+            invalid = self._words.improvised(400, "; ".join(map(str, faults)))
+            return Said(self._words.reply(operation.name, "invalid") or invalid, "invalid")
+        return {"login": self._logged_in, "lookup": self._looked_up, "filing": self._taken}[operation.kind](heard)
+
+    def _admitted(self, heard: Heard, request: Request) -> bool:
+        auth = self._auth
+        if auth is None:
+            return True
+        if auth.scheme and not CHECKS[auth.scheme](request, self._settings, self._now()):
+            return False
+        operation = heard.operation
+        sessions = [value_at(heard.plain, place) or "" for place in operation.from_source("auth")]
+        for place, source in operation.shown.items():
+            side, _, name = place.partition(":")
+            value = request.headers.get(name.lower(), "") if side == "header" else request.query.get(name, "")
+            if source.startswith("auth."):
+                sessions.append(value)
+            elif source.startswith("settings.") and value != self._settings.get(source.partition(".")[2], ""):
+                return False
+        return not auth.login or self.sessions.good(sessions, self._now())
+
+    def _logged_in(self, heard: Heard) -> Said:
+        name = heard.operation.name
+        for place, setting in heard.operation.from_source("settings").items():
+            if value_at(heard.plain, place) != self._settings.get(setting):
+                return Said(
+                    self._words.reply(name, "refused") or self._words.improvised(401, "wrong credentials"), "refused"
+                )
+        reply = self._words.reply(name, "ok")
+        if reply is None or self._auth is None:
+            return Said(self._words.improvised(500, f"{name} has no sample with result ok"), "invalid")
+        tree = self._words.tree(reply)
+        here = soap_body(tree) if heard.operation.xml else tree
+        for kept in self._auth.keep.values():
+            put_value(here, tuple(kept.split("/")), self.sessions.issue(self._now()))
+        return Said(self._words.written(reply, tree), "ok", True)
+
+    def _looked_up(self, heard: Heard) -> Said:
+        operation = heard.operation
+        record = self._there(operation.returns, heard.key)
+        exact = self._words.exact(heard)
+        if record is not None and record.payload is not None and not (exact and record.untouched):
+            reply = self._words.with_record(operation, record.payload)
+            if reply is not None:
+                return Said(reply, "ok", True)
+        if exact and not (record is None and (operation.returns, heard.key) in self._being_filed):
+            return Said(*exact, True)
+        missing = self._words.reply(operation.name, "not_found") or self._words.improvised(404, "not found")
+        return Said(missing, "not_found", True)
+
+    def _taken(self, heard: Heard) -> Said:
+        operation, name = heard.operation, heard.operation.name
+        exact = self._words.exact(heard)
+        if exact and exact[1] not in _BY_STATE and exact[0] is not self._words.reply(name, "unknown"):
+            return Said(*exact)
+        step = bool(self._creates) and operation.model not in self._creates
+        models = tuple(self._creates) if step else (operation.model,)
+        record = next((record for model in models if (record := self._there(model, heard.key))), None)
+        if record is None and (step or name in self._updates):
+            return Said(
+                self._words.reply(name, "unknown", "refused") or self._words.improvised(404, "unknown"), "unknown"
+            )
+        if record is not None and name in self._creates.values():
+            return Said(self._said(heard, "exists") or self._words.improvised(409, "exists already"), "exists")
+        if record is None:
+            self.filed.create(operation.model, heard.key, heard.payload, self._now())
+        elif step:
+            status = value_at(heard.plain, operation.payload + operation.status) if operation.status else None
+            self.filed.append(record, heard.payload, status, self._operations[self._creates[record.model]].status)
+        else:
+            self.filed.update(record, heard.payload)
+        return Said(self._said(heard, "ok") or self._words.improvised(200, "done"), "ok", True)
+
+    def _said(self, heard: Heard, result: str) -> Reply | None:
+        """Return the words of the very sample, if it ends so, else of any that does."""
+        exact = self._words.exact(heard)
+        return exact[0] if exact and exact[1] == result else self._words.reply(heard.operation.name, result)
+
+    def _there(self, model: str, key: str) -> Record | None:
+        """Return the record, but for one that samples both show and create, from when somebody begins to file it."""
+        record = self.filed.get(model, key)
+        gone = (
+            record is not None
+            and record.untouched
+            and (model, key) in self._to_file
+            and (model, key) in self._being_filed
+        )
+        return None if gone else record
+
+    def _seed(self) -> None:
+        """Start with the records that samples show to be there."""
+        asked = list(self._words.recorded("ok"))
+        there = [
+            (one.operation.returns, one.key, self._words.record_in(one.operation, reply))
+            for one, reply in asked
+            if one.operation.kind == "lookup"
+        ]
+        there += [(one.operation.model, one.key, one.payload) for one, _ in self._words.recorded("exists")]
+        there += [
+            (one.operation.model, one.key, one.payload) for one, _ in asked if one.operation.name in self._updates
+        ]
+        steps = [one for one, _ in asked if one.operation.kind == "filing" and one.operation.model not in self._creates]
+        there += [(model, one.key, None) for one in steps for model in self._creates]
+        for model, key, payload in there:
+            if model in self._creates and self.filed.get(model, key) is None:
+                self.filed.create(model, key, payload, self._now(), seeded=True)
+
+
+def _contracts(folders: list[Path], manifest: Manifest) -> Mapping[str, Check]:
+    checks: dict[str, Check] = {}
+    for folder in reversed(folders):  # the connector's own over the one that it is like
+        wsdl = read_wsdl(folder) if manifest.connector.protocol == "soap" else None
+        for name in manifest.operations:
+            check = xsd_contract(wsdl.schema) if wsdl else json_contract(folder / f"{name}.request.schema.json")
+            if check is not None:
+                checks[name] = check
+    return checks

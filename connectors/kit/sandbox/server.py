@@ -1,0 +1,176 @@
+"""
+Agencies played from their samples, each on a port of its own. Start here, then `played.py` and `faults.py`.
+
+    sandbox = Sandbox([Play("police", folder, settings)], now=time.time, chance=random.Random(7))
+    await sandbox.start()
+    sandbox.misbehave("police", Fault(fault="hang", count=1))
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.kit.sandbox.arrivals import Arrivals
+from connectors.kit.sandbox.checks import SESSION_SECONDS
+from connectors.kit.sandbox.control import control
+from connectors.kit.sandbox.faults import Fault, FaultBook, perform
+from connectors.kit.sandbox.hearing import Heard
+from connectors.kit.sandbox.played import Played
+from connectors.kit.sandbox.wire import Listener, Reply, Request
+
+
+@dataclass(slots=True)
+class Play:
+    """One agency to be played."""
+
+    name: str
+    """The agency's name in `hub.toml`."""
+    connector: Path
+    """Folder of its connector."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the hub's entry for it says, secrets resolved: the sandbox checks them."""
+    port: int = 0
+    """Port to listen on; 0: any that is free."""
+    session_seconds: float = SESSION_SECONDS
+    base_url: str = ""
+    """Where it is played; filled by `Sandbox.start`."""
+
+
+class Sandbox:
+    """All plays and the control door. One event loop; nothing is written to disk."""
+
+    def __init__(
+        self,
+        plays: Sequence[Play],
+        *,
+        now: Callable[[], float],
+        chance: random.Random,
+        validate: bool = True,
+        host: str = "127.0.0.1",
+        control_port: int = 0,
+    ) -> None:
+        """
+        Read every connector; *now* gives Unix seconds, *chance* decides faults by rate and names sessions.
+
+        Without *validate* requests are not held against the contract, which benchmarks of the hub do not want to pay.
+
+        Raises:
+            FilesRefused: A connector cannot be read.
+        """
+        self.arrivals = Arrivals()
+        self.control_url = ""
+        self._stages = {play.name: _Stage(play, self.arrivals, now, chance, validate) for play in plays}
+        self._control = Listener(control(self))
+        self._host = host
+        self._control_port = control_port
+
+    async def start(self) -> None:
+        """Open all doors; every play then has its `base_url`, and `control_url` is set."""
+        for stage in self._stages.values():
+            stage.play.base_url = await stage.listener.start(self._host, stage.play.port)
+        self.control_url = await self._control.start(self._host, self._control_port)
+
+    async def stop(self) -> None:
+        """Close all doors and cut what is open."""
+        await asyncio.gather(self._control.stop(), *(stage.listener.stop() for stage in self._stages.values()))
+
+    def base_url(self, agency: str) -> str:
+        """Return where *agency* is played."""
+        return self._stages[agency].play.base_url
+
+    def misbehave(self, agency: str, fault: Fault) -> None:
+        """Turn *fault* on; those turned on before are asked first."""
+        self._stages[agency].faults.add(fault)
+
+    def behave(self, agency: str) -> None:
+        """Turn all faults of *agency* off; what is under way stays as it is."""
+        self._stages[agency].faults.clear()
+
+    def faults(self, agency: str) -> list[Fault]:
+        """Return the faults that are on."""
+        return self._stages[agency].faults.on
+
+    def expire_sessions(self, agency: str) -> int:
+        """End every session that *agency* has issued; returns how many."""
+        return self._stages[agency].played.sessions.expire()
+
+    def close_idle(self, agency: str) -> int:
+        """Close every kept connection to *agency* on which nothing is under way; returns how many."""
+        return self._stages[agency].listener.close_idle()
+
+    def filed(self, agency: str) -> list[dict[str, object]]:
+        """Return what was filed at *agency*, in order: model, key, payload as it came, updates, steps."""
+        return self._stages[agency].played.filed.shown()
+
+    def plays_shown(self) -> list[dict[str, str]]:
+        """Return names and addresses of all plays."""
+        return [{"agency": name, "base_url": stage.play.base_url} for name, stage in self._stages.items()]
+
+
+class _Stage:
+    """One agency, its door and its faults."""
+
+    def __init__(
+        self, play: Play, arrivals: Arrivals, now: Callable[[], float], chance: random.Random, validate: bool
+    ) -> None:
+        self.play = play
+        self.faults = FaultBook(chance)
+        self.listener = Listener(self._answer)
+        self.played = Played(
+            play.connector,
+            play.settings,
+            now=now,
+            chance=chance,
+            session_seconds=play.session_seconds,
+            validate=validate,
+        )
+        self._arrivals = arrivals
+        self._now = now
+
+    async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        at = self._now()
+        heard = self.played.hear(request)
+        fault = self.faults.strike(heard.operation.name if heard else "")
+        if fault is None:
+            said = self.played.say(heard, request)
+            self._log(at, heard, said.outcome, said.processed)
+            writer.write(said.reply.wire)
+            return request.keep
+
+        def reply() -> Reply:
+            said = self.played.say(heard, request, stale=fault.fault == "expired_session")
+            self._log(at, heard, said.outcome if fault.fault in _HONEST else f"fault:{fault.fault}", said.processed)
+            return said.reply
+
+        if not fault.happens:
+            self._log(at, heard, f"fault:{fault.fault}", processed=False)
+        return await perform(fault, request, reply, reader, writer)
+
+    def _log(self, at: float, heard: Heard | None, outcome: str, processed: bool) -> None:
+        operation, key = (heard.operation.name, heard.key) if heard else ("", "")
+        self._arrivals.add(at, self.play.name, operation, key, outcome, processed)
+
+
+_HONEST = ("latency", "expired_session", "close_idle")
+"""Faults under which the caller still hears what the agency said."""
+
+
+async def serve_sandbox(
+    plays: Sequence[Play],
+    *,
+    now: Callable[[], float],
+    chance: random.Random,
+    control_port: int = 0,
+    validate: bool = True,
+    ready: Callable[[Sandbox], None] = lambda _: None,
+) -> None:
+    """Play until cancelled; *ready* is called once all doors are open. What `hub sandbox` runs."""
+    sandbox = Sandbox(plays, now=now, chance=chance, validate=validate, control_port=control_port)
+    await sandbox.start()
+    try:
+        ready(sandbox)
+        await asyncio.Event().wait()
+    finally:
+        await sandbox.stop()

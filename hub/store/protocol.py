@@ -6,7 +6,7 @@ settle says is never applied over newer truth. Every method raises `StoreUnavail
 then nothing of that method was applied, or it will be found applied on reading back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -142,8 +142,13 @@ class Store(Protocol):
         """Extend leases; return the ids that are still this node's."""
         ...
 
-    async def give_back(self, node: str, calls: Sequence[str]) -> None:
-        """End leases of calls that were not sent; they are ready again at once, with the same attempts."""
+    async def give_back(self, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
+        """
+        End leases of calls that were not sent; their attempts stay.
+
+        They are ready again at once, or not before *due_at*: calls of an operation that is held for a while must not
+        fill what a node leases ahead, or the other operations of the lane would wait with them.
+        """
         ...
 
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
@@ -175,15 +180,28 @@ class Store(Protocol):
         ...
 
     async def find(self, sought: Sought) -> Sequence[Record]:
-        """List calls, newest first."""
+        """List calls, newest first, without their answers: `get` brings one."""
         ...
 
     async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
         """List calls `in_doubt` whose due_at has passed *not_after*, oldest first, for verification."""
         ...
 
-    async def recover(self, node: str) -> Recovered:
-        """Apply the crash rules of design section 5 to rows of *node* itself and to rows with expired leases."""
+    async def decide(self, call_id: str, state: State, by: str, seconds: float = 7 * 86_400.0) -> bool:
+        """
+        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
+
+        A replay keeps its old place among calls of its order key, and its attempts begin anew. False: it moved
+        meanwhile, or this move is not allowed.
+        """
+        ...
+
+    async def recover(self, node: str, *, starting: bool = True) -> Recovered:
+        """
+        Apply the crash rules of design section 5 to rows with ended leases and, when *starting*, to rows of *node*.
+
+        A node that runs asks with `starting=False`, or it would take its own calls for those of a former life.
+        """
         ...
 
     async def occupied(self, since: float) -> Sequence[Occupied]:
@@ -199,7 +217,11 @@ class Store(Protocol):
         ...
 
     async def next_due(self, agency: str) -> float | None:
-        """Return the earliest due_at of queued durable calls of *agency* that are not leased, or None."""
+        """Return the earliest due_at of calls that `lease` could give, now or later, or None: leased ones wait for none."""
+        ...
+
+    async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
+        """Return what `refs` of settlements said of *dossier* (of a call without one: its id): our key -> their key."""
         ...
 
     async def close(self) -> None: ...

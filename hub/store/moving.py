@@ -1,0 +1,226 @@
+"""
+Moves of a call between its states, each decided on the row as it stands now. Read `hub.call.MOVES` first.
+
+`judge` is the whole law of a settle: what is current, what is late evidence, what is refused. Every move passes
+`_move`, which refuses what the table of moves does not know and keeps the count of the backlog.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub.call import MOVES, WAITING, Kind, State
+from hub.store.accepting import begun
+from hub.store.batch import Batch
+from hub.store.protocol import Leased, Settled, Settlement
+from hub.store.rows import Standing, digest_of, said_of_row, to_call
+
+VERIFY_SECONDS = 180.0
+"""How long a verification holds a call in doubt: above every call_timeout, so that two nodes never verify one call."""
+
+
+def standing(batch: Batch, call_id: str) -> Standing | None:
+    """Return where the call stands now."""
+    row = batch.run(batch.say.standing, {"call": call_id}).fetchone()
+    return None if row is None else Standing(*row)
+
+
+def lease(batch: Batch, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
+    """Take due durable calls for *node*."""
+    until = batch.now + ttl
+    rows = batch.run(batch.say.leasable, {"agency": agency, "now": batch.now, "want": want}).fetchall()
+    taken = []
+    for row in rows:
+        call, seq, request = to_call(row, raised=1), row[-2], row[-1]
+        guard = {"at": seq, "was_fence": call.fence - 1, "was_state": "queued", "node": node, "until": until}
+        if batch.run(batch.say.take_lease, guard).rowcount == 1:
+            taken.append(Leased(call, request, until))
+    return taken
+
+
+def renew(batch: Batch, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
+    """Extend leases of *node* that have not ended."""
+    values: dict[str, Any] = {"node": node, "now": batch.now, "until": batch.now + ttl}
+    return [call for call in calls if batch.run(batch.say.renew, values | {"call": call}).rowcount == 1]
+
+
+def give_back(batch: Batch, node: str, calls: Sequence[str]) -> None:
+    """End leases of calls that were not sent."""
+    for call in calls:
+        batch.run(batch.say.give_back, {"call": call, "node": node})
+
+
+def begin(batch: Batch, call_id: str, fence: int, node: str) -> int | None:
+    """Write that the call leaves, if it is still this node's to send."""
+    row = standing(batch, call_id)
+    if row is None or row.state != State.QUEUED or row.fence != fence:
+        return None
+    lease_ended = row.lease_until is None or row.lease_until <= batch.now
+    if row.lease_node not in (None, node) or (lease_ended and not row.interactive):
+        return None
+    return _begin(batch, row, batch.say.begin, {"node": node})
+
+
+def begin_verification(batch: Batch, call_id: str, node: str) -> tuple[int, int] | None:
+    """Write that an exchange leaves which asks after the call: one in doubt, or one whose answer is `pending`."""
+    row = standing(batch, call_id)
+    if row is None or not (row.state == State.IN_DOUBT or (row.state == State.ANSWERED and row.result == "pending")):
+        return None
+    if row.lease_node is not None and (row.lease_until or 0.0) > batch.now:
+        return None
+    number = _begin(batch, row, batch.say.verify, {"node": node, "until": batch.now + VERIFY_SECONDS})
+    return row.fence + 1, number
+
+
+def _begin(batch: Batch, row: Standing, statement: Any, values: dict[str, Any]) -> int:
+    number = row.exchange_no + 1
+    guard = {"at": row.seq, "was_fence": row.fence, "was_state": row.state, "no": number}
+    _exactly_one(batch.run(statement, guard | values).rowcount)
+    begun(batch, row.id, number, row.agency, row.step, values["node"])
+    batch.write(said_of_row(row, batch.now, "sending" if row.state == State.QUEUED else "verifying", str(number)))
+    return number
+
+
+def judge(row: Standing, settlement: Settlement) -> Settled:
+    """Decide what a settle may do to the call as it stands."""
+    was, to = State(row.state), settlement.state
+    current = (row.fence, row.exchange_no) == (settlement.fence, settlement.exchange_no)
+    if was is State.SENDING:
+        return Settled.APPLIED if current and allowed(row, to) else Settled.REFUSED
+    if was is State.IN_DOUBT:
+        if settlement.exchange_no == row.doubt_no:
+            return Settled.LATE_EVIDENCE if allowed(row, to) else Settled.REFUSED
+        inconclusive = to is State.IN_DOUBT
+        return Settled.APPLIED if current and (inconclusive or allowed(row, to)) else Settled.REFUSED
+    if was is State.ANSWERED:
+        return Settled.APPLIED if current and allowed(row, to) else Settled.REFUSED
+    return Settled.REFUSED
+
+
+def allowed(row: Standing, to: State) -> bool:
+    """Say whether the table of moves, and what the call is, let it go to *to*."""
+    if to not in MOVES[State(row.state)]:
+        return False
+    if to is State.EXPIRED:
+        return bool(row.interactive)
+    if to is State.IN_DOUBT:
+        return row.kind == Kind.FILING
+    if row.state == State.ANSWERED:
+        return row.result == "pending"
+    return True
+
+
+def settle(batch: Batch, settlement: Settlement) -> Settled:
+    """Apply how an exchange ended."""
+    row = standing(batch, settlement.call_id)
+    if row is None:
+        return Settled.REFUSED
+    same = (row.fence, row.settled_no, row.state)
+    if same == (settlement.fence, settlement.exchange_no, settlement.state):
+        return Settled.APPLIED  # told twice, because the first commit gave no clear answer
+    verdict = judge(row, settlement)
+    if verdict is Settled.REFUSED:
+        return verdict
+    late = verdict is Settled.LATE_EVIDENCE
+    move(batch, row, settlement.state, **_changes(batch, row, settlement, late))
+    ending = {"outcome": settlement.outcome, "cause": settlement.cause, "seconds": settlement.seconds}
+    _exactly_one(
+        batch.run(batch.say.end_exchange, ending | {"of_call": row.id, "of_no": settlement.exchange_no}).rowcount
+    )
+    _keep(batch, row, settlement)
+    if settlement.outcome == "unsent":
+        begun_at = batch.run(batch.say.sent_at, {"of_call": row.id, "of_no": settlement.exchange_no}).fetchone()[0]
+        batch.sent(row.agency, begun_at, -1)
+    detail = f"{settlement.exchange_no} {settlement.outcome} {settlement.cause}".rstrip()
+    event = f"late_evidence {settlement.state}" if late else str(settlement.state)
+    batch.write(said_of_row(row, batch.now, event, detail))
+    return verdict
+
+
+def _changes(batch: Batch, row: Standing, settlement: Settlement, late: bool) -> dict[str, Any]:
+    """Return what a settle changes besides the state."""
+    to, answer = settlement.state, settlement.answer
+    changes: dict[str, Any] = {
+        "fence": row.fence + late,  # a verification that is still on the wire must not speak after the evidence
+        "attempts": row.attempts + settlement.attempt,
+        "settled_no": max(row.settled_no, settlement.exchange_no),
+        "cause": settlement.cause,
+        "result": settlement.result,
+        "ended_at": batch.now,
+    }
+    if answer is not None:
+        changes |= {"answer_digest": digest_of(answer), "answer_size": len(answer)}
+    if to is State.QUEUED:
+        due_at = row.due_at if settlement.due_at is None else settlement.due_at
+        changes |= {"due_at": due_at, "step": settlement.step or row.step, "ended_at": None}
+        changes["lease_node"] = row.lease_node if row.interactive else None
+    elif to is State.IN_DOUBT:
+        changes["due_at"] = batch.now if settlement.due_at is None else settlement.due_at
+        changes["doubt_no"] = row.doubt_no or settlement.exchange_no
+        changes["ended_at"] = row.ended_at or batch.now
+    return changes
+
+
+def _keep(batch: Batch, row: Standing, settlement: Settlement) -> None:
+    if settlement.answer is not None and not row.interactive:
+        batch.run(batch.say.put_body, {"call": row.id, "side": "answer", "bytes": settlement.answer})
+    about = {"dossier": row.dossier or row.id, "agency": row.agency, "call": row.id, "known_at": batch.now}
+    for ours, theirs in settlement.refs.items():
+        batch.run(batch.say.put_reference, about | {"ours": ours, "theirs": theirs})
+
+
+def end(batch: Batch, call_id: str, state: State, cause: str) -> bool:
+    """End a call that is not on the wire."""
+    row = standing(batch, call_id)
+    if row is None or row.state not in (State.QUEUED, State.IN_DOUBT) or not allowed(row, state):
+        return False
+    if state not in (State.EXPIRED, State.DEAD):
+        return False
+    move(batch, row, state, cause=cause, ended_at=batch.now, fence=row.fence + 1)
+    batch.write(said_of_row(row, batch.now, state, cause))
+    return True
+
+
+def cancel(batch: Batch, call_id: str, caller: str) -> State | None:
+    """Take a queued call back for its caller."""
+    row = standing(batch, call_id)
+    if row is None or row.caller != caller:
+        return None
+    if row.state != State.QUEUED:
+        return State(row.state)
+    move(batch, row, State.CANCELLED, ended_at=batch.now, fence=row.fence + 1)
+    batch.write(said_of_row(row, batch.now, State.CANCELLED))
+    return State.CANCELLED
+
+
+def decide(batch: Batch, call_id: str, state: State, by: str, deadline: float) -> bool:
+    """Move a dead or doubtful call as a person says; a replay keeps its place and starts its attempts anew."""
+    row = standing(batch, call_id)
+    if row is None or row.state not in (State.DEAD, State.IN_DOUBT) or not allowed(row, state):
+        return False
+    if state is State.QUEUED and row.interactive:  # its request was not kept
+        return False
+    changes: dict[str, Any] = {"fence": row.fence + 1, "settled_no": row.exchange_no, "ended_at": batch.now}
+    if state is State.QUEUED:
+        changes |= {"attempts": 0, "due_at": batch.now, "deadline": deadline, "step": row.operation, "ended_at": None}
+    move(batch, row, state, cause="operator", **changes)
+    batch.write(said_of_row(row, batch.now, f"decided {state}", by))
+    return True
+
+
+def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:
+    """Write *row* in state *to* with *changes*, if it is still as read; keep the count of the backlog."""
+    values: dict[str, Any] = {
+        "at": row.seq, "was_fence": row.fence, "was_state": row.state, "state": to.value, "fence": row.fence,
+        "attempts": row.attempts, "due_at": row.due_at, "deadline": row.deadline, "step": row.step, "cause": "",
+        "result": None, "ended_at": None, "settled_no": row.settled_no, "doubt_no": None, "lease_node": None,
+        "answer_digest": None, "answer_size": None,
+    }  # fmt: skip
+    values.update(changes)
+    _exactly_one(batch.run(batch.say.move, values).rowcount)
+    if not row.interactive:
+        batch.moved[row.agency] += (to in WAITING) - (row.state in WAITING)
+
+
+def _exactly_one(rows: int) -> None:
+    if rows != 1:
+        raise RuntimeError(f"a guarded change met {rows} rows instead of one")

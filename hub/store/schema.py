@@ -1,0 +1,247 @@
+"""
+The tables, once, for SQLite and PostgreSQL alike. `statements.py` says what is asked of them; migrations follow them.
+
+Moments are Unix seconds, states and names are text, digests are hex. Nothing here holds a secret in the clear.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    literal_column,
+    or_,
+)
+
+REVISION = "0001"
+"""The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
+
+
+def fixed(word: str) -> ColumnElement[str]:
+    """Return *word* as a literal: an index over some rows only is used when the query names the same constant."""
+    return literal_column(f"'{word}'")
+
+
+metadata = MetaData()
+
+_number = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is SQLite's own row number
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("seq", _number, primary_key=True),  # order of acceptance
+    Column("id", Text, nullable=False, unique=True),
+    Column("agency", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("class", Text, nullable=False),
+    Column("interactive", Boolean, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("officer", Text),
+    Column("unit", Text),
+    Column("dossier", Text),
+    Column("intake", Text),
+    Column("procedure", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("accepted_at", Double, nullable=False),
+    Column("deadline", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("repeat_safe", Boolean, nullable=False),
+    Column("order_key", Text),
+    Column("idempotency_key", Text),
+    Column("traceparent", Text),
+    Column("state", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("exchange_no", Integer, nullable=False),
+    Column("settled_no", Integer, nullable=False),  # the newest exchange whose end was written: tells a crash loop
+    Column("doubt_no", Integer),  # the exchange that left the call in doubt: late evidence must be of this one
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("cause", Text, nullable=False),
+    Column("result", Text),
+    Column("ended_at", Double),  # when it entered a state that lasts; of an answered call, when the answer came
+    Column("request_digest", Text, nullable=False),
+    Column("request_size", Integer, nullable=False),
+    Column("answer_digest", Text),
+    Column("answer_size", Integer),
+)
+
+is_ready: ColumnElement[bool] = and_(calls.c.state == fixed("queued"), ~calls.c.interactive)
+"""Durable calls that wait for a permit."""
+holds_key: ColumnElement[bool] = and_(
+    calls.c.order_key.is_not(None),
+    or_(*(calls.c.state == fixed(state) for state in ("queued", "sending", "in_doubt", "dead"))),
+)
+"""Calls that no younger call of the same order key may pass."""
+is_leaving: ColumnElement[bool] = or_(
+    calls.c.state == fixed("sending"), and_(calls.c.state == fixed("queued"), calls.c.interactive)
+)
+"""What a crash leaves behind, besides doubt."""
+needs_person: ColumnElement[bool] = or_(calls.c.state == fixed("in_doubt"), calls.c.state == fixed("dead"))
+
+
+def _some(name: str, *columns: Column[object], where: ColumnElement[bool], unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_some(
+    "calls_idempotency",
+    calls.c.caller, calls.c.agency, calls.c.operation, calls.c.idempotency_key,
+    where=calls.c.idempotency_key.is_not(None),
+    unique=True,
+)  # fmt: skip
+_some("calls_ready", calls.c.agency, calls.c.due_at, calls.c.seq, where=is_ready)
+_some("calls_order", calls.c.agency, calls.c.order_key, calls.c.seq, where=holds_key)
+_some("calls_leaving", calls.c.lease_until, where=is_leaving)
+_some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
+_some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
+Index("calls_caller", calls.c.caller, calls.c.seq)
+
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("side", Text, primary_key=True),  # request, answer
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("no", Integer, primary_key=True),
+    Column("agency", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("sent_at", Double, nullable=False),
+    Column("outcome", Text),  # null: still on the wire, as far as anybody knows
+    Column("cause", Text),
+    Column("seconds", Double),
+    sqlite_with_rowid=False,
+)
+Index("exchanges_sent", exchanges.c.sent_at)
+
+references = Table(
+    "references",
+    metadata,
+    Column("dossier", Text, primary_key=True),  # the call's id where a call has no dossier
+    Column("agency", Text, primary_key=True),
+    Column("ours", Text, primary_key=True),
+    Column("theirs", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("known_at", Double, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("seq", _number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("unique_key", Text, nullable=False),
+    Column("dossier", Text),
+    Column("received_at", Double, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+Index("notices_unique", notices.c.agency, notices.c.notice, notices.c.unique_key, unique=True)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("seq", _number, nullable=False),
+    Column("moved_at", Double, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("stored_at", Double, nullable=False),
+)
+
+callers = Table(
+    "callers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key_digest", Text, nullable=False, unique=True),
+    Column("allowed", Text, nullable=False),  # names joined by a space: `police npsp.file_dossier`, or `*`
+    Column("top_class", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("added_at", Double, nullable=False),
+)
+
+officers = Table(
+    "officers",
+    metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("officer", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("valid_from", Text, nullable=False),  # yyyy-mm-dd, first day
+    Column("valid_to", Text, nullable=False),  # yyyy-mm-dd, last day; empty: open
+    Column("agency", Text, nullable=False),  # empty: the line only registers the officer in the unit
+    Column("account", Text, nullable=False),
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("unit", Text, nullable=False),
+    Column("valid_from", Text, nullable=False),
+    Column("valid_to", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("code", Text, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("epoch", Integer, nullable=False),
+)
+
+quota_days = Table(
+    "quota_days",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("sent", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", _number, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("call", Text),
+    Column("caller", Text),
+    Column("officer", Text),
+    Column("unit", Text),
+    Column("agency", Text),
+    Column("operation", Text),
+    Column("purpose", Text),
+    Column("detail", Text),
+    Column("hash", LargeBinary, nullable=False),
+)
+_some("journal_call", journal.c.call, where=journal.c.call.is_not(None))

@@ -1,0 +1,243 @@
+"""
+The embedded store: one SQLite file, or memory alone. Implements `protocol.Store`; the rules are in `accepting.py`,
+`moving.py` and `recovering.py`, and hold for both forms, which pass one contract suite.
+
+A file is written by a thread of its own and read by another; memory is written in the loop itself, so that whole
+scenarios run under a virtual clock. A file is served by one process: a second one is refused.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from hub.call import Call, State
+from hub.clock import Clock
+from hub.errors import StoreUnavailable
+from hub.journal import Chained
+from hub.store import accepting, moving, recovering
+from hub.store.batch import Book
+from hub.store.migrate import migrate
+from hub.store.protocol import Accepted, Leased, Occupied, Record, Recovered, Settled, Settlement, Sought
+from hub.store.reading import Reader
+from hub.store.schema import metadata
+from hub.store.statements import Statements, sqlite_dialect
+from hub.store.writer import RETRY_AFTER, Failpoint, Line, ThreadedLine, Writer
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 5.0
+_WAL_BYTES = 64 * 1024 * 1024
+DURABLE_SECONDS = 7 * 86_400.0
+"""A replayed call gets this long again when nobody says otherwise."""
+
+OnCommit = Callable[[float, int], None]
+
+
+class StoreInUse(Exception):
+    """Another process serves this file. Stop it first, or speak to its admin door: commands do so while it runs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is in use. {' '.join((type(self).__doc__ or '').split())}")
+
+
+class SqliteStore:
+    """A store in one file or in memory. Make it with `open_file` or `in_memory`."""
+
+    def __init__(self, line: Line, book: Book, reader: Reader, own: "_Own") -> None:
+        self._line = line
+        self._book = book
+        self._reader = reader
+        self._own = own
+        self._readers = ThreadPoolExecutor(1, "store-reader") if own.threaded else None
+
+    @classmethod
+    def open_file(
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        backlog_calls: Mapping[str, int],
+        failpoint: Failpoint | None = None,
+        on_commit: OnCommit | None = None,
+    ) -> "SqliteStore":
+        """
+        Open *path* for serving, making or migrating it when needed; blocks for some 100 ms then.
+
+        *backlog_calls* holds, by agency, how many durable calls may wait; it is read at each accept.
+
+        Raises:
+            StoreInUse: Another process has it open.
+        """
+        own = _Own(path)
+        try:
+            migrate(path)
+            statements = Statements(sqlite_dialect())
+            book = Book(statements, clock, backlog_calls, lambda: _connect(path))
+            writer = Writer(book, failpoint)
+            writer.connection()
+            reader = Reader(_connect_to_read(path), statements)
+        except BaseException:
+            own.release()
+            raise
+        return cls(ThreadedLine(writer, clock, on_commit=on_commit), book, reader, own)
+
+    @classmethod
+    def in_memory(
+        cls,
+        clock: Clock,
+        *,
+        backlog_calls: Mapping[str, int],
+        failpoint: Failpoint | None = None,
+        on_commit: OnCommit | None = None,
+    ) -> "SqliteStore":
+        """Return an empty store that lives and dies with the process and uses no thread: for tests and simulations."""
+        statements = Statements(sqlite_dialect())
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _make_tables(connection)
+        book = Book(statements, clock, backlog_calls, lambda: connection)
+        line = Line(Writer(book, failpoint), clock, on_commit=on_commit)
+        line.writer.connection()
+        return cls(line, book, Reader(connection, statements), _Own(None))
+
+    async def accept(self, call: Call, request: bytes) -> Accepted:
+        return await self._write("accept", accepting.accept, call, request)
+
+    async def open(self, call: Call, node: str, digest: str, size: int) -> int:
+        return await self._write("open", accepting.open_, call, node, digest, size)
+
+    async def lease(self, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
+        return await self._write("lease", moving.lease, agency, node, want, ttl)
+
+    async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
+        return await self._write("renew", moving.renew, node, calls, ttl)
+
+    async def give_back(self, node: str, calls: Sequence[str]) -> None:
+        await self._write("give_back", moving.give_back, node, calls)
+
+    async def begin(self, call_id: str, fence: int, node: str) -> int | None:
+        return await self._write("begin", moving.begin, call_id, fence, node)
+
+    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
+        return await self._write("begin_verification", moving.begin_verification, call_id, node)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        return await self._write("settle", moving.settle, settlement)
+
+    async def end(self, call_id: str, state: State, cause: str) -> bool:
+        return await self._write("end", moving.end, call_id, state, cause)
+
+    async def cancel(self, call_id: str, caller: str) -> State | None:
+        return await self._write("cancel", moving.cancel, call_id, caller)
+
+    async def decide(self, call_id: str, state: State, by: str, seconds: float = DURABLE_SECONDS) -> bool:
+        """
+        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
+
+        False: it moved meanwhile, or this move is not allowed.
+        """
+        deadline = self._book.clock.now() + seconds
+        return await self._write("decide", moving.decide, call_id, state, by, deadline)
+
+    async def recover(self, node: str, *, starting: bool = True) -> Recovered:
+        return await self._write("recover", recovering.recover, node, starting)
+
+    async def get(self, call_id: str, caller: str | None = None) -> Record | None:
+        return await self._read(self._reader.get, call_id, caller)
+
+    async def find(self, sought: Sought) -> Sequence[Record]:
+        return await self._read(self._reader.find, sought)
+
+    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        return await self._read(self._reader.in_doubt_due, agency, not_after, limit, self._book.clock.now())
+
+    async def occupied(self, since: float) -> Sequence[Occupied]:
+        return await self._read(self._reader.occupied, since)
+
+    async def sent_on_day(self, agency: str, day: str) -> int:
+        return await self._read(self._reader.sent_on_day, agency, day)
+
+    async def next_due(self, agency: str) -> float | None:
+        return await self._read(self._reader.next_due, agency, self._book.clock.now())
+
+    async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
+        return await self._read(self._reader.remembered, dossier, agency)
+
+    async def backlog(self, agency: str) -> int:
+        return self._book.backlog[agency]
+
+    async def journal(self, after: int = 0, limit: int = 1000) -> Sequence[Chained]:
+        """Read journal entries numbered above *after*, oldest first."""
+        return await self._read(self._reader.entries, after, limit)
+
+    async def close(self) -> None:
+        """Write what waits, close the file and let others open it. Idempotent."""
+        await self._line.close()
+        if self._readers is not None:
+            self._readers.shutdown()
+        self._reader.close()
+        self._own.release()
+
+    async def _write(self, name: str, act: Callable[..., T], *args: Any) -> T:
+        return await self._line.do(name, act, *args)  # type: ignore[no-any-return]
+
+    async def _read(self, ask: Callable[..., T], *args: Any) -> T:
+        try:
+            if self._readers is None:
+                return ask(*args)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, ask, *args)
+        except (sqlite3.Error, RuntimeError) as error:
+            raise StoreUnavailable(
+                f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER
+            ) from None
+
+
+class _Own:
+    """Exclusive right to serve a file, kept as a lock on a small file beside it; the system frees it at any death."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.threaded = path is not None
+        self._lock: sqlite3.Connection | None = None
+        if path is None:
+            return
+        lock = sqlite3.connect(
+            path.with_name(path.name + ".lock"), isolation_level=None, timeout=0, check_same_thread=False
+        )
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            lock.close()
+            raise StoreInUse(path) from None
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # WAL with NORMAL would lose the last commits when power fails
+    connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
+    connection.execute("PRAGMA cache_size=-32000")
+    return connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    dialect = sqlite_dialect()
+    for table in metadata.sorted_tables:
+        connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.execute(str(CreateIndex(index).compile(dialect=dialect)))

@@ -1,0 +1,302 @@
+"""
+Every statement that is run for a call, compiled once to SQL text and order of parameters. Read `schema.py` first.
+
+SQLAlchemy writes the text for the dialect; the writer runs it on the driver itself, which costs a tenth of running it
+through SQLAlchemy. Values go in by name, as a mapping.
+"""
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Table,
+    UpdateBase,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.sql.util import ClauseAdapter
+
+from hub.store.schema import (
+    bodies,
+    calls,
+    exchanges,
+    fixed,
+    holds_key,
+    is_leaving,
+    is_ready,
+    journal,
+    metadata,
+    quota_days,
+    references,
+)
+
+Values = Mapping[str, Any]
+
+
+class Prepared:
+    """SQL text of the driver, and how to put named values in the order of its parameters."""
+
+    __slots__ = ("names", "order", "sql")
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
+        written = {name: value for name, value in compiled.params.items() if value is not None}
+        self.order: Callable[[Values], tuple[Any, ...]] = _in_order(self.names, written)
+
+
+def _in_order(names: tuple[str, ...], written: Values) -> Callable[[Values], tuple[Any, ...]]:
+    """Return what puts named values in order. *written* are constants SQLAlchemy made parameters of by itself."""
+    if written:
+        return lambda values: tuple({**written, **values}[name] for name in names)
+    if not names:
+        return lambda _: ()
+    if len(names) == 1:
+        return lambda values: (values[names[0]],)
+    return itemgetter(*names)
+
+
+def sqlite_dialect() -> Dialect:
+    """Return the dialect whose text the standard library's driver takes."""
+    return sqlite.dialect(paramstyle="qmark")
+
+
+def _p(name: str) -> ColumnElement[Any]:
+    return bindparam(name)
+
+
+_ONE: ColumnElement[int] = literal_column("1")
+
+
+def _insert(table: Table, leave_out: tuple[str, ...] = ()) -> UpdateBase:
+    return insert(table).values({column.name: _p(column.name) for column in table.c if column.name not in leave_out})
+
+
+def _free(now: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(calls.c.lease_node.is_(None), calls.c.lease_until <= now)
+
+
+def _body_of(side: str) -> ColumnElement[bool]:
+    return and_(bodies.c.call == calls.c.id, bodies.c.side == fixed(side))
+
+
+def _first_of_its_key() -> ColumnElement[bool]:
+    older = calls.alias("older")
+    in_the_way = ClauseAdapter(older).traverse(holds_key)
+    return or_(
+        calls.c.order_key.is_(None),
+        ~select(older.c.seq)
+        .where(older.c.agency == calls.c.agency, older.c.order_key == calls.c.order_key, older.c.seq < calls.c.seq)
+        .where(in_the_way)
+        .exists(),
+    )
+
+
+CALL_COLUMNS = (
+    "id", "agency", "operation", "kind", "class", "interactive", "caller", "officer", "unit", "dossier", "intake",
+    "procedure", "fingerprint", "accepted_at", "deadline", "due_at", "step", "repeat_safe", "order_key",
+    "idempotency_key", "traceparent", "state", "fence", "attempts", "exchange_no",
+)  # fmt: skip
+"""What makes a `hub.call.Call`, in the order `rows.to_call` reads."""
+
+_STANDING = (
+    "seq", "id", "state", "fence", "exchange_no", "settled_no", "doubt_no", "interactive", "kind", "repeat_safe",
+    "agency", "operation", "step", "caller", "officer", "unit", "dossier", "intake", "procedure", "result", "attempts",
+    "due_at", "deadline", "ended_at", "lease_node", "lease_until",
+)  # fmt: skip
+"""What a move is decided on, in the order of `rows.Standing`."""
+
+
+class Statements:
+    """All statements, for one dialect. Compiling takes some 30 ms, once per store."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._accepting()
+        self._moving()
+        self._sharing()
+        self._reading()
+
+    def prepare(self, statement: ClauseElement) -> Prepared:
+        return Prepared(statement, self.dialect)
+
+    def _accepting(self) -> None:
+        self.insert_call = self.prepare(_insert(calls, leave_out=("seq",)))
+        self.insert_body = self.prepare(_insert(bodies))
+        self.insert_exchange = self.prepare(
+            insert(exchanges).values(
+                {name: _p(name) for name in ("call", "no", "agency", "step", "node", "sent_at")} | {"outcome": null()}
+            )
+        )
+        by_key = and_(
+            calls.c.caller == _p("caller"),
+            calls.c.agency == _p("agency"),
+            calls.c.operation == _p("operation"),
+            calls.c.idempotency_key == _p("idempotency_key"),
+        )
+        columns = [calls.c[name] for name in ("seq", "ended_at", *CALL_COLUMNS)]
+        self.by_idempotency = self.prepare(select(*columns).where(by_key))
+        self.forget_key = self.prepare(update(calls).where(calls.c.seq == _p("at")).values(idempotency_key=null()))
+
+    def _moving(self) -> None:
+        standing = select(*(calls.c[name] for name in _STANDING))
+        self.standing = self.prepare(standing.where(calls.c.id == _p("call")))
+        self.leasable = self.prepare(
+            select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.seq, bodies.c.bytes)
+            .select_from(calls.join(bodies, _body_of("request")))
+            .where(is_ready, calls.c.agency == _p("agency"), calls.c.due_at <= _p("now"))
+            .where(_free(_p("now")), _first_of_its_key())
+            .order_by(calls.c.due_at, calls.c.seq)
+            .limit(_p("want"))
+        )
+        guarded = update(calls).where(
+            calls.c.seq == _p("at"), calls.c.fence == _p("was_fence"), calls.c.state == _p("was_state")
+        )
+        self.take_lease = self.prepare(
+            guarded.values(fence=calls.c.fence + _ONE, lease_node=_p("node"), lease_until=_p("until"))
+        )
+        mine = and_(calls.c.id == _p("call"), calls.c.lease_node == _p("node"))
+        self.renew = self.prepare(
+            update(calls).where(mine, calls.c.lease_until > _p("now")).values(lease_until=_p("until"))
+        )
+        self.give_back = self.prepare(
+            update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE)
+        )
+        self.begin = self.prepare(
+            guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
+        )
+        self.verify = self.prepare(
+            guarded.values(
+                exchange_no=_p("no"), fence=calls.c.fence + _ONE, lease_node=_p("node"), lease_until=_p("until")
+            )
+        )
+        changing = ("state", "fence", "attempts", "due_at", "deadline", "step", "cause", "result", "ended_at")
+        more = ("settled_no", "doubt_no", "lease_node", "answer_digest", "answer_size")
+        self.move = self.prepare(guarded.values({name: _p(name) for name in changing + more}))
+        self.sent_at = self.prepare(
+            select(exchanges.c.sent_at).where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
+        )
+        self.end_exchange = self.prepare(
+            update(exchanges)
+            .where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
+            .values(outcome=_p("outcome"), cause=_p("cause"), seconds=_p("seconds"))
+        )
+        self.crashed = self.prepare(standing.where(is_leaving, calls.c.lease_node == _p("node")))
+        self.lapsed = self.prepare(standing.where(is_leaving, calls.c.lease_until <= _p("now")))
+        self.drop_leases = tuple(
+            self.prepare(
+                update(calls)
+                .where(calls.c.lease_node == _p("of_node"), which)
+                .values(lease_node=null(), fence=calls.c.fence + _ONE)
+            )
+            for which in (is_ready, calls.c.state == fixed("in_doubt"))
+        )
+        self.cut_exchanges = self.prepare(
+            update(exchanges)
+            .where(exchanges.c.call == _p("of_call"), exchanges.c.outcome.is_(None))
+            .values(outcome=fixed("in_doubt"), cause=fixed("crash"))
+        )
+
+    def _sharing(self) -> None:
+        """Statements whose rows one batch writes together, at its end."""
+        self.insert_entry = self.prepare(_insert(journal))
+        self.journal_head = self.prepare(select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1))
+        self.add_sent = self.prepare(self._upsert(quota_days, {"sent": quota_days.c.sent + _p("sent")}))
+        self.backlogs = tuple(
+            self.prepare(select(calls.c.agency, func.count()).where(which).group_by(calls.c.agency))
+            for which in (is_ready, and_(calls.c.state == fixed("sending"), ~calls.c.interactive))
+        )
+        self.put_body = self.prepare(self._upsert(bodies))
+        self.put_reference = self.prepare(self._upsert(references))
+
+    def _reading(self) -> None:
+        record = [calls.c[name] for name in CALL_COLUMNS]
+        extra = [calls.c.result, calls.c.cause, calls.c.ended_at]
+        self.record = self.prepare(
+            select(*record, *extra, bodies.c.bytes)
+            .select_from(calls.outerjoin(bodies, _body_of("answer")))
+            .where(calls.c.id == _p("call"))
+        )
+        self.in_doubt_due = self.prepare(
+            select(*record, bodies.c.bytes)
+            .select_from(calls.join(bodies, _body_of("request")))
+            .where(calls.c.state == fixed("in_doubt"), calls.c.agency == _p("agency"))
+            .where(calls.c.due_at <= _p("not_after"), _free(_p("now")))
+            .order_by(calls.c.due_at, calls.c.seq)
+            .limit(_p("limit"))
+        )
+        may_run = or_(exchanges.c.outcome.is_(None), exchanges.c.outcome == fixed("in_doubt"))
+        self.occupied = self.prepare(
+            select(exchanges.c.call, exchanges.c.agency, exchanges.c.sent_at)
+            .where(exchanges.c.sent_at > _p("since"), may_run)
+            .order_by(exchanges.c.sent_at)
+        )
+        self.sent_on_day = self.prepare(
+            select(quota_days.c.sent).where(quota_days.c.agency == _p("agency"), quota_days.c.day == _p("day"))
+        )
+        self.next_due = self.prepare(
+            select(calls.c.due_at)
+            .where(is_ready, calls.c.agency == _p("agency"), _free(_p("now")), _first_of_its_key())
+            .order_by(calls.c.due_at, calls.c.seq)
+            .limit(1)
+        )
+        self.remembered = self.prepare(
+            select(references.c.ours, references.c.theirs).where(
+                references.c.dossier == _p("dossier"), references.c.agency == _p("agency")
+            )
+        )
+        self.entries = self.prepare(
+            select(*journal.c).where(journal.c.seq > _p("after")).order_by(journal.c.seq).limit(_p("limit"))
+        )
+
+    def find(self, given: frozenset[str]) -> Prepared:
+        """Return the search by the filters in *given*: names of `protocol.Sought`."""
+        page = calls.alias("page")
+        tests: dict[str, ColumnElement[bool]] = {
+            "caller": calls.c.caller == _p("caller"),
+            "agency": calls.c.agency == _p("agency"),
+            "dossier": calls.c.dossier == _p("dossier"),
+            "key": calls.c.idempotency_key == _p("key"),
+            "state": calls.c.state == _p("state"),
+            "before": calls.c.seq < select(page.c.seq).where(page.c.id == _p("before")).scalar_subquery(),
+        }
+        columns = [calls.c[name] for name in (*CALL_COLUMNS, "result", "cause", "ended_at")]
+        chosen = [test for name, test in tests.items() if name in given]
+        return self.prepare(select(*columns).where(*chosen).order_by(calls.c.seq.desc()).limit(_p("limit")))
+
+    def all_of(self, table: str) -> Prepared:
+        """Return the reading of a whole register."""
+        return self.prepare(select(*metadata.tables[table].c))
+
+    def clear(self, table: str) -> Prepared:
+        return self.prepare(delete(metadata.tables[table]))
+
+    def fill(self, table: str) -> Prepared:
+        return self.prepare(_insert(metadata.tables[table]))
+
+    def replace(self, table: str) -> Prepared:
+        return self.prepare(self._upsert(metadata.tables[table]))
+
+    def _upsert(self, table: Table, changed: dict[str, Any] | None = None) -> UpdateBase:
+        """Return an insert that replaces the row of the same primary key, or changes only *changed* of it."""
+        dialect_insert = sqlite.insert if self.dialect.name == "sqlite" else postgresql.insert
+        statement = dialect_insert(table).values({column.name: _p(column.name) for column in table.c})
+        rest = [column.name for column in table.c if not column.primary_key]
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_=changed or {name: statement.excluded[name] for name in rest},
+        )

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.kit.table_faults import faults_of, read_toml
 from mappings.errors import FileFault, FilesRefused
+from mappings.table_faults import faults_of, read_toml
 
 PREFIX = "HUB__"
 MASK = "***"

@@ -1,0 +1,121 @@
+"""
+From settings to agencies: each entry finds its connector, lowers its contract, follows its references and is bound.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+from connectors.kit.connector import Connector
+from connectors.kit.exchange import Agency
+from connectors.kit.http import HttpSender
+from connectors.kit.manifest import Contract
+from connectors.kit.registry import bind, find_connectors, load_connector
+from hub.references import NotFollowed, follow
+from hub.settings import AgencyEntry, Settings
+from mappings.errors import FileFault, FilesRefused
+
+HANOI = timezone(timedelta(hours=7))
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One agency of this installation, ready for a lane."""
+
+    name: str
+    connector: Connector
+    contract: Contract
+    """The connector's, lowered by the agency's entry."""
+    agency: Agency
+    settings: Mapping[str, str]
+    """References followed: holds secrets. Never print it."""
+
+
+def connector_folder(name: str, entry: AgencyEntry) -> Path:
+    """
+    Return the folder of the connector that the agency *name* names.
+
+    Raises:
+        FilesRefused: There is no such connector; the nearest is named.
+    """
+    folders = find_connectors()
+    wanted = entry.connector or name
+    if wanted in folders:
+        return folders[wanted]
+    near = difflib.get_close_matches(wanted, folders, 1, 0.6)
+    advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(folders)}"
+    raise FilesRefused([FileFault("hub.toml", f"agencies.{name}.connector", f"`{wanted}` is no connector; {advice}")])
+
+
+def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> dict[str, Installed]:
+    """
+    Bind every agency of *settings*; *now* gives Unix seconds. Must run where the event loop will run.
+
+    Raises:
+        FilesRefused: Every fault of all agencies at once.
+    """
+    installed: dict[str, Installed] = {}
+    faults: list[FileFault] = []
+    connectors: dict[Path, Connector] = {}
+    for name, entry in settings.agencies.items():
+        try:
+            folder = connector_folder(name, entry)
+            if folder not in connectors:
+                connectors[folder] = load_connector(folder, today=lambda: today(now()))
+            installed[name] = _install(name, entry, connectors[folder], settings, environ, now)
+        except FilesRefused as refused:
+            faults += refused.faults
+    if faults:
+        raise FilesRefused(list(dict.fromkeys(faults)))
+    return installed
+
+
+def today(now: float) -> date:
+    """Return the day in Viet Nam at *now*, Unix seconds."""
+    return datetime.fromtimestamp(now, HANOI).date()
+
+
+def _install(
+    name: str, entry: AgencyEntry, connector: Connector, settings: Settings, environ: Mapping[str, str], now: Callable[[], float]
+) -> Installed:
+    faults: list[FileFault] = []
+    values = followed(name, entry, environ, settings, faults)
+    contract = connector.manifest.contract
+    try:
+        contract = contract.lowered(entry.contract, key=f"agencies.{name}.contract")
+    except FilesRefused as refused:
+        faults += refused.faults
+    ca_file = settings.path(entry.ca_file) if entry.ca_file else None
+    try:
+        sender = HttpSender(ca_file=ca_file)
+    except OSError as error:
+        faults.append(FileFault("hub.toml", f"agencies.{name}.ca_file", f"cannot be read as PEM ({type(error).__name__}); name the file of the authority"))
+        sender = HttpSender()
+    try:
+        agency = bind(connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract)
+    except FilesRefused as refused:
+        raise FilesRefused([*faults, *refused.faults]) from None
+    if faults:
+        raise FilesRefused(faults)
+    return Installed(name, connector, contract, agency, values)
+
+
+def followed(name: str, entry: AgencyEntry, environ: Mapping[str, str], settings: Settings, faults: list[FileFault]) -> dict[str, str]:
+    """Return the settings of an entry with references followed; what leads nowhere is added to *faults*."""
+    values = {}
+    for key, text in entry.settings.items():
+        try:
+            values[key] = follow(text, environ, settings.folder)
+        except NotFollowed as lost:
+            faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", str(lost)))
+            values[key] = text
+    return values
+
+
+def plain_settings(installed: Mapping[str, Installed]) -> dict[str, frozenset[str]]:
+    """Return, per agency, the settings that its connector declares as not secret: what may be printed."""
+    return {
+        name: frozenset(key for key, setting in one.connector.manifest.settings.items() if not setting.secret) for name, one in installed.items()
+    }

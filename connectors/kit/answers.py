@@ -32,7 +32,7 @@ class Signs:
     code: str | None = None
     says: str | None = None
     fault: bool = False
-    """True for a SOAP fault: only lines that name a code or a text speak of it."""
+    """True for a fault in an envelope: a line for status 200 alone does not speak of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class Row:
 
     def fits(self, signs: Signs, code: str, says: str) -> bool:
         if not (self.code or self.says):
-            return not signs.fault and (self.http == str(signs.status) or (not self.http and signs.status // 100 == 2))
+            if self.http:
+                return self.http == str(signs.status) and not (signs.fault and self.http.startswith("2"))
+            return signs.status // 100 == 2 and not signs.fault
         if self.http:
             if self.http != str(signs.status):
                 return False
@@ -105,15 +107,20 @@ def compared_code(code: str, rule: CodeRule) -> str:
     return str(int(code)) if rule == "integer text" and re.fullmatch(r"[+-]?[0-9]{1,18}", code) else code
 
 
-def load_answers(folder: Path, operations: Mapping[str, CodeRule]) -> Mapping[str, Judge]:
+def load_answers(folder: Path, operations: Mapping[str, CodeRule], *, under: Path | None = None) -> Mapping[str, Judge]:
     """
     Read `answers.csv` of *folder* (none: no rows) into a judge for each of *operations*, with how its codes compare.
+
+    Rows of the folder *under* it count where this one has no row for the same conditions.
 
     Raises:
         FilesRefused: Every fault of the file at once.
     """
-    file = folder / FILE
-    rows, faults = _read(file, f"{folder.name}/{FILE}", operations) if file.is_file() else ([], [])
+    rows, faults = _read(folder, operations)
+    if under is not None:
+        more, others = _read(under, operations)
+        rows += [row for row in more if not any(row.covers(own) and own.covers(row) for own in rows)]
+        faults += others
     judges: dict[str, Judge] = {}
     for name, rule in operations.items():
         mine = [replace(row, code=compared_code(row.code, rule)) for row in rows if row.operation in ("", name)]
@@ -128,7 +135,10 @@ def _specific_first(row: Row) -> tuple[int, int, int]:
     return -sum(map(bool, (row.operation, row.http, row.code, row.says))), -len(row.says), row.line
 
 
-def _read(file: Path, name: str, operations: Mapping[str, CodeRule]) -> tuple[list[Row], list[FileFault]]:
+def _read(folder: Path, operations: Mapping[str, CodeRule]) -> tuple[list[Row], list[FileFault]]:
+    file, name = folder / FILE, f"{folder.name}/{FILE}"
+    if not file.is_file():
+        return [], []
     try:
         lines = list(csv.reader(io.StringIO(file.read_text("utf-8-sig")), strict=True))
     except (UnicodeDecodeError, csv.Error):

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mappings.table_faults import faults_of, read_toml
 from mappings.errors import FileFault, FilesRefused
+from mappings.table_faults import faults_of, read_toml
 
 FILE = "manifest.toml"
 VERB_NOUN = r"^[a-z]+(_[a-z0-9]+)+$"

@@ -2,18 +2,19 @@
 The pinned WSDL of a SOAP agency, read once at load: which element carries what, in which order. Next: `soap.py`.
 
 zeep understands WSDL so that we need not; it never sees an exchange. `Wsdl.by_zeep` writes an envelope as zeep
-would, for `hub check` to compare with ours.
+would, and `Wsdl.unlike_zeep` compares it with ours for `hub check`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import etree
 
-from mappings.errors import FileFault, FilesRefused
+from mappings.errors import Fault, FileFault, FilesRefused
 from mappings.paths import Layout
 
 ENVELOPES: Mapping[str, str] = {
@@ -48,6 +49,20 @@ class Wsdl:
         """Return the whole envelope that zeep writes for *values*: children of the body's element, nested, by name."""
         envelope: etree._Element = _find(self._document, element).create(**values).content
         return envelope
+
+    def unlike_zeep(self, element: str, envelope: bytes) -> tuple[Fault, ...]:
+        """Return where *envelope*, as we write it, is not what zeep writes for the same data; nothing when they are equal."""
+        ours = etree.fromstring(envelope, etree.XMLParser(resolve_entities=False, no_network=True))
+        try:
+            theirs = self.by_zeep(element, _values(ours[0][0]))
+        except Exception as error:  # zeep raises many kinds; each means that it would not send this
+            return (Fault("", f"zeep writes no envelope for these data: {type(error).__name__}"),)
+        mine, its = ([(one.tag, (one.text or "").strip()) for one in root.iter(etree.Element)] for root in (ours, theirs))
+        return tuple(
+            Fault(etree.QName(one[0] or other[0]).localname, "differs from what zeep writes, in place, name or text")
+            for one, other in zip_longest(mine, its, fillvalue=("", ""))
+            if one != other
+        )
 
 
 def read_wsdl(folder: Path) -> Wsdl | None:
@@ -93,6 +108,16 @@ def _find(document: Any, element: str) -> Any:
             if operation.input.body is not None and operation.input.body.qname.localname == element:
                 return operation
     raise KeyError(element)
+
+
+def _values(element: etree._Element) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for child in element:
+        name = etree.QName(child).localname
+        value: Any = _values(child) if len(child) else child.text or ""
+        known = values.get(name)
+        values[name] = value if name not in values else [*known, value] if isinstance(known, list) else [known, value]
+    return values
 
 
 def _operations(document: Any) -> Iterator[SoapOperation]:

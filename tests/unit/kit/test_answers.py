@@ -64,11 +64,16 @@ def test_a_text_alone_never_means_ok(tmp_path: Path) -> None:
     assert "can never mean ok" in faults(tmp_path, "file_dossier,200,,thành công,ok,,,")[0]
 
 
-def test_a_row_without_code_and_text_does_not_speak_of_a_fault(tmp_path: Path) -> None:
+def test_a_row_for_success_does_not_speak_of_a_fault(tmp_path: Path) -> None:
     judge = judges(tmp_path, "lookup_dossier,200,,,ok,,,", f"lookup_dossier,500,Client,,refused,{WORDS}")["lookup_dossier"]
     assert result(judge, Signs(200)) == "ok"
     assert result(judge, Signs(200, "Server", fault=True)) is None
     assert result(judge, Signs(500, "Client", fault=True)) == "refused"
+
+
+def test_a_row_for_an_error_status_speaks_of_its_faults_too(tmp_path: Path) -> None:
+    judge = judges(tmp_path, "lookup_dossier,401,,,login,,,")["lookup_dossier"]
+    assert result(judge, Signs(401, "Client", fault=True)) == "login"
 
 
 def test_ok_without_a_status_means_a_successful_status(tmp_path: Path) -> None:

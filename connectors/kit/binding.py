@@ -1,0 +1,190 @@
+"""
+A connector bound to one agency's settings: the `Agency` that a lane holds. Made by `bind`; `exchange.py` says the rest.
+"""
+
+import asyncio
+import difflib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from lxml import etree
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from connectors.kit.answers import RESULTS
+from connectors.kit.auth import Handshake, handshake, placed
+from connectors.kit.connector import Connector
+from connectors.kit.exchange import Agency, Sender, Sources, WireReply, WireRequest
+from connectors.kit.judging import Judged, judge
+from connectors.kit.manifest import Contract
+from connectors.kit.operation import Operation
+from connectors.kit.outcomes import Answered, Broken, Outcome, Result, StaleCredentials
+from connectors.kit.places import text_at
+from connectors.kit.texts import LARGE
+from mappings.canonical import MASK
+from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
+from mappings.paths import read_place
+
+
+def bind(
+    connector: Connector, *, name: str, base_url: str, settings: Mapping[str, str], sender: Sender, now: Callable[[], float], contract: Contract
+) -> Agency:
+    """
+    Return *connector* as the agency *name*, reached at *base_url* through *sender*.
+
+    *settings* are values of `[settings.<name>]`, references followed; *now* gives Unix seconds; *contract* is the
+    manifest's, lowered by the agency's entry.
+
+    Raises:
+        FilesRefused: Settings are missing or unknown, or *base_url* is no http address; each key is named.
+    """
+    return BoundAgency(connector, name, base_url, _settings(connector, name, base_url, settings), sender, now, contract)
+
+
+class BoundAgency:
+    """See `exchange.Agency`."""
+
+    def __init__(
+        self, connector: Connector, name: str, base_url: str, settings: Mapping[str, str], sender: Sender, now: Callable[[], float], contract: Contract
+    ) -> None:
+        self.name = name
+        self.operations: Mapping[str, Operation] = connector.operations
+        self.contract = contract
+        self._connector = connector
+        self._base_url = base_url.rstrip("/") if connector.manifest.connector.protocol == "rest" else base_url
+        self._settings = settings
+        self._sources = {f"settings.{key}": value for key, value in settings.items()}
+        self._sender = sender
+        self._now = now
+        auth = connector.manifest.auth
+        self._auth = auth
+        self._handshake: Handshake | None = handshake(auth.scheme) if auth and auth.scheme else None
+        self._threads: ThreadPoolExecutor | None = None
+
+    def render(self, operation: str, request: BaseModel, sources: Sources, *, mask: bool = False) -> WireRequest:
+        """See `exchange.Agency.render`."""
+        wire = self._render(self.operations[operation], request, sources)
+        return replace(wire, masked=self._masked(self.operations[operation], request, sources)) if mask else wire
+
+    async def send(self, operation: str, wire: WireRequest, *, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
+        """See `exchange.Agency.send`."""
+        return (await self._exchange(self.operations[operation], wire, timeout)).outcome
+
+    async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome:  # noqa: ASYNC109 - see Agency
+        """See `exchange.Agency.log_in`. An agency without a login gives nothing to keep, at once."""
+        if self._auth is None or self._auth.login is None:
+            return {}
+        operation = self.operations[self._auth.login]
+        try:
+            wire = self._render(operation, None, sources)
+        except MappingFailed as failed:
+            return Broken("mapping", failed.faults, sent=False)
+        judged = await self._exchange(operation, wire, timeout)
+        if isinstance(judged.outcome, StaleCredentials):
+            return Answered(Result.REFUSED)
+        if not isinstance(judged.outcome, Answered) or judged.outcome.result is not Result.OK:
+            return judged.outcome
+        kept = {f"auth.{key}": text_at(judged.tree, read_place(place)) or "" for key, place in self._auth.keep.items()}
+        missing = [Fault(place, "is not in the answer to the login") for key, place in self._auth.keep.items() if not kept[f"auth.{key}"]]
+        return Broken("keep", tuple(missing)) if missing else kept
+
+    async def close(self) -> None:
+        """See `exchange.Agency.close`."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._sender.close()
+
+    def _render(self, operation: Operation, request: BaseModel | None, sources: Sources) -> WireRequest:
+        known = {**self._sources, **sources}
+        payload = self._payload(operation, request, known)
+        auth = self._auth
+        # The log-in is what makes `auth.*`, so it cannot need them.
+        put = {place: source for place, source in (auth.put if auth else {}).items() if operation.kind != "login" or not source.startswith("auth.")}
+        written = operation.wire.write(payload, known, placed(put, known))
+        headers = {key: value for key, value in written.headers.items() if value or key == "SOAPAction"}
+        if self._handshake is not None:
+            headers |= self._handshake.headers(self._settings, self._now())
+        if len(written.body) > self.contract.request_bytes:
+            raise MappingFailed([Fault("", f"the request is larger than the {self.contract.request_bytes} bytes that the agency takes")])
+        wire = WireRequest(
+            written.method, self._base_url + written.address, headers, written.body, fresh_connection=operation.kind == "filing" and not operation.repeat_safe
+        )
+        before_send = self._connector.hooks.before_send
+        return before_send(operation.name, wire, self._settings) if before_send else wire
+
+    def _payload(self, operation: Operation, request: BaseModel | None, sources: Sources) -> Any:
+        if request is not None and not isinstance(request, operation.request):
+            raise MappingFailed([Fault("", f"the request is a {type(request).__name__}, where `{operation.name}` takes a {operation.request.__name__}")])
+        payload = operation.sends.write(request, sources) if operation.sends is not None and request is not None else None
+        sign = self._connector.hooks.sign
+        return sign(operation.name, payload, sources) if sign else payload
+
+    def _masked(self, operation: Operation, request: BaseModel, sources: Sources) -> object:
+        """What would be sent, as people may see it: no personal value, no session, no secret setting."""
+        secret = {f"settings.{key}" for key, setting in self._connector.manifest.settings.items() if setting.secret}
+        known = {**self._sources, **sources}
+        shown = {key: MASK if key in secret or key.startswith(("auth.", "officer.")) else value for key, value in known.items()}
+        payload = operation.sends.write(request, known) if operation.sends is not None else None
+        if operation.sends is not None:
+            hidden = frozenset(value for key, value in known.items() if value and shown[key] == MASK)
+            payload = _without(operation.sends.masked(payload), hidden)
+        written = operation.wire.write(payload, shown, placed({}, shown))
+        try:
+            return from_json(written.body) if written.body else written.address
+        except ValueError:
+            return written.body.decode()
+
+    async def _exchange(self, operation: Operation, wire: WireRequest, timeout: float) -> Judged:  # noqa: ASYNC109 - handed to the sender
+        reply = await self._sender.send(wire, timeout=timeout, reply_bytes=self.contract.reply_bytes)
+        if not isinstance(reply, WireReply):
+            return Judged(reply)
+        if len(reply.body) <= LARGE:
+            return self._judge(operation, reply)
+        if self._threads is None:  # of this agency alone: another's large replies must not make it wait
+            self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"reading-{self.name}")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._judge, operation, reply)
+
+    def _judge(self, operation: Operation, reply: WireReply) -> Judged:
+        said = None
+        if self._connector.hooks.classify is not None:
+            try:
+                said = self._connector.hooks.classify(operation.name, reply)
+            except Exception as error:  # an author's fault must not lose what the agency may have done
+                return Judged(Broken("hook", (Fault("classify", f"failed with {type(error).__name__}"),)))
+            if said is not None and said not in RESULTS:
+                return Judged(Broken("hook", (Fault("classify", "returned no result of answers.csv"),)))
+        return judge(operation, reply, now=self._now(), knows_us=self._auth is not None, said=said)
+
+
+def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str, str]) -> Mapping[str, str]:
+    declared = connector.manifest.settings
+    faults = [] if base_url.startswith(("http://", "https://")) else [FileFault("hub.toml", f"agencies.{name}.base_url", "is no http or https address")]
+    for key in given:
+        if key not in declared:
+            near = difflib.get_close_matches(key, declared, 1, 0.6)
+            advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(declared) or 'none'}"
+            faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", f"is no setting of connector `{connector.name}`; {advice}"))
+    values = {key: given.get(key, setting.default) for key, setting in declared.items()}
+    auth = connector.manifest.auth
+    needed = handshake(auth.scheme).settings if auth and auth.scheme else ()
+    for key, value in values.items():
+        if value is None or (key in needed and not value):
+            faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", f"is missing; write it: {declared[key].help}"))
+    if faults:
+        raise FilesRefused(faults)
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _without(shown: Any, hidden: frozenset[str]) -> Any:
+    """Return *shown* with every text masked that is one of *hidden*: a fixed place may hold a session."""
+    if isinstance(shown, etree._Element):
+        for element in shown.iter():
+            element.text = MASK if element.text in hidden else element.text
+        return shown
+    if isinstance(shown, dict):
+        return {key: _without(value, hidden) for key, value in shown.items()}
+    if isinstance(shown, list):
+        return [_without(value, hidden) for value in shown]
+    return MASK if shown in hidden else shown

@@ -1,0 +1,107 @@
+"""
+One operation of a connector, compiled: what the engine, the doors and the protocol need of it. Made by `registry.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.kit.answers import Judge
+from connectors.kit.places import Unwrap
+from connectors.kit.reading import Wire
+from mappings import engine
+from mappings.errors import Fault, MappingFailed
+from mappings.paths import Place
+
+
+class NoRecord(BaseModel):
+    """The request of an operation that sends no record: an empty table."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing an agency can do. Values come from the manifest, defaults are decided."""
+
+    name: str
+    kind: Literal["lookup", "filing", "login"]
+    request: type[BaseModel]
+    """Canonical model of what is asked or filed; `NoRecord` when the operation sends none."""
+    answer: type[BaseModel] | None
+    """Canonical model of what comes back, if anything does."""
+    sends: engine.Mapping | None
+    returns: engine.Mapping | None
+    personal_data: bool
+    repeat_safe: bool
+    order_by: str | None
+    fresh: float | None
+    """Seconds."""
+    probe: bool
+    every: float | None
+    """Seconds."""
+    then: Mapping[str, str]
+    then_requests: Mapping[str, type[BaseModel]]
+    """What the operations named in `then` ask for, by the same keys."""
+    agrees: tuple[str, ...]
+    sees_writes: bool
+    ref: Mapping[str, Place]
+    """Places of the agency's own keys, by the name under which they are remembered."""
+    judge: Judge
+    unwrap: Unwrap
+    wire: Wire
+
+    def order_key(self, request: BaseModel) -> str | None:
+        """Return the value of `order_by` in *request*; None when the operation names no order."""
+        value = value_at(request, self.order_by) if self.order_by else None
+        return None if value is None else str(value)
+
+
+def value_at(model: BaseModel, path: str) -> Any:
+    """Return what stands at *path* (`owner.full_name`) in *model*; None when a group on the way is not given."""
+    here: Any = model
+    for name in path.split("."):
+        here = getattr(here, name, None)
+    return here
+
+
+def follow_up_request(
+    operation: Operation, then: str, request: BaseModel, refs: Mapping[str, str], answer: BaseModel | None = None
+) -> BaseModel:
+    """
+    Return the request of the step that *operation* names under *then* (`exists`, `in_doubt`, `pending`, or that name).
+
+    Filled by field name from the remembered references, the call's request and its answer, in this order. A step that
+    takes the same record gets it unchanged.
+
+    Raises:
+        MappingFailed: A required field has no source, or a reference does not fit it; fields are named, never values.
+        KeyError: The operation has no such step.
+    """
+    key = then if then in operation.then else next((key for key, name in operation.then.items() if name == then), then)
+    wanted = operation.then_requests[key]
+    if isinstance(request, wanted):
+        return request
+    values = {
+        name: refs[name] if name in refs else getattr(holder, name)
+        for name in wanted.model_fields
+        for holder in [next((one for one in (request, answer) if one is not None and getattr(one, name, None) is not None), None)]
+        if name in refs or holder is not None
+    }
+    try:
+        return wanted.model_validate(values)
+    except ValidationError as error:
+        raise MappingFailed([Fault(".".join(map(str, one["loc"])), one["type"]) for one in error.errors(include_input=False)]) from None
+
+
+def agrees(operation: Operation, sent: BaseModel, found: BaseModel | None) -> bool:
+    """
+    Say whether the record that the look-up *operation* found is the one that was *sent*: every field it names in `agrees`.
+
+    Without a record, without such fields, or where one is not given on either side, nothing is proven: False.
+    """
+    if found is None or not operation.agrees:
+        return False
+    return all((value := value_at(sent, path)) is not None and value == value_at(found, path) for path in operation.agrees)

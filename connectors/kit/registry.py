@@ -1,0 +1,168 @@
+"""
+From folders to connectors: everything an author wrote is read, checked against each other and compiled, once.
+
+`find_connectors` says which there are, `load_connector` reads one, `bind` makes it the agency that a lane holds.
+What only `hub check` wants to know is in `checks/`; what would make a call fail is refused here.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TypeVar
+
+from connectors.kit.answers import CodeRule, Judge, load_answers
+from connectors.kit.binding import bind
+from connectors.kit.connector import Connector
+from connectors.kit.contract import Check, json_contract, xsd_contract
+from connectors.kit.hooks import Hooks, load_hooks
+from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
+from connectors.kit.manifest_rules import manifest_faults, mapping_faults
+from connectors.kit.operation import NoRecord, Operation
+from connectors.kit.places import read_unwrap
+from connectors.kit.reading import Wire
+from connectors.kit.rest import Rest
+from connectors.kit.soap import Soap
+from connectors.kit.wsdl import Wsdl, read_wsdl
+from mappings import engine
+from mappings.canonical import CANONICAL
+from mappings.codes import read_code_tables
+from mappings.conversion import Today
+from mappings.errors import FileFault, FilesRefused
+from mappings.language import read_mapping_file
+from mappings.paths import Place, read_place
+from mappings.slots import Form
+from mappings.values import converter
+
+__all__ = ["Connector", "Operation", "bind", "find_connectors", "load_connector"]
+
+T = TypeVar("T")
+
+
+def find_connectors() -> Mapping[str, Path]:
+    """Return name and folder of every connector of this package."""
+    with as_file(files("connectors")) as package:
+        return {folder.name: folder for folder in sorted(package.iterdir()) if (folder / FILE).is_file()}
+
+
+def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
+    """
+    Return the connector in *folder*, ready to be bound. *today* gives the day for code tables; without, any day counts.
+
+    Raises:
+        FilesRefused: Every fault of all its files at once, each with file, key path and what to write instead.
+    """
+    faults: list[FileFault] = []
+    manifest = _told(faults, partial(load_manifest, folder))
+    hooks = _told(faults, partial(load_hooks, folder)) or Hooks()
+    if manifest is None:  # the other files need its words; what is wrong with them by themselves is told all the same
+        for path in sorted(folder.glob("*.map.toml")):
+            _told(faults, partial(read_mapping_file, path))
+        raise FilesRefused(faults)
+    faults += manifest_faults(manifest, f"{folder.name}/{FILE}")
+    base = folder.parent / manifest.connector.like if manifest.connector.like else None
+    wsdl = _told(faults, partial(_wsdl, folder, base, manifest))
+    mappings: dict[str, engine.Mapping] = {}
+    for place in (base, folder):  # a line of the folder itself counts before one it takes over
+        if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
+            form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
+            mappings |= _told(faults, partial(_mappings, place, form, wsdl, today)) or {}
+    rules: dict[str, CodeRule] = {name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()}
+    answers = _told(faults, partial(load_answers, folder, rules, under=base)) or {}
+    contracts = {name: _told(faults, partial(_contract, folder, base, name, wsdl)) for name in manifest.operations}
+    if not faults:
+        faults += mapping_faults(manifest, mappings, wsdl, f"{folder.name}/{FILE}")
+    if faults:
+        raise FilesRefused(list(dict.fromkeys(faults)))
+    operations = {
+        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl)) for name in manifest.operations
+    }
+    return Connector(folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks)
+
+
+def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except FilesRefused as refused:
+        faults += refused.faults
+        return None
+
+
+def _mappings(folder: Path, form: Form, wsdl: Wsdl | None, today: Today | None) -> dict[str, engine.Mapping]:
+    layouts = {}
+    for operation in wsdl.operations.values() if wsdl else ():
+        layouts[operation.sends.tag] = operation.sends
+        if operation.returns is not None:
+            layouts[operation.returns.tag] = operation.returns
+    with as_file(files("mappings") / "codes") as shared:
+        return dict(
+            engine.load_mappings(
+                folder, form=form, canonical=CANONICAL, converters=converter, shared_codes=read_code_tables(shared), layouts=layouts, today=today
+            )
+        )
+
+
+def _wsdl(folder: Path, base: Path | None, manifest: Manifest) -> Wsdl | None:
+    if manifest.connector.protocol != "soap":
+        return None
+    wsdl = read_wsdl(folder / "contract") or (read_wsdl(base / "contract") if base else None)
+    if wsdl is None:
+        raise FilesRefused([FileFault(f"{folder.name}/contract", "", "has no *.wsdl; pin the agency's WSDL there, with its XSD files")])
+    missing = [
+        FileFault(f"{folder.name}/{FILE}", f"operations.{name}.call", f"is no element of the WSDL; it has {', '.join(wsdl.operations) or 'none'}")
+        for name, table in manifest.operations.items()
+        if table.call not in wsdl.operations
+    ]
+    if missing:
+        raise FilesRefused(missing)
+    return wsdl
+
+
+def _contract(folder: Path, base: Path | None, operation: str, wsdl: Wsdl | None) -> Check | None:
+    if wsdl is not None:
+        return xsd_contract(wsdl.schema)
+    own = folder / "contract" / f"{operation}.reply.schema.json"
+    return json_contract(own if base is None or own.is_file() else base / "contract" / own.name)
+
+
+def _wire(name: str, manifest: Manifest, contract: Check | None, wsdl: Wsdl | None) -> Wire:
+    table = manifest.operations[name]
+    return Rest(table, contract) if wsdl is None else Soap(table, wsdl.operations[table.call or ""], contract)
+
+
+def _operation(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire) -> Operation:
+    table = manifest.operations[name]
+    sends = mappings[table.sends] if table.sends else None
+    returns = mappings[table.returns] if table.returns else None
+    asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
+    return Operation(
+        name=name,
+        kind=table.kind,
+        request=sends.canonical if sends else NoRecord,
+        answer=returns.canonical if returns else None,
+        sends=sends,
+        returns=returns,
+        personal_data=table.personal_data,
+        repeat_safe=table.kind != "filing" if table.repeat_safe is None else table.repeat_safe,
+        order_by=table.order_by,
+        fresh=table.fresh,
+        probe=table.probe,
+        every=table.every,
+        then={str(key): then for key, then in table.then.items()},
+        then_requests={key: mappings[wanted].canonical if wanted else NoRecord for key, wanted in asked.items()},
+        agrees=table.agrees,
+        sees_writes=table.sees_writes,
+        ref=_refs(table, returns),
+        judge=judge,
+        unwrap=read_unwrap(table.unwrap),
+        wire=wire,
+    )
+
+
+def _refs(table: OperationTable, returns: engine.Mapping | None) -> Mapping[str, Place]:
+    """Places of the agency's own keys by name: as the manifest says, else our field that stands there, else the place's last word."""
+    if table.ref is None or isinstance(table.ref, dict):
+        return {name: read_place(place) for name, place in (table.ref or {}).items()}
+    place = read_place(table.ref)
+    ours = next((path for path in (returns.ours if returns else ()) if returns and table.ref in returns.places_of(path.split("."))), None)
+    return {ours or place.steps[-1].name: place}

@@ -5,97 +5,30 @@ Runs once, when a connector is loaded. Nothing here is fast; everything it makes
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
 from mappings import lines
-from mappings.codes import CodeTable
 from mappings.conversion import (
     UNCHANGED,
     Conversion,
-    Convert,
-    FindConverter,
     Tell,
-    Today,
     conversion,
     source_conversion,
 )
 from mappings.errors import FileFault
 from mappings.language import Fixed, Line, MappingFile
 from mappings.ours import OurField, check_withheld, find_field
-from mappings.paths import Layout, Place, nearest, read_place
+from mappings.paths import Place, nearest, read_place
 from mappings.place_tree import PlaceTree, Spot
-from mappings.slots import OMITTED, Form
+from mappings.plan import Given, Nested, Plan, Where
+from mappings.slots import OMITTED
 
 SOURCES = ("call.id", "call.reference", "call.accepted_at", "call.dossier", "call.procedure", "exchange.id", "exchange.at")
 """Sources with a fixed name; settings, officer, unit and auth have names of their own."""
 _FREE_SOURCE = re.compile(r"(settings|officer|unit|auth)\.[a-z][a-z0-9_]*")
-
-
-class Nested(lines.Inner, Protocol):
-    """What the compiler needs of another mapping that a line names in `map`."""
-
-    name: str
-    canonical: type[BaseModel]
-    canonical_name: str
-    root: str
-    sources: frozenset[str]
-    ours: frozenset[str]
-    theirs: frozenset[str]
-    clear: frozenset[tuple[str, ...]]
-
-    def inside(self, key: str, namespace: str | None, layout: Layout | None, faults: list[FileFault]) -> "Nested": ...
-
-    def places_of(self, loc: tuple[int | str, ...]) -> tuple[str, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a mapping file is compiled with."""
-
-    name: str
-    form: Form
-    canonical: Mapping[str, type[BaseModel]]
-    converters: FindConverter
-    codes: Mapping[str, CodeTable]
-    nested: Mapping[str, "Nested | None"]
-    """None: that mapping was refused, its own faults are told elsewhere."""
-    today: Today | None
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The places from which a field of ours is read, to say where a value does not fit."""
-
-    places: tuple[str, ...]
-    inner: "Nested | None" = None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What the engine loops over. A group is the model itself (0) or a model inside it that dots reach into."""
-
-    plain_reads: list[tuple[int, Convert | None, int, str, str]] = field(default_factory=list)
-    """slot, conversion, group, field, place: a line of one place and one field."""
-    plain_writes: list[tuple[int, str, Convert | None, int, str]] = field(default_factory=list)
-    reads: list[tuple[lines.Find, lines.Keep]] = field(default_factory=list)
-    writes: list[tuple[lines.Give, lines.Put]] = field(default_factory=list)
-    fixed: list[tuple[int, str, Convert | None, str]] = field(default_factory=list)
-    blanks: dict[int, Any] = field(default_factory=dict)
-    """What each slot holds before a line fills it: nothing, as this agency writes it, or a literal."""
-    groups: dict[tuple[str, ...], int] = field(default_factory=lambda: {(): 0})
-    needed_lists: list[tuple[int, str]] = field(default_factory=list)
-    """Lists without a default: absent means empty."""
-    where: dict[str, Where] = field(default_factory=dict)
-    ours: set[str] = field(default_factory=set)
-    theirs: set[str] = field(default_factory=set)
-    clear: set[tuple[str, ...]] = field(default_factory=set)
-    """Places that may be shown, as folded names; everything else is masked."""
-    sources: set[str] = field(default_factory=set)
 
 
 class Compiler:
@@ -128,6 +61,9 @@ class Compiler:
         texts = line.parts or line.at or ()
         if (line.at is None) == (line.parts is None):
             tell("needs either `at` or `parts`" if line.at is None else "has both `at` and `parts`: which is it?")
+        if len(fields) > 1 and len(texts) > 1 and (line.parts or line.also or len(texts) != len(fields)):
+            tell("`|` has either one place, or in `at` one place for each of ours, and neither `parts` nor `also` then")
+            return
         if line.map is not None and (line.as_ or line.codes or line.also or len(texts) > 1):
             tell("`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names")
             return
@@ -159,6 +95,12 @@ class Compiler:
             if readable:
                 plan.plain_reads.append((spell.slot, spell.read, group, name, spell.place))
             return
+        if len(fields) > 1 and len(spells) > 1:
+            plan.writes.append((lines.give_numbered(tuple(slots)), lines.put_numbered(spells)))
+            for (group, name), spell, one in zip(slots, spells, fields, strict=True):
+                plan.plain_reads += [(spell.slot, spell.read, group, name, spell.place)] if readable else []
+                plan.where[".".join(one.names)] = Where((spell.place,))
+            return
         find, put = _theirs_side(line, spells, also, inner, each=first.each)
         plan.writes.append((lines.give_first(tuple(slots)), put))
         if not readable:
@@ -179,8 +121,8 @@ class Compiler:
             except ValueError as error:
                 tell(f"`{path}` {error}" if "|" in key else str(error))
                 return []
-        if len(found) > 1 and any(one.each or one.kind in ("group", "other") for one in found):
-            tell("`|` chooses between single values that need no form of their own, not between lists, groups or dates")
+        if len(found) > 1 and any(one.each or one.kind == "group" for one in found):
+            tell("`|` chooses between single values, not between lists or groups")
         elif len({one.kind for one in found}) > 1:
             tell("`|` chooses between fields of one kind: " + ", ".join(f"`{one.path}` holds {one.kind}" for one in found))
         elif len(found) == 1 and found[0].path in self.plan.ours:

@@ -12,13 +12,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mappings.codes import CodeTable, read_code_tables
-from mappings.compiler import Given
 from mappings.conversion import FindConverter, Today
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import MappingFile, read_mapping_file
 from mappings.mapping import Mapping, Reading
 from mappings.paths import Layout, Place, clark, nearest, read_place
 from mappings.place_tree import PlaceTree
+from mappings.plan import Given
 from mappings.slots import Form
 
 __all__ = ["Mapping", "Reading", "compile_mapping", "load_mappings"]

@@ -128,7 +128,8 @@ def find_group(slot: int, place: str, inner: Inner) -> Find:
             return None
         faults, fallbacks = len(notes.faults), len(notes.fallbacks)
         value = inner.gather(raw, notes)
-        notes.below(place, faults, fallbacks)
+        if len(notes.faults) > faults or len(notes.fallbacks) > fallbacks:
+            notes.below(place, faults, fallbacks)
         return value or None
 
     return find
@@ -148,7 +149,8 @@ def find_list(spell: Spell, inner: Inner | None) -> Find:
                 return None
         faults, fallbacks = len(notes.faults), len(notes.fallbacks)
         value = inner.gather(raw, notes)
-        notes.below(f"{name}[{number}]", faults, fallbacks)
+        if len(notes.faults) > faults or len(notes.fallbacks) > fallbacks:
+            notes.below(f"{name}[{number}]", faults, fallbacks)
         return value
 
     def find(slots: Slots, notes: Notes) -> Any:
@@ -192,7 +194,8 @@ def put_group(slot: int, place: str, inner: Inner) -> Put:
     def put(value: Any, slots: Slots, sources: Sources, notes: Notes) -> None:
         faults = len(notes.faults)
         slots[slot] = inner.make(value, sources, notes)
-        notes.below(place, faults, len(notes.fallbacks))
+        if len(notes.faults) > faults:
+            notes.below(place, faults, len(notes.fallbacks))
 
     return put
 
@@ -212,7 +215,8 @@ def put_list(spell: Spell, inner: Inner | None) -> Put:
                     made.append(one if spell.write is None else spell.write(one))
             except ValueError as error:
                 notes.fault("", str(error))
-            notes.below(f"{name}[{number}]", faults, len(notes.fallbacks))
+            if len(notes.faults) > faults:
+                notes.below(f"{name}[{number}]", faults, len(notes.fallbacks))
         slots[spell.slot] = made
 
     return put
@@ -224,11 +228,37 @@ def give_first(fields: tuple[tuple[int, str], ...]) -> Give:
     def give(holders: Holders) -> Any:
         for group, name in fields:
             value = holders[group].get(name)
-            if value is not None and value != "" and value != ():
-                return value
+            if value is None or (not value and (type(value) is str or type(value) is tuple)):
+                continue
+            return value
         return None
 
     return give
+
+
+def give_numbered(fields: tuple[tuple[int, str], ...]) -> Give:
+    """Return what gives the first of our *fields* that is given, with its number among them."""
+    ones = tuple(give_first((one,)) for one in fields)
+
+    def give(holders: Holders) -> Any:
+        for number, one in enumerate(ones):
+            value = one(holders)
+            if value is not None:
+                return number, value
+        return None
+
+    return give
+
+
+def put_numbered(spells: tuple[Spell, ...]) -> Put:
+    """Return what writes a numbered value in the place of that number: each of ours has its own."""
+    puts = tuple(put_first((spell,), ()) for spell in spells)
+
+    def put(numbered: Any, slots: Slots, sources: Sources, notes: Notes) -> None:
+        number, value = numbered
+        puts[number](value, slots, sources, notes)
+
+    return put
 
 
 def keep_in(group: int, name: str) -> Keep:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from mappings.compiler import Compiler, Given
+from mappings.compiler import Compiler
 from mappings.errors import Fault, FileFault, MappingFailed
 from mappings.json_form import json_form
 from mappings.language import MappingFile
@@ -20,6 +20,7 @@ from mappings.lines import Sources, given
 from mappings.masking import masked_json, masked_xml
 from mappings.paths import Layout, Place
 from mappings.place_tree import PlaceTree
+from mappings.plan import Given
 from mappings.slots import OMITTED, Notes, beneath
 from mappings.xml_form import xml_form
 

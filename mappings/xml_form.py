@@ -6,7 +6,7 @@ then fills it and takes out what is omitted: creating elements one by one costs 
 """
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy
 from typing import Any, TypeAlias
 
 from lxml import etree
@@ -158,7 +158,7 @@ def emitter(root: Spot, above: list[str]) -> Emit:
     kept = frozenset(number for number, _ in groups)
 
     def emit(slots: Slots, notes: Notes) -> etree._Element:
-        made = deepcopy(empty)
+        made = copy(empty)  # lxml copies deeply; `copy.deepcopy` would take a detour that costs as much again
         elements = list(made.iter())
         for number, (element, (slot, place)) in enumerate(zip(elements, plan, strict=True)):
             if slot is None:

@@ -1,0 +1,88 @@
+"""
+Admission: refuse at the door what could not be served in time, before any promise is made. Next: `lane.py`.
+
+It touches no store, reads no body and writes no line per call: refusing has to stay cheap when everything else is not.
+"""
+
+from connectors.kit.manifest import Contract
+from connectors.kit.outcomes import Answered, Outcome
+from hub.call import Class
+from hub.clock import Clock
+from hub.coordination.protocol import Coordination
+from hub.errors import BacklogFull, LaneFull, LaneHeld, LaneWaitTooLong
+from hub.line import SHARES, Line
+
+_SMOOTHING = 0.1
+_COLD = 0.25
+"""Of `call_timeout`: how long an exchange takes as long as none has been seen."""
+_BACKLOG_PAUSE = 2.0
+"""Seconds for which a full backlog is taken to stay full, so that refusing does not ask the store."""
+_HELD_UNTIL_RESUMED = 60.0
+"""`Retry-After` when only an operator can say how long."""
+
+
+class Admission:
+    """The door of one lane: who may join its line or its backlog now."""
+
+    def __init__(self, lane: str, contract: Contract, line: Line, coordination: Coordination, clock: Clock) -> None:
+        self._lane = lane
+        self._contract = contract
+        self._line = line
+        self._coordination = coordination
+        self._clock = clock
+        self._seconds = _COLD * contract.call_timeout
+        self._full_until = 0.0
+
+    def check(self, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+        """
+        Let a call in, or refuse it. *seconds* is how long an interactive call can wait.
+
+        Raises:
+            LaneHeld: The lane or the operation is stopped for longer than that.
+            LaneFull: As many interactive calls wait as the contract allows.
+            LaneWaitTooLong: The predicted wait is longer than that, or than the contract's `queue_seconds`.
+            BacklogFull: The store said so a moment ago.
+        """
+        if not interactive:
+            left = self._full_until - self._clock.monotonic()
+            if left > 0:
+                raise BacklogFull(retry_after=left)
+            return
+        if hold := self._coordination.held(self._lane, operation):
+            if hold.seconds is None:
+                raise LaneHeld(hold.cause, retry_after=_HELD_UNTIL_RESUMED)
+            if hold.seconds > seconds:
+                raise LaneHeld(hold.cause, retry_after=hold.seconds)
+        waiting = self._line.count(interactive=True)
+        if not waiting:
+            return
+        wait = self.predicted_wait(cls)
+        if waiting >= self._contract.queue_calls:
+            raise LaneFull(retry_after=max(1.0, wait))
+        if wait > min(seconds, self._contract.queue_seconds):
+            raise LaneWaitTooLong(retry_after=wait)
+
+    def backlog_full(self) -> None:
+        """Note that the store refused a durable call."""
+        self._full_until = self._clock.monotonic() + _BACKLOG_PAUSE
+
+    def learn(self, outcome: Outcome, seconds: float) -> None:
+        """Note how long an exchange took that was answered; failures say nothing about how fast the line moves."""
+        if isinstance(outcome, Answered):
+            self._seconds += _SMOOTHING * (seconds - self._seconds)
+
+    def predicted_wait(self, cls: Class) -> float:
+        """Return the seconds an interactive call of *cls* would wait if it came now: calls ahead / its part of the drain rate."""
+        ahead, own, all_shares = 0, SHARES[cls, True], 0.0
+        for other, interactive, count in self._line.counts():
+            if interactive and other is cls:
+                ahead = count
+                all_shares += own
+            elif count:
+                all_shares += SHARES[other, interactive]
+        if not ahead:
+            return 0.0
+        numbers = self._coordination.watch(self._lane)
+        slots = max(1.0, numbers.get("concurrency_limit", 1.0))
+        drain = slots / max(self._seconds, 1e-6)
+        return ahead / (min(numbers.get("rate_limit", drain), drain) * own / all_shares)

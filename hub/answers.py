@@ -1,0 +1,30 @@
+"""What an agency answered, as the JSON bytes `{result, value, reason}` that a caller gets and the store keeps."""
+
+from pydantic_core import to_json
+
+from connectors.kit.outcomes import Answered, Reason, Result
+
+VERIFIED = Reason(
+    "",
+    "verified",
+    "Hồ sơ đã được cơ quan tiếp nhận; xác minh bằng tra cứu vì chưa nhận được trả lời.",
+    "The agency has this filing: found by a look-up, because its own answer never came.",
+)
+"""Reason of a filing that was in doubt and was found as it was sent."""
+
+
+def answer_json(outcome: Answered) -> bytes:
+    """Return *outcome* as it is settled: absent fields are left out, so that a reader needs no null checks."""
+    value = b"null"
+    if outcome.value is not None:
+        value = outcome.value.__pydantic_serializer__.to_json(outcome.value, exclude_none=True)
+    reason = b"null"
+    if outcome.reason is not None:
+        told = outcome.reason
+        reason = to_json({"agency_code": told.agency_code, "code": told.code, "vi": told.vi, "en": told.en})
+    return b'{"result":"%b","value":%b,"reason":%b}' % (outcome.result.value.encode(), value, reason)
+
+
+def verified_json() -> bytes:
+    """Return the answer of a filing that a look-up found as it was sent."""
+    return answer_json(Answered(Result.OK, reason=VERIFIED))

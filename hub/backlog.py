@@ -1,0 +1,144 @@
+"""
+The durable calls of one lane: leased a little ahead, renewed while they wait, given back. Next: `lane.py`.
+
+Nothing polls. The store is asked when something was accepted here, when a call falls due, when an order key is free
+again; and once a minute in case another node or a crash left something behind.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from hub.errors import StoreUnavailable
+from hub.line import Line, Place, Turn
+from hub.store.protocol import Leased
+from hub.surroundings import Surroundings
+
+SWEEP = 60.0
+"""Seconds between looks that nobody asked for; 25 lanes then cost less than one statement a second."""
+_STORE_PAUSE = 1.0
+
+
+class Backlog:
+    """Leases of one lane. *take* makes a turn of a leased call, or None if it cannot be sent any more."""
+
+    def __init__(
+        self,
+        lane: str,
+        at_once: int,
+        call_timeout: float,
+        line: Line,
+        turns: dict[str, Turn],
+        take: Callable[[Leased, float], Turn | None],
+        stir: Callable[[], None],
+        surroundings: Surroundings,
+    ) -> None:
+        self._lane = lane
+        self._at_once = at_once
+        self._ttl = call_timeout + 30.0
+        self._line = line
+        self._turns = turns
+        self._take = take
+        self._stir = stir
+        self._around = surroundings
+        self._more = True
+        self._stopped = False
+        self._task: asyncio.Task[None] | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+
+    def more(self) -> None:
+        """Note that the store may hold calls that are ready."""
+        self._more = True
+        self.fill()
+
+    def due(self, seconds: float) -> None:
+        """Look into the store in *seconds*, or before."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, seconds)
+        if self._due is not None and not self._due.cancelled() and loop.time() <= self._due.when() <= at:
+            return
+        if self._due is not None:
+            self._due.cancel()
+        self._due = loop.call_at(at, self.more)
+
+    def fill(self) -> None:
+        """Lease ahead if the store may hold more and fewer wait here than can be sent at once."""
+        if self._stopped or not self._more or (self._task is not None and not self._task.done()):
+            return
+        if self._line.count(interactive=False) < self._at_once:
+            self._task = asyncio.get_running_loop().create_task(self._lease())
+
+    async def give_back(self, turns: Sequence[Turn], due_at: float | None = None) -> None:
+        """Return calls to the store unsent; those that cannot be returned come back when their lease ends."""
+        for turn in turns:
+            self._turns.pop(turn.call.id, None)
+        try:
+            await self._around.store.give_back(self._around.node, [turn.call.id for turn in turns], due_at)
+        except StoreUnavailable as error:
+            self._around.observer.fault("give_back", error)
+        if due_at is not None:
+            self.due(due_at - self._around.clock.now())
+
+    async def stop(self) -> None:
+        """Lease nothing more, and give back what waits in the line."""
+        self._stopped = True
+        for timer in (self._due, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        waiting = [turn for turn in self._line if not turn.interactive and self._line.leave(turn)]
+        leased = [turn for turn in waiting if not turn.verifies]
+        if leased:
+            await self.give_back(leased)
+
+    async def _lease(self) -> None:
+        want = 2 * self._at_once - self._line.count(interactive=False)
+        began = self._around.clock.monotonic()
+        self._more = False
+        try:
+            leased = await self._around.store.lease(self._lane, self._around.node, want, self._ttl)
+        except StoreUnavailable:
+            self.due(_STORE_PAUSE)
+            return
+        self._more = self._more or len(leased) >= want
+        for one in leased:
+            self._join(one, began + self._ttl)
+        if leased:
+            self._renew_later()
+            self._stir()
+
+    def _join(self, leased: Leased, until: float) -> None:
+        known = self._turns.get(leased.call.id)
+        if known is not None:  # queued again by us a moment ago, and still in our hands: it goes on under the new fence
+            known.call, known.until = leased.call, until
+            return
+        turn = self._take(leased, until)
+        if turn is not None:
+            self._turns[turn.call.id] = turn
+            # A call between two steps of one attempt does not wait a second time.
+            self._line.join(turn, head=turn.call.step != turn.call.operation)
+
+    def _renew_later(self) -> None:
+        if self._renewal is None and not self._stopped:
+            self._renewal = asyncio.get_running_loop().call_later(self._ttl / 3, self._renew_now)
+
+    def _renew_now(self) -> None:
+        self._renewal = None
+        mine = [turn for turn in self._turns.values() if not turn.interactive and not turn.verifies]
+        if mine:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew(mine))
+
+    async def _renew(self, turns: Sequence[Turn]) -> None:
+        self._renew_later()
+        began = self._around.clock.monotonic()
+        try:
+            kept = set(await self._around.store.renew(self._around.node, [turn.call.id for turn in turns], self._ttl))
+        except StoreUnavailable:
+            return  # the leases run on; before they end there is time for another try
+        for turn in turns:
+            if turn.call.id in kept:
+                turn.until = began + self._ttl
+            elif turn.place is Place.LINE and self._line.leave(turn):
+                self._turns.pop(turn.call.id, None)
+                self._more = True

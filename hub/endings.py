@@ -1,0 +1,255 @@
+"""
+What becomes of a call after each exchange: settled in the store, then answered, queued again, verified or given up.
+
+`verdicts.py` decides, pure; this acts: it writes the settlement, and only then does anybody hear.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from connectors.kit.operation import agrees
+from connectors.kit.outcomes import Answered, Broken, Busy, Outcome, StaleCredentials
+from hub.answers import answer_json, verified_json
+from hub.call import Call, Kind, Reply, State
+from hub.errors import HubError, StoreUnavailable
+from hub.exchanges import Ended
+from hub.guards.retry import Waits
+from hub.line import Place, Turn
+from hub.refusals import by_outcome
+from hub.store.protocol import Settled, Settlement
+from hub.surroundings import Surroundings
+from hub.verdicts import Again, Verdict, name_of, verdict, verified
+from hub.verification import NEVER
+from hub.waiters import Waiters
+
+if TYPE_CHECKING:
+    from hub.lane import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A verdict with its moment: what is written, and what is done once it is."""
+
+    verdict: Verdict
+    outcome: Outcome | StaleCredentials | None
+    wait: float
+    """Seconds before the call, or its verification, goes again."""
+    reply: Reply
+
+
+class Endings:
+    """Acts on the ends of one lane's exchanges."""
+
+    def __init__(self, lane: "Lane", surroundings: Surroundings, waiters: Waiters) -> None:
+        self._lane = lane
+        self._around = surroundings
+        self._waiters = waiters
+        self._waits = Waits(surroundings.random)
+
+    async def settle(self, turn: Turn, ended: Ended) -> None:
+        """Write how *turn*'s exchange ended, and act on it once it is written."""
+        decided = self._decide(turn, ended)
+        self._tell(turn, decided, ended.seconds)
+        answered = ended.outcome if isinstance(ended.outcome, Answered) else None
+        settlement = Settlement(
+            turn.call.id,
+            ended.fence,
+            ended.exchange_no,
+            decided.verdict.state,
+            decided.verdict.outcome,
+            decided.verdict.cause,
+            ended.seconds,
+            attempt=decided.verdict.attempt,
+            due_at=self._due_at(turn, decided),
+            step=decided.verdict.step,
+            answer=decided.reply.answer,
+            result=("ok" if turn.verifies else answered.result.value) if answered and decided.reply.answer else None,
+            refs=dict(answered.refs) if answered else {},
+        )
+        if not await self._lane.settling.write(settlement, partial(self._written, turn, decided, ended.exchange_no)):
+            self._unwritten(turn, decided)
+
+    def not_recorded(self, turn: Turn, error: StoreUnavailable) -> None:
+        """`sending` could not be written, or nobody knows whether it was: nothing was sent, and the store shall say so."""
+        call = turn.call
+        self._around.observer.fault("record", error)
+        if turn.verifies:
+            self._lane.forget(turn)
+            self._lane.verification.due(self._lane.verification.patience)
+            return
+        state = State.EXPIRED if turn.interactive else State.QUEUED
+        unsent = Settlement(call.id, call.fence, call.exchange_no + 1, state, "unsent", "store", due_at=self._around.clock.now())
+        self._lane.fail(turn, StoreUnavailable(retry_after=1.0, call=call.id))
+        self._lane.settling.keep(unsent, partial(self._returned, turn))
+
+    def unsent(self, turn: Turn, state: State, cause: str, error: HubError | None = None) -> None:
+        """End an interactive call that is not on the wire."""
+        if turn.recorded:
+            self._lane.spawn(self._end(turn.call, state, cause))
+        if error is not None:
+            self._lane.fail(turn, error)
+        self._lane.forget(turn)
+        self._ended(turn.call, state, cause, turn.overhead)
+
+    async def die(self, call: Call, cause: str) -> None:
+        """End a durable call that cannot be sent any more; a person sees it."""
+        await self._end(call, State.DEAD, cause)
+        self._ended(call, State.DEAD, cause, 0.0)
+        self._waiters.wake(call.id, Reply(call.id, State.DEAD, cause=cause))
+
+    # --- Deciding ----------------------------------------------------------------------------------------------------
+
+    def _decide(self, turn: Turn, ended: Ended) -> _Decided:
+        call, outcome = turn.call, ended.outcome
+        operation = self._lane.operations[call.step]
+        if outcome is None:
+            left = turn.future is not None and turn.future.cancelled()
+            state = State.EXPIRED if turn.interactive else State.QUEUED
+            said = Verdict(state, "unsent", "left" if left else "deadline", "hub", again=Again.HELD)
+        elif turn.verifies:
+            found = outcome.value if isinstance(outcome, Answered) else None
+            said = verified(outcome, agrees=agrees(operation, turn.request, found), sees_writes=operation.sees_writes)
+        else:
+            said = verdict(outcome, call, repeat_safe=operation.repeat_safe, then=operation.then)
+        wait = self._wait(turn, said, ended)
+        if turn.interactive and said.state is State.QUEUED:
+            said = self._still_worth_it(turn, said, wait)
+        return _Decided(said, outcome, wait, self._reply(turn, said, outcome))
+
+    def _wait(self, turn: Turn, said: Verdict, ended: Ended) -> float:
+        call, lane = turn.call, self._lane
+        match said.again:
+            case Again.HELD:
+                hold = self._around.coordination.held(lane.name, call.step)
+                return (hold.seconds or 0.0) if hold else 0.0
+            case Again.LATER:
+                tried = ended.exchange_no if turn.verifies else call.attempts + 1
+                return self._waits.after(tried, interactive=turn.interactive)
+        if said.state is State.IN_DOUBT and not turn.verifies and lane.verification.look_up_of(call.operation, call.step):
+            return max(0.0, lane.verification.patience - ended.seconds)
+        return NEVER if said.state is State.IN_DOUBT else 0.0
+
+    def _still_worth_it(self, turn: Turn, said: Verdict, wait: float) -> Verdict:
+        """An interactive call goes again only if somebody still listens and there is time."""
+        if turn.future is not None and turn.future.done():
+            return replace(said, state=State.EXPIRED, cause="left", again=None)
+        if turn.until <= self._around.clock.monotonic() + wait:
+            return replace(said, state=State.EXPIRED, again=None)
+        return said
+
+    def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
+        if said.state is State.ANSWERED and isinstance(outcome, Answered):
+            answer = verified_json() if turn.verifies else answer_json(outcome)
+            return Reply(turn.call.id, State.ANSWERED, answer, self._around.clock.now())
+        return Reply(turn.call.id, said.state, cause=said.cause)
+
+    def _due_at(self, turn: Turn, decided: _Decided) -> float | None:
+        now = self._around.clock.now()
+        if decided.verdict.state is State.QUEUED:
+            return min(now + decided.wait, max(now, turn.call.deadline))
+        return min(now + decided.wait, NEVER) if decided.verdict.state is State.IN_DOUBT else None
+
+    # --- Acting ------------------------------------------------------------------------------------------------------
+
+    def _written(self, turn: Turn, decided: _Decided, exchange_no: int, settled: Settled) -> None:
+        if settled is Settled.REFUSED:  # somebody knows better: what the store says is true
+            self._hear(turn, decided)
+            self._lane.forget(turn)
+            self._waiters.wake(turn.call.id, None)
+            self._lane.backlog.more()
+        elif decided.verdict.state is State.QUEUED:
+            self._go_again(turn, decided, exchange_no)
+        else:
+            self._lane.forget(turn)
+            self._hear(turn, decided)
+            if turn.verifies and decided.verdict.state is State.IN_DOUBT:
+                self._lane.verification.due(decided.wait)
+                return
+            self._ended(turn.call, decided.verdict.state, decided.verdict.cause, turn.overhead)
+            self._waiters.wake(turn.call.id, decided.reply)
+            if decided.verdict.state is State.IN_DOUBT:
+                self._lane.verification.due(decided.wait)
+            elif turn.call.order_key is not None:
+                self._lane.backlog.more()  # the next of its key may go
+        self._lane.stir()
+
+    def _go_again(self, turn: Turn, decided: _Decided, exchange_no: int) -> None:
+        said, call = decided.verdict, turn.call
+        if turn.verifies or (not turn.interactive and (said.again is not Again.NEXT or turn.until <= self._around.clock.monotonic())):
+            self._lane.forget(turn)
+            self._lane.backlog.due(decided.wait)
+            return
+        if said.step is not None and isinstance(decided.outcome, Answered):
+            turn.before, turn.answer, turn.repeat = call.step, decided.outcome, False
+        elif said.repeat:
+            turn.repeat = True
+        turn.cause = said.cause
+        turn.call = replace(
+            call,
+            state=State.QUEUED,
+            step=said.step or call.step,
+            attempts=call.attempts + said.attempt,
+            exchange_no=exchange_no,
+        )
+        if said.again is Again.LATER:
+            turn.place = Place.PAUSE
+            asyncio.get_running_loop().call_later(decided.wait, self._lane.rejoin, turn)
+        else:
+            self._lane.rejoin(turn, head=True)
+
+    def _hear(self, turn: Turn, decided: _Decided) -> None:
+        """Tell the caller of an interactive call that ended."""
+        if not turn.interactive or decided.verdict.state is State.QUEUED:
+            return
+        if decided.verdict.state is State.ANSWERED:
+            self._lane.answer(turn, decided.reply)
+        else:
+            self._lane.fail(turn, by_outcome(decided.outcome, turn.call.id, decided.wait))
+
+    def _unwritten(self, turn: Turn, decided: _Decided) -> None:
+        """The store does not answer: a look-up's caller hears all the same, a filing's hears that it is in doubt."""
+        self._hear(turn, decided)
+        if turn.call.kind is Kind.FILING:
+            self._waiters.wake(turn.call.id, Reply(turn.call.id, State.IN_DOUBT, cause="unwritten"))
+        elif decided.verdict.state is State.ANSWERED:
+            self._waiters.wake(turn.call.id, decided.reply)
+
+    def _returned(self, turn: Turn, settled: Settled) -> None:
+        """A call whose `sending` was in question is known to be unsent."""
+        if turn.interactive:
+            return
+        if settled is Settled.REFUSED:  # it was never written, so the lease is still ours
+            self._lane.spawn(self._lane.backlog.give_back([turn], self._around.clock.now()))
+        else:
+            self._lane.backlog.more()
+
+    async def _end(self, call: Call, state: State, cause: str) -> None:
+        try:
+            if state is State.CANCELLED:
+                await self._around.store.cancel(call.id, call.caller)
+            else:
+                await self._around.store.end(call.id, state, cause)
+        except StoreUnavailable as error:  # found and ended at the next start
+            self._around.observer.fault("end", error)
+
+    # --- Telling -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, turn: Turn, decided: _Decided, seconds: float) -> None:
+        observer, call, outcome, name = self._around.observer, turn.call, decided.outcome, self._lane.name
+        if outcome is None:
+            return
+        said = decided.verdict
+        observer.exchange(call.id, name, call.step, name_of(outcome), said.blame, said.cause, seconds, call.traceparent or "")
+        if isinstance(outcome, Answered):
+            self._lane.admission.learn(outcome, seconds)
+            if outcome.drift:
+                observer.drift(name, call.step, outcome.drift)
+        elif isinstance(outcome, (Busy, Broken)):
+            hold = self._around.coordination.held(name, call.step)
+            if hold is not None:
+                observer.hold(name, hold.cause, hold.seconds)
+
+    def _ended(self, call: Call, state: State, cause: str, overhead: float) -> None:
+        self._around.observer.call_ended(call.id, call.agency, call.operation, state.value, cause, overhead, call.traceparent or "")

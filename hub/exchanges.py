@@ -1,0 +1,145 @@
+"""
+One exchange of a call: recorded, rendered, sent, and its permit released exactly once. Next: `verdicts.py`.
+
+Whatever is cancelled or fails in here, the permit goes back: unsent if no byte can have left, else as what it was.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from pydantic import BaseModel
+
+from connectors.kit.exchange import WireRequest
+from connectors.kit.operation import follow_up_request
+from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
+from hub.coordination.protocol import STALE, UNSENT, Permit
+from hub.line import Turn
+from hub.surroundings import ICT, Bound, Surroundings, moment
+from mappings.errors import MappingFailed
+
+_GRACE = 1.0
+"""Seconds beyond its own timeout after which an exchange that has not come back is cut by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an exchange ended, and under which number and fence its call is to be settled."""
+
+    outcome: Outcome | StaleCredentials | None
+    """None: recorded, but not sent, because its lease, its time or its caller had gone meanwhile."""
+    fence: int
+    exchange_no: int
+    seconds: float
+
+
+class Exchanges:
+    """Makes the exchanges of one lane."""
+
+    def __init__(self, agency: Bound, surroundings: Surroundings) -> None:
+        self._agency = agency
+        self._contract = agency.contract
+        self._around = surroundings
+
+    async def make(self, turn: Turn, permit: Permit, auth: Mapping[str, str]) -> Ended | None:
+        """
+        Make *turn*'s next exchange, and return how it ended with the permit released.
+
+        None: the store says that somebody else moved the call; nothing was sent.
+
+        Raises:
+            StoreUnavailable: `sending` could not be recorded, so nothing was sent; it may be found recorded later.
+        """
+        clock = self._around.clock
+        ended: Outcome | str = UNSENT
+        sent = clock.monotonic()
+        try:
+            recorded = await self._record(turn)
+            if recorded is None:
+                return None
+            fence, number = recorded
+            timeout = self._timeout(turn)
+            if timeout <= 0:
+                return Ended(None, fence, number, 0.0)
+            wire = self._render(turn, auth)
+            if isinstance(wire, Broken):
+                return Ended(wire, fence, number, 0.0)
+            sent = clock.monotonic()
+            ended = InDoubt("cut")  # what is true if we are cancelled from here on
+            outcome = await self._send(turn.call.step, wire, timeout)
+            ended = STALE if isinstance(outcome, StaleCredentials) else UNSENT if _unsent(outcome) else outcome
+            return Ended(outcome, fence, number, clock.monotonic() - sent)
+        finally:
+            await self._around.coordination.release(permit, ended, clock.monotonic() - sent)
+
+    def sources(self, turn: Turn, auth: Mapping[str, str]) -> Mapping[str, str | None]:
+        """Return the values that mappings, wraps and handshakes may name, for an exchange that leaves now."""
+        call, around = turn.call, self._around
+        now = around.clock.now()
+        return {
+            "call.id": call.id,
+            "call.reference": call.id.replace("-", ""),
+            "call.accepted_at": moment(call.accepted_at),
+            "call.dossier": call.purpose.dossier,
+            "call.procedure": call.purpose.procedure,
+            "exchange.id": around.new_id(),
+            "exchange.at": moment(now),
+            **around.people(call, call.agency, datetime.fromtimestamp(now, ICT).date()),
+            **auth,
+        }
+
+    def _render(self, turn: Turn, auth: Mapping[str, str]) -> WireRequest | Broken:
+        try:
+            return self._agency.render(turn.call.step, self._request(turn), self.sources(turn, auth))
+        except MappingFailed as failed:
+            return Broken("mapping", failed.faults, sent=False)
+        except Exception as error:
+            self._around.observer.fault("connector", error)
+            return Broken("fault", sent=False)
+
+    def _request(self, turn: Turn) -> BaseModel:
+        """Return what the next step asks: the call's own request, or one filled for a further step."""
+        step = turn.call.step
+        if step == turn.call.operation:
+            return turn.request
+        operation = self._agency.operations[turn.before or turn.call.operation]
+        answer = turn.answer
+        return follow_up_request(operation, step, turn.request, answer.refs if answer else {}, answer.value if answer else None)
+
+    async def _send(self, step: str, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on
+        try:
+            async with asyncio.timeout(timeout + _GRACE):
+                return await self._agency.send(step, wire, timeout=timeout)
+        except TimeoutError:
+            return InDoubt("timeout")
+        except Exception as error:  # a connector may not raise; if it does, bytes may have left
+            self._around.observer.fault("connector", error)
+            return InDoubt("fault")
+
+    async def _record(self, turn: Turn) -> tuple[int, int] | None:
+        """Write `sending`, and return fence and number of the exchange, or None if the call is not ours to send."""
+        store, node, call = self._around.store, self._around.node, turn.call
+        if turn.verifies:
+            return await store.begin_verification(call.id, node)
+        if turn.interactive and not turn.recorded:
+            turn.recorded = True  # also when the answer gets lost: then the row may be there
+            number: int | None = await store.open(call, node, sha256(turn.raw).hexdigest(), len(turn.raw))
+        else:
+            number = await store.begin(call.id, call.fence, node)
+            if number is None and turn.call.fence != call.fence:  # leased anew while we asked
+                call = turn.call
+                number = await store.begin(call.id, call.fence, node)
+        return None if number is None else (call.fence, number)
+
+    def _timeout(self, turn: Turn) -> float:
+        """Return the seconds this exchange may take; none are left if its caller or its lease is gone."""
+        left = turn.until - self._around.clock.monotonic()
+        if turn.future is not None:
+            return 0.0 if turn.future.cancelled() else min(self._contract.call_timeout, left)
+        return self._contract.call_timeout if turn.verifies or left > 0 else 0.0
+
+
+def _unsent(outcome: Outcome) -> bool:
+    return isinstance(outcome, Broken) and not outcome.sent

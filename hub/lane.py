@@ -1,0 +1,364 @@
+"""
+The road to one agency: its line, its guards, its session, and what becomes of each call. `dispatcher.py` leads here.
+
+One task per lane takes turns from the line as permits come; one task per exchange carries a turn through. A lane
+shares nothing with another but what `surroundings.py` names.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from connectors.kit.outcomes import Answered, StaleCredentials
+from hub.admission import Admission
+from hub.backlog import SWEEP, Backlog
+from hub.call import Call, Reply, State
+from hub.coordination.protocol import UNSENT, Permit, Wait
+from hub.endings import Endings
+from hub.errors import CallExpired, HubStopping, Internal, StoreUnavailable
+from hub.exchanges import Exchanges
+from hub.line import Line, Place, Turn
+from hub.logging_in import LoggingIn
+from hub.refusals import by_wait
+from hub.settling import Settling
+from hub.store.protocol import Leased, Occupied
+from hub.surroundings import Bound, Surroundings
+from hub.verification import Verification
+from hub.waiters import Waiters
+
+_GRACE = 1.0
+"""Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """A lane as operators and callers may see it."""
+
+    agency: str
+    numbers: Mapping[str, float]
+    """By metric name, labels after slashes (`monitoring/metrics.py`)."""
+    held: str
+    """Cause of the hold in force, or empty."""
+    held_seconds: float | None
+    """Seconds left of it; None when only an operator can say, and when there is none."""
+    log_in_needed: bool
+    unwritten: int
+    """Exchanges whose end the store has not taken yet."""
+
+
+class Lane:
+    """One agency's lane. Made before the loop runs, started on it."""
+
+    def __init__(self, agency: Bound, surroundings: Surroundings, waiters: Waiters) -> None:
+        self.name = agency.name
+        self.operations = agency.operations
+        self.contract = agency.contract
+        self._agency = agency
+        self._around = surroundings
+        self._clock = surroundings.clock
+        self._coordination = surroundings.coordination
+        self._line = Line()
+        self._turns: dict[str, Turn] = {}
+        """Durable calls of this lane that are in our hands, by id."""
+        self._woken = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+        self._logging_in = False
+        self._stopped = False
+        contract = agency.contract
+        self.admission = Admission(self.name, contract, self._line, self._coordination, self._clock)
+        self.settling = Settling(surroundings, self.stir)
+        self._session = LoggingIn(agency, surroundings)
+        self._exchanges = Exchanges(agency, surroundings)
+        self.verification = Verification(
+            self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
+        )
+        self.backlog = Backlog(
+            self.name, contract.calls_at_once, contract.call_timeout, self._line, self._turns, self._ready, self.stir, surroundings
+        )
+        self._endings = Endings(self, surroundings, waiters)
+
+    # --- Beginning and end -------------------------------------------------------------------------------------------
+
+    async def start(self, occupied: list[Occupied], sent_today: int) -> None:
+        """Take over what an earlier process left, and begin to serve."""
+        now = self._clock.now()
+        left = [one.sent_at + self.verification.patience - now for one in occupied if one.agency == self.name]
+        await self._coordination.restore(self.name, left, sent_today)
+        self._coordination.subscribe(self.name, self.stir)
+        self._loop = asyncio.get_running_loop().create_task(self._serve())
+        self._sweep()
+
+    async def stop(self, patience: float) -> None:
+        """Give back what waits in the store, let what is under way end for *patience* seconds, and cut the rest."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.verification.stop()
+        await self.backlog.stop()
+        end = self._clock.monotonic() + patience
+        while (self._tasks or self._line) and (left := end - self._clock.monotonic()) > 0:
+            self.stir()
+            await asyncio.wait(set(self._tasks) or {self._loop_task()}, timeout=min(left, 0.1))
+        self._stopped = True
+        self.stir()
+        for turn in self._line:
+            self._line.leave(turn)
+            self.fail(turn, HubStopping(call=turn.call.id))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(self._loop_task(), *tasks, return_exceptions=True)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self.settling.stop()
+        await self._agency.close()
+
+    def stir(self) -> None:
+        """Look whether something can go now."""
+        self._woken.set()
+
+    def view(self) -> LaneView:
+        """Return the lane's numbers as they are."""
+        numbers = dict(self._coordination.watch(self.name))
+        for cls, interactive, count in self._line.counts():
+            numbers[f"queue_calls/{cls.value}/{'interactive' if interactive else 'backlog'}"] = float(count)
+            if interactive:
+                numbers[f"predicted_wait_seconds/{cls.value}"] = self.admission.predicted_wait(cls)
+        hold = self._coordination.held(self.name, "")
+        return LaneView(
+            self.name, numbers, hold.cause if hold else "", hold.seconds if hold else None, self._session.needed, len(self.settling)
+        )
+
+    # --- Turns -------------------------------------------------------------------------------------------------------
+
+    def join(self, turn: Turn) -> None:
+        """Let an interactive call wait in memory; its future hears of it."""
+        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        self._line.join(turn)
+        self.stir()
+
+    def leave(self, turn: Turn) -> None:
+        """Its caller has gone: a call that is not on the wire is taken back, one that is will be recorded."""
+        if turn.place is Place.WIRE:
+            return
+        self._line.leave(turn)
+        self._endings.unsent(turn, State.CANCELLED, "left")
+
+    def drop(self, call_id: str) -> None:
+        """Forget a durable call that was cancelled in the store."""
+        turn = self._turns.get(call_id)
+        if turn is not None and self._line.leave(turn):
+            del self._turns[call_id]
+
+    def rejoin(self, turn: Turn, *, head: bool = False) -> None:
+        """Let *turn* wait for its next exchange."""
+        if turn.place is not Place.GONE:
+            self._line.join(turn, head=head)
+            self.stir()
+
+    def forget(self, turn: Turn) -> None:
+        """Let go of a turn whose call is somewhere else now."""
+        turn.place = Place.GONE
+        if turn.timer is not None:
+            turn.timer.cancel()
+        if self._turns.get(turn.call.id) is turn:
+            del self._turns[turn.call.id]
+
+    def answer(self, turn: Turn, reply: Reply) -> None:
+        """Tell the interactive caller, if it still listens."""
+        if turn.future is not None and not turn.future.done():
+            turn.future.set_result(reply)
+
+    def fail(self, turn: Turn, error: Exception) -> None:
+        """Tell the interactive caller, if it still listens, why there is no answer."""
+        self.forget(turn)
+        if turn.future is not None and not turn.future.done():
+            turn.future.set_exception(error)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run *work* to its end, or until the lane stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- Granting ----------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while not self._stopped:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._grant()
+            except Exception as error:  # a lane that stops granting is the worst that can happen; say so and go on
+                self._around.observer.fault("lane", error)
+                asyncio.get_running_loop().call_later(1.0, self.stir)
+
+    async def _grant(self) -> None:
+        aside: list[Turn] = []
+        waits: list[float] = []
+        while not self._stopped and len(self.settling) < self.contract.calls_at_once:
+            if self._session.needed and self._line:
+                wait = await self._log_in()
+                if wait is not None:
+                    self._turn_away(wait)
+                    waits.append(wait.seconds or SWEEP)
+                break
+            turn = self._line.take()
+            if turn is None:
+                break
+            (got,) = await self._coordination.claim(self.name, [turn.wanted()])
+            if isinstance(got, Permit):
+                if turn.place is not Place.CLAIMING:  # its caller left while we asked
+                    await self._coordination.release(got, UNSENT, 0.0)
+                    continue
+                turn.place = Place.WIRE
+                self.spawn(self._carry(turn, got))
+                continue
+            if turn.place is Place.CLAIMING:
+                self._line.put_back(turn)
+            if got.whole:
+                self._turn_away(got)
+                waits.append(got.seconds or SWEEP)
+                break
+            if self._stays(turn, got):
+                self._line.leave(turn)
+                aside.append(turn)
+                waits.append(got.seconds or SWEEP)
+        for turn in reversed(aside):
+            self._line.put_back(turn)
+        self._wake_in(min(waits, default=None))
+        self.backlog.fill()
+
+    async def _log_in(self) -> Wait | None:
+        """Begin to log in, or return what it has to wait for."""
+        if self._logging_in:
+            return None
+        (got,) = await self._coordination.claim(self.name, [self._session.wanted()])
+        if isinstance(got, Wait):
+            return got
+        self._logging_in = True
+        self.spawn(self._logged_in(got))
+        return None
+
+    async def _logged_in(self, permit: Permit) -> None:
+        try:
+            await self._session.log_in(permit)
+        finally:
+            self._logging_in = False
+            self.stir()
+
+    def _turn_away(self, wait: Wait) -> None:
+        """Tell at once every caller whose time ends before a long stop does."""
+        if wait.guard not in ("hold", "day") or wait.seconds is None:
+            return
+        end = self._clock.monotonic() + wait.seconds
+        for turn in self._line:
+            if turn.interactive and turn.until < end and self._line.leave(turn):
+                self._endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
+
+    def _stays(self, turn: Turn, wait: Wait) -> bool:
+        """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
+        if turn.interactive:
+            if wait.seconds is None or turn.until >= self._clock.monotonic() + wait.seconds:
+                return True
+            self._line.leave(turn)
+            self._endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
+            return False
+        self._line.leave(turn)
+        seconds = wait.seconds or SWEEP
+        if turn.verifies:
+            self.forget(turn)
+            self.verification.due(seconds)
+        else:
+            self.spawn(self.backlog.give_back([turn], self._clock.now() + seconds))
+        return False
+
+    def _wake_in(self, seconds: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if seconds is not None:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.stir)
+
+    # --- One exchange ------------------------------------------------------------------------------------------------
+
+    async def _carry(self, turn: Turn, permit: Permit) -> None:
+        began = self._clock.monotonic()
+        generation = self._session.generation
+        try:
+            ended = await self._exchanges.make(turn, permit, self._session.values)
+        except StoreUnavailable as error:
+            self._endings.not_recorded(turn, error)
+            return
+        except asyncio.CancelledError:
+            self.fail(turn, HubStopping(call=turn.call.id))
+            raise
+        except Exception as error:
+            self._around.observer.fault("exchange", error)
+            self.fail(turn, Internal(call=turn.call.id))
+            return
+        if ended is None:
+            self.forget(turn)  # an interactive caller hears at its deadline; nobody else can have moved its call
+            return
+        turn.overhead += self._clock.monotonic() - began - ended.seconds
+        if isinstance(ended.outcome, StaleCredentials):
+            turn.stale += 1
+            await self._session.refused(self.name, generation, again=turn.stale > 1)
+        elif isinstance(ended.outcome, Answered):
+            turn.stale = 0
+            self._session.proved(generation)
+        await self._endings.settle(turn, ended)
+
+    # --- From the store ----------------------------------------------------------------------------------------------
+
+    def _ready(self, leased: Leased, until: float) -> Turn | None:
+        """Make a turn of a leased call, unless its time is over or nobody can read it any more."""
+        call = leased.call
+        if call.deadline <= self._clock.now():
+            self.spawn(self._endings.die(call, "deadline"))
+            return None
+        turn = self._parsed(leased, until)
+        if turn is None:
+            self.spawn(self._endings.die(call, "contract:request"))
+            return None
+        turn.repeat = call.exchange_no > 0 and call.step == call.operation
+        return turn
+
+    def _parsed(self, leased: Leased, until: float) -> Turn | None:
+        call: Call = leased.call
+        operation = self.operations.get(call.operation)
+        if operation is None or call.step not in self.operations:
+            return None
+        try:
+            request = operation.request.model_validate_json(leased.request)
+        except ValidationError:  # the model has changed since this call was accepted
+            return None
+        return Turn(call, request, leased.request, until)
+
+    def _out_of_time(self, turn: Turn) -> None:
+        if turn.place is Place.WIRE:  # the exchange ends by its own time-out; its caller hears in any case
+            turn.timer = asyncio.get_running_loop().call_later(_GRACE, self._give_up, turn)
+            return
+        self._line.leave(turn)
+        self._endings.unsent(turn, State.EXPIRED, "deadline", CallExpired(turn.cause, call=turn.call.id))
+
+    def _give_up(self, turn: Turn) -> None:
+        if turn.future is not None and not turn.future.done():
+            turn.future.set_exception(CallExpired(call=turn.call.id))
+
+    def _sweep(self) -> None:
+        self.backlog.more()
+        self.verification.due(0.0)
+        self.stir()
+        wait = SWEEP * (0.9 + 0.2 * self._around.random.random())
+        self._sweeper = asyncio.get_running_loop().call_later(wait, self._sweep)
+
+    def _loop_task(self) -> asyncio.Task[None]:
+        if self._loop is None:
+            raise RuntimeError("start the lane first")
+        return self._loop

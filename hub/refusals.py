@@ -1,0 +1,55 @@
+"""What an interactive caller hears when its call ends without an answer: one problem per outcome, wait or moment."""
+
+from typing import assert_never
+
+from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
+from hub.errors import (
+    AgencyBroken,
+    AgencyUnavailable,
+    CallExpired,
+    HubError,
+    LaneHeld,
+    LaneOpen,
+    LaneWaitTooLong,
+    RequestFault,
+    RequestInvalid,
+)
+from hub.guards.guard import Wait
+from hub.line import Turn
+
+
+def by_wait(wait: Wait, turn: Turn) -> HubError:
+    """Return what a caller hears whose time ends before a guard's *wait* does."""
+    call = turn.call.id
+    match wait.guard:
+        case "hold":
+            return LaneHeld(wait.cause, retry_after=wait.seconds, call=call)
+        case "breaker":
+            return LaneOpen(wait.cause, retry_after=wait.seconds, call=call)
+        case "retry":  # tried before, and there is no budget for another try in time
+            return AgencyUnavailable(turn.cause, retry_after=wait.seconds, call=call)
+    return LaneWaitTooLong(wait.guard, retry_after=wait.seconds, call=call)
+
+
+def by_outcome(outcome: Outcome | StaleCredentials | None, call: str, wait: float) -> HubError:
+    """Return what a caller hears whose last exchange ended so; *wait* is the seconds until another could go."""
+    match outcome:
+        case Broken(sent=False):
+            faults = [RequestFault(fault.place, fault.rule) for fault in outcome.faults]
+            return RequestInvalid("The agency takes more, or other values, than the request gives.", faults=faults, call=call)
+        case Broken(cause=cause):
+            return AgencyBroken(cause, call=call)
+        case Answered():
+            return AgencyBroken("exists", call=call)
+        case Unavailable(cause=cause):
+            return AgencyUnavailable(cause, call=call)
+        case Busy(cause=cause):
+            return LaneHeld(cause, retry_after=wait, call=call)
+        case StaleCredentials():
+            return LaneHeld("auth", retry_after=wait, call=call)
+        case InDoubt(cause=cause):
+            return CallExpired(cause, call=call)
+        case None:
+            return CallExpired(call=call)
+        case _:
+            assert_never(outcome)

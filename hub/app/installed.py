@@ -78,7 +78,12 @@ def today(now: float) -> date:
 
 
 def _install(
-    name: str, entry: AgencyEntry, connector: Connector, settings: Settings, environ: Mapping[str, str], now: Callable[[], float]
+    name: str,
+    entry: AgencyEntry,
+    connector: Connector,
+    settings: Settings,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
 ) -> Installed:
     faults: list[FileFault] = []
     values = followed(name, entry, environ, settings, faults)
@@ -91,10 +96,18 @@ def _install(
     try:
         sender = HttpSender(ca_file=ca_file)
     except OSError as error:
-        faults.append(FileFault("hub.toml", f"agencies.{name}.ca_file", f"cannot be read as PEM ({type(error).__name__}); name the file of the authority"))
+        faults.append(
+            FileFault(
+                "hub.toml",
+                f"agencies.{name}.ca_file",
+                f"cannot be read as PEM ({type(error).__name__}); name the file of the authority",
+            )
+        )
         sender = HttpSender()
     try:
-        agency = bind(connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract)
+        agency = bind(
+            connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract
+        )
     except FilesRefused as refused:
         raise FilesRefused([*faults, *refused.faults]) from None
     if faults:
@@ -102,7 +115,9 @@ def _install(
     return Installed(name, connector, contract, agency, values)
 
 
-def followed(name: str, entry: AgencyEntry, environ: Mapping[str, str], settings: Settings, faults: list[FileFault]) -> dict[str, str]:
+def followed(
+    name: str, entry: AgencyEntry, environ: Mapping[str, str], settings: Settings, faults: list[FileFault]
+) -> dict[str, str]:
     """Return the settings of an entry with references followed; what leads nowhere is added to *faults*."""
     values = {}
     for key, text in entry.settings.items():
@@ -117,5 +132,6 @@ def followed(name: str, entry: AgencyEntry, environ: Mapping[str, str], settings
 def plain_settings(installed: Mapping[str, Installed]) -> dict[str, frozenset[str]]:
     """Return, per agency, the settings that its connector declares as not secret: what may be printed."""
     return {
-        name: frozenset(key for key, setting in one.connector.manifest.settings.items() if not setting.secret) for name, one in installed.items()
+        name: frozenset(key for key, setting in one.connector.manifest.settings.items() if not setting.secret)
+        for name, one in installed.items()
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from connectors.kit.checks import hooks
 from connectors.kit.checks.coverage import DIRECTIONS
 from connectors.kit.checks.folder import Folder, layers, manifest_file
 from connectors.kit.checks.pinned import contract_of, plain
@@ -22,6 +23,16 @@ _SHARED = Path(__file__).parents[3] / "mappings" / "codes"
 def readable(folder: Folder) -> Iterator[FileFault]:
     """Manifest, mappings, code tables, answers and contract can be read, and contradict themselves nowhere."""
     yield from folder.faults
+
+
+def loads(folder: Folder) -> Iterator[FileFault]:
+    """The registry takes the connector, as it will when the hub starts."""
+    yield from folder.refusals
+
+
+def hooks_stay_inside(folder: Folder) -> Iterator[FileFault]:
+    """`hooks.py` imports the kit, mappings and harmless parts of the standard library, and defines nothing but hooks."""
+    yield from hooks.hooks_stay_inside(folder.path)
 
 
 def mappings_exist(folder: Folder) -> Iterator[FileFault]:

@@ -7,14 +7,18 @@ What cannot be read is kept as faults and left out; rules speak of what is there
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
 from connectors.kit.answers import load_answers
+from connectors.kit.checks.hooks import hooks_stay_inside
+from connectors.kit.connector import Connector
 from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
+from connectors.kit.registry import load_connector
+from connectors.kit.samples import Sample, load_samples
 from connectors.kit.wsdl import Wsdl, read_wsdl
 from mappings.codes import CodeTable, read_code_table
 from mappings.errors import FileFault, FilesRefused
@@ -49,7 +53,14 @@ class Folder:
     wsdl: Wsdl | None = None
     schemas: dict[str, Any] = field(default_factory=dict)
     """JSON Schemas by `operation.direction`."""
+    schema_files: dict[str, Path] = field(default_factory=dict)
+    """Where they are."""
     fields: list[FieldRow] = field(default_factory=list)
+    samples: tuple[Sample, ...] = ()
+    connector: Connector | None = None
+    """The whole, compiled; None when the registry refuses it, for reasons in `refusals`."""
+    refusals: list[FileFault] = field(default_factory=list)
+    """What only shows when the files are put together."""
     faults: list[FileFault] = field(default_factory=list)
     """What could not be read, or is wrong within one file."""
 
@@ -89,15 +100,33 @@ def read_folder(path: Path) -> Folder:
             (layer for layer in reversed(layers(path, folder.manifest)) if (layer / "answers.csv").is_file()), path
         )
         _kept(folder, lambda: load_answers(last, rules))
+    folder.samples = _kept(folder, lambda: load_samples(path)) or ()
+    if not any(hooks_stay_inside(path)):  # loading runs hooks.py, so that must be harmless first
+        _compile(folder)
     return folder
+
+
+def _compile(folder: Folder) -> None:
+    try:
+        folder.connector = load_connector(folder.path)
+    except FilesRefused as refused:
+        known = {(fault.file, fault.key) for fault in folder.faults}
+        told = (_named(folder, fault) for fault in refused.faults)
+        folder.refusals = [fault for fault in told if (fault.file, fault.key) not in known]
 
 
 def _kept(folder: Folder, read: Callable[[], T]) -> T | None:
     try:
         return read()
     except FilesRefused as refused:
-        folder.faults += refused.faults
+        folder.faults += (_named(folder, fault) for fault in refused.faults)
         return None
+
+
+def _named(folder: Folder, fault: FileFault) -> FileFault:
+    """Return *fault* with the connector's name before its file, which readers of a single file do not know."""
+    known = {layer.name for layer in layers(folder.path, folder.manifest)}
+    return fault if fault.file.split("/")[0] in known else replace(fault, file=folder.file(fault.file))
 
 
 def _read_contract(folder: Folder, contract: Path) -> None:
@@ -105,7 +134,9 @@ def _read_contract(folder: Folder, contract: Path) -> None:
         folder.wsdl = wsdl
     for file in sorted(contract.glob("*.schema.json")):
         try:
-            folder.schemas[file.name.removesuffix(".schema.json")] = from_json(file.read_bytes())
+            name = file.name.removesuffix(".schema.json")
+            folder.schemas[name] = from_json(file.read_bytes())
+            folder.schema_files[name] = file
         except ValueError as error:
             folder.faults.append(FileFault(folder.file(f"contract/{file.name}"), "", f"is not JSON: {error}"))
     if (contract / "fields.csv").is_file():

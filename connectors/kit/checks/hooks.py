@@ -8,8 +8,8 @@ by its syntax tree and never run here.
 import ast
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from connectors.kit.checks.folder import Folder
 from mappings.errors import FileFault
 
 LONGEST = 100
@@ -27,12 +27,12 @@ OUTSIDE = frozenset(
 BUILT_INS = frozenset({"open", "exec", "eval", "compile", "__import__", "print", "input", "globals", "breakpoint"})
 
 
-def hooks_stay_inside(folder: Folder) -> Iterator[FileFault]:
+def hooks_stay_inside(folder: Path) -> Iterator[FileFault]:
     """`hooks.py` imports the kit, mappings and harmless parts of the standard library, and defines nothing but hooks."""
-    file = folder.path / "hooks.py"
+    file = folder / "hooks.py"
     if not file.is_file():
         return
-    name = folder.file("hooks.py")
+    name = f"{folder.name}/hooks.py"
     text = file.read_text("utf-8")
     if (lines := len(text.splitlines())) > LONGEST:
         yield FileFault(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import coverage, declared, hooks
+from connectors.kit.checks import conversations, coverage, declared, people
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -46,7 +46,15 @@ RULES: tuple[Rule, ...] = (
     Rule("assumed_places_exist", declared.assumed_places_exist),
     Rule("personal_data_declared", declared.personal_data_declared),
     Rule("readme_tells", declared.readme_tells),
-    Rule("hooks_stay_inside", hooks.hooks_stay_inside),
+    Rule("hooks_stay_inside", declared.hooks_stay_inside),
+    Rule("loads", declared.loads),
+    Rule("samples_recorded", conversations.samples_recorded),
+    Rule("samples_fit_contract", conversations.samples_fit_contract),
+    Rule("requests_come_out", conversations.requests_come_out),
+    Rule("replies_are_understood", conversations.replies_are_understood),
+    Rule("envelopes_as_zeep", conversations.envelopes_as_zeep),
+    Rule("people_are_invented", people.people_are_invented),
+    Rule("hosts_are_invented", people.hosts_are_invented),
 )
 
 UNUSED = "exemption_used"

@@ -43,10 +43,13 @@ def renew(batch: Batch, node: str, calls: Sequence[str], ttl: float) -> Sequence
     return [call for call in calls if batch.run(batch.say.renew, values | {"call": call}).rowcount == 1]
 
 
-def give_back(batch: Batch, node: str, calls: Sequence[str]) -> None:
-    """End leases of calls that were not sent."""
+def give_back(batch: Batch, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
+    """End leases of calls that were not sent; with *due_at*, they are not ready before that moment."""
     for call in calls:
-        batch.run(batch.say.give_back, {"call": call, "node": node})
+        if due_at is None:
+            batch.run(batch.say.give_back, {"call": call, "node": node})
+        else:
+            batch.run(batch.say.postpone, {"call": call, "node": node, "due": due_at})
 
 
 def begin(batch: Batch, call_id: str, fence: int, node: str) -> int | None:

@@ -116,8 +116,8 @@ class SqliteStore:
     async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
         return await self._write("renew", moving.renew, node, calls, ttl)
 
-    async def give_back(self, node: str, calls: Sequence[str]) -> None:
-        await self._write("give_back", moving.give_back, node, calls)
+    async def give_back(self, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
+        await self._write("give_back", moving.give_back, node, calls, due_at)
 
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
         return await self._write("begin", moving.begin, call_id, fence, node)

@@ -176,6 +176,11 @@ class Statements:
         self.give_back = self.prepare(
             update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE)
         )
+        self.postpone = self.prepare(
+            update(calls)
+            .where(mine, is_ready)
+            .values(lease_node=null(), fence=calls.c.fence + _ONE, due_at=_p("due"))
+        )
         self.begin = self.prepare(
             guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
         )

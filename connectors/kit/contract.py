@@ -20,6 +20,7 @@ Check: TypeAlias = Callable[[Tree], tuple[Fault, ...]]
 """A payload to the places where it breaks the contract. Never holds a value, nor a key that may be one."""
 
 FAULTS_AT_MOST = 100
+_POSITION = re.compile(r"/?\[\d+\]")
 _NAME = re.compile(r"[^\W\d][\w.\-]{0,63}")
 
 
@@ -51,9 +52,14 @@ def xsd_contract(schema: etree.XMLSchema) -> Check:
         if not isinstance(tree, etree._Element) or schema.validate(tree):
             return ()
         entries: Any = schema.error_log  # iterable, though the stubs do not say so
-        return _first(Fault(_place(entry.path), _xsd_rule(entry.type_name)) for entry in entries)
+        return _first(Fault(_place(tree, entry.path), _xsd_rule(entry.type_name)) for entry in entries)
 
     return faults
+
+
+def drift(check: Check | None, tree: Tree) -> tuple[str, ...]:
+    """Return the places where a live reply differs from its contract; of a list's items one for all."""
+    return tuple(dict.fromkeys(_POSITION.sub("[]", fault.place) for fault in check(tree))) if check else ()
 
 
 def _first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -80,9 +86,23 @@ def _name(step: object) -> str:
     return step if isinstance(step, str) and _NAME.fullmatch(step) else f"[{step}]" if isinstance(step, int) else "*"
 
 
-def _place(path: str | None) -> str:
-    """`/ns0:CongdanCollection/ns0:CongDan[1]/ns1:Moi` as a place seen from the root: `CongDan[1]/Moi`."""
-    return "/".join(step.rpartition(":")[2] for step in (path or "").split("/")[2:])
+def _place(root: etree._Element, path: str | None) -> str:
+    """
+    Return libxml2's path of a node below *root* as a place: names without prefix and without position.
+
+    Its steps are `ns0:CongDan[2]`, or `*[2]` (the second of all children) where a default namespace leaves no prefix.
+    """
+    here, names = root, []
+    for step in (path or "").split("/")[2:]:
+        name, _, position = step.partition("[")
+        local = name.rpartition(":")[2]
+        alike = [child for child in here.iterchildren(etree.Element) if local == "*" or etree.QName(child).localname == local]
+        number = int(position[:-1]) - 1 if position else 0
+        if not 0 <= number < len(alike):
+            break
+        here = alike[number]
+        names.append(etree.QName(here).localname)
+    return "/".join(names)
 
 
 def _xsd_rule(kind: str) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
-from connectors.kit.contract import Check
+from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.manifest import OperationTable
 from connectors.kit.places import text_at
@@ -96,7 +96,7 @@ class Rest:
 
     def drift(self, tree: Tree) -> tuple[str, ...]:
         """See `reading.Wire.drift`."""
-        return tuple(dict.fromkeys(fault.place for fault in self._contract(tree))) if self._contract else ()
+        return drift(self._contract, tree)
 
     def _path(self, content: Any, sources: Sources, faults: list[Fault]) -> str:
         def filled(found: re.Match[str]) -> str:

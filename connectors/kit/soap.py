@@ -12,7 +12,7 @@ from lxml import etree
 
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
-from connectors.kit.contract import Check
+from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.manifest import OperationTable
 from connectors.kit.places import text_at
@@ -66,7 +66,7 @@ class Soap:
 
     def drift(self, tree: Tree) -> tuple[str, ...]:
         """See `reading.Wire.drift`."""
-        return tuple(dict.fromkeys(fault.place for fault in self._contract(tree))) if self._contract else ()
+        return drift(self._contract, tree)
 
 
 def _headers(soap: SoapOperation) -> Mapping[str, str]:

@@ -22,7 +22,6 @@ from hub.store.protocol import Settled, Settlement
 from hub.surroundings import Surroundings
 from hub.verdicts import Again, Verdict, name_of, verdict, verified
 from hub.verification import NEVER
-from hub.waiters import Waiters
 
 if TYPE_CHECKING:
     from hub.lane import Lane
@@ -42,10 +41,10 @@ class _Decided:
 class Endings:
     """Acts on the ends of one lane's exchanges."""
 
-    def __init__(self, lane: "Lane", surroundings: Surroundings, waiters: Waiters) -> None:
+    def __init__(self, lane: "Lane", surroundings: Surroundings) -> None:
         self._lane = lane
         self._around = surroundings
-        self._waiters = waiters
+        self._waiters = surroundings.waiters
         self._waits = Waits(surroundings.random)
 
     async def settle(self, turn: Turn, ended: Ended) -> None:

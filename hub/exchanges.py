@@ -16,6 +16,7 @@ from connectors.kit.exchange import WireRequest
 from connectors.kit.operation import follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.coordination.protocol import STALE, UNSENT, Permit
+from hub.errors import StoreUnavailable
 from hub.line import Turn
 from hub.surroundings import ICT, Bound, Surroundings, moment
 from mappings.errors import MappingFailed
@@ -63,7 +64,7 @@ class Exchanges:
             timeout = self._timeout(turn)
             if timeout <= 0:
                 return Ended(None, fence, number, 0.0)
-            wire = self._render(turn, auth)
+            wire = await self._render(turn, auth)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
             sent = clock.monotonic()
@@ -90,23 +91,25 @@ class Exchanges:
             **auth,
         }
 
-    def _render(self, turn: Turn, auth: Mapping[str, str]) -> WireRequest | Broken:
+    async def _render(self, turn: Turn, auth: Mapping[str, str]) -> WireRequest | Broken:
         try:
-            return self._agency.render(turn.call.step, self._request(turn), self.sources(turn, auth))
+            request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
+            return self._agency.render(turn.call.step, request, self.sources(turn, auth))
         except MappingFailed as failed:
             return Broken("mapping", failed.faults, sent=False)
+        except StoreUnavailable:
+            raise
         except Exception as error:
             self._around.observer.fault("connector", error)
             return Broken("fault", sent=False)
 
-    def _request(self, turn: Turn) -> BaseModel:
-        """Return what the next step asks: the call's own request, or one filled for a further step."""
-        step = turn.call.step
-        if step == turn.call.operation:
-            return turn.request
-        operation = self._agency.operations[turn.before or turn.call.operation]
-        answer = turn.answer
-        return follow_up_request(operation, step, turn.request, answer.refs if answer else {}, answer.value if answer else None)
+    async def _further(self, turn: Turn) -> BaseModel:
+        """Return what a further step asks, filled from the call's request, its answer and the agency's keys we remember."""
+        call, answer = turn.call, turn.answer
+        known = await self._around.store.remembered(call.purpose.dossier or call.id, call.agency)
+        refs = {**known, **(answer.refs if answer else {})}
+        operation = self._agency.operations[turn.before or call.operation]
+        return follow_up_request(operation, call.step, turn.request, refs, answer.value if answer else None)
 
     async def _send(self, step: str, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on
         try:

@@ -18,7 +18,7 @@ from hub.backlog import SWEEP, Backlog
 from hub.call import Call, Reply, State
 from hub.coordination.protocol import UNSENT, Permit, Wait
 from hub.endings import Endings
-from hub.errors import CallExpired, HubStopping, Internal, StoreUnavailable
+from hub.errors import CallExpired, HubError, HubStopping, Internal, StoreUnavailable
 from hub.exchanges import Exchanges
 from hub.line import Line, Place, Turn
 from hub.logging_in import LoggingIn
@@ -27,7 +27,6 @@ from hub.settling import Settling
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
 from hub.verification import Verification
-from hub.waiters import Waiters
 
 _GRACE = 1.0
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
@@ -52,7 +51,7 @@ class LaneView:
 class Lane:
     """One agency's lane. Made before the loop runs, started on it."""
 
-    def __init__(self, agency: Bound, surroundings: Surroundings, waiters: Waiters) -> None:
+    def __init__(self, agency: Bound, surroundings: Surroundings) -> None:
         self.name = agency.name
         self.operations = agency.operations
         self.contract = agency.contract
@@ -81,7 +80,7 @@ class Lane:
         self.backlog = Backlog(
             self.name, contract.calls_at_once, contract.call_timeout, self._line, self._turns, self._ready, self.stir, surroundings
         )
-        self._endings = Endings(self, surroundings, waiters)
+        self._endings = Endings(self, surroundings)
 
     # --- Beginning and end -------------------------------------------------------------------------------------------
 
@@ -294,6 +293,9 @@ class Lane:
             ended = await self._exchanges.make(turn, permit, self._session.values)
         except StoreUnavailable as error:
             self._endings.not_recorded(turn, error)
+            return
+        except HubError as error:  # the store found an idempotency key that was used for something else
+            self.fail(turn, error)
             return
         except asyncio.CancelledError:
             self.fail(turn, HubStopping(call=turn.call.id))

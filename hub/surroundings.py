@@ -15,6 +15,7 @@ from hub.call import Call
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
 from hub.store.protocol import Store
+from hub.waiters import Waiters
 from monitoring.events import Observer
 
 ICT = timezone(timedelta(hours=7))
@@ -50,6 +51,9 @@ class Surroundings:
     node: str
     """Name of this process in leases and exchange rows; a restarted process keeps it."""
     new_id: Callable[[], str]
+    """Gives a UUIDv7: ids of calls and of exchanges."""
+    waiters: Waiters
+    """Callers who wait for a durable call of any lane."""
 
 
 def moment(seconds: float) -> str:

@@ -1,0 +1,233 @@
+"""
+The engine's front: takes calls from the doors, lets callers wait, and starts and stops the lanes. Next: `lane.py`.
+
+It decides nothing about agencies; each lane does that for itself.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import sha256
+
+from connectors.kit.operation import Operation
+from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission
+from hub.errors import (
+    BacklogFull,
+    CallNotCancellable,
+    CallUnknown,
+    HubStopping,
+    OperationUnknown,
+    Refusal,
+    StoreUnavailable,
+)
+from hub.lane import Lane, LaneView
+from hub.line import Turn
+from hub.store.protocol import Record, Recovered
+from hub.surroundings import Surroundings, moment
+
+INTERACTIVE_SECONDS = 30.0
+"""How long an interactive call waits when its caller does not say."""
+LONGEST_SECONDS = 120.0
+DURABLE_SECONDS = 7 * 86_400.0
+_SWEEP = 60.0
+"""Seconds between looks for what another node left behind."""
+_STOPPING_RETRY = 5.0
+
+
+class Dispatcher:
+    """One hub's engine. The doors know nothing else of it."""
+
+    def __init__(self, lanes: Mapping[str, Lane], surroundings: Surroundings) -> None:
+        """*lanes* by agency, each made with the same *surroundings*."""
+        self._lanes = lanes
+        self._store = surroundings.store
+        self._clock = surroundings.clock
+        self._observer = surroundings.observer
+        self._waiters = surroundings.waiters
+        self._around = surroundings
+        self._stopping = False
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> Recovered:
+        """
+        Apply the crash rules to what an earlier process left, rebuild slots and day counts, and start every lane.
+
+        Raises:
+            StoreUnavailable: The store did not answer; nothing was started.
+        """
+        recovered = await self._store.recover(self._around.node)
+        longest = max((lane.verification.patience for lane in self._lanes.values()), default=0.0)
+        occupied = await self._store.occupied(self._clock.now() - longest)
+        today = moment(self._clock.now())[:10]
+        for name, lane in self._lanes.items():
+            await lane.start(list(occupied), await self._store.sent_on_day(name, today))
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        return recovered
+
+    async def stop(self, patience: float) -> None:
+        """Refuse what comes, let what is under way end for *patience* seconds; the rest is left as after a crash."""
+        self._stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await asyncio.gather(*(lane.stop(patience) for lane in self._lanes.values()))
+
+    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+        """
+        Let a call in, or refuse it, before its body is read; touches no store. *seconds* is how long it can wait.
+
+        Raises:
+            OperationUnknown: No such agency or operation.
+            Refusal: `HubStopping`, `LaneHeld`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`, with `retry_after`.
+        """
+        lane, _ = self._find(agency, operation)
+        try:
+            if self._stopping:
+                raise HubStopping(retry_after=_STOPPING_RETRY)
+            lane.admission.check(operation, cls, interactive=interactive, seconds=seconds)
+        except Refusal as refusal:
+            self._observer.admission(agency, cls.value, "refused", refusal.code)
+            raise
+        self._observer.admission(agency, cls.value, "accepted", "")
+
+    async def submit(self, submission: Submission) -> Reply:
+        """
+        Carry out a call: a look-up that somebody waits for until it is answered or refused, any other once it is on disk.
+
+        Cancelled, an interactive call that has not left is taken back; every other goes on.
+
+        Raises:
+            HubError: An interactive call ended without an answer, or a durable one was not accepted.
+        """
+        lane, operation = self._find(submission.agency, submission.operation)
+        if self._stopping:
+            raise HubStopping(retry_after=_STOPPING_RETRY)
+        if operation.kind == "lookup" and submission.wait is not None:
+            return await self._interactive(lane, operation, submission, submission.wait)
+        return await self._durable(lane, operation, submission)
+
+    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply:
+        """
+        Return where a call stands, after waiting up to *seconds* while it is queued or sending.
+
+        Raises:
+            CallUnknown: No such call of this caller.
+        """
+        with self._waiters.waiting(call_id) as news:
+            record = await self._record(call_id, caller)
+            if record.call.state in WAITING and seconds > 0 and not self._unwritten(record.call):
+                done, _ = await asyncio.wait({news}, timeout=min(seconds, LONGEST_SECONDS))
+                reply = news.result() if done else None
+                if reply is not None:
+                    return reply
+                record = await self._record(call_id, caller)
+        if self._unwritten(record.call):
+            return Reply(call_id, State.IN_DOUBT, cause="unwritten")
+        return Reply(call_id, record.call.state, record.answer, record.answered_at, record.cause)
+
+    async def cancel(self, call_id: str, caller: str) -> Reply:
+        """
+        Take back a call that is still queued.
+
+        Raises:
+            CallUnknown: No such call of this caller.
+            CallNotCancellable: It is no longer queued.
+        """
+        state = await self._store.cancel(call_id, caller)
+        if state is None:
+            raise CallUnknown
+        if state is not State.CANCELLED:
+            raise CallNotCancellable(f"It is {state.value}.", call=call_id)
+        for lane in self._lanes.values():
+            lane.drop(call_id)
+        reply = Reply(call_id, State.CANCELLED)
+        self._waiters.wake(call_id, reply)
+        return reply
+
+    def watch(self) -> Mapping[str, LaneView]:
+        """Return every lane as it is, and tell the observer its numbers."""
+        views = {name: lane.view() for name, lane in self._lanes.items()}
+        for name, view in views.items():
+            self._observer.lane(name, dict(view.numbers))
+        return views
+
+    # --- Two ways to be served ---------------------------------------------------------------------------------------
+
+    async def _interactive(self, lane: Lane, operation: Operation, submission: Submission, wait: float) -> Reply:
+        seconds = min(submission.deadline or LONGEST_SECONDS, wait or INTERACTIVE_SECONDS, LONGEST_SECONDS)
+        call = self._call(submission, operation, seconds, interactive=True)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        turn = Turn(call, submission.request, submission.request_json, self._clock.monotonic() + seconds, future)
+        lane.join(turn)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            lane.leave(turn)
+            raise
+
+    async def _durable(self, lane: Lane, operation: Operation, submission: Submission) -> Reply:
+        call = self._call(submission, operation, submission.deadline or DURABLE_SECONDS, interactive=False)
+        try:
+            accepted = await self._store.accept(call, submission.request_json)
+        except BacklogFull:
+            lane.admission.backlog_full()
+            raise
+        if accepted.new:
+            lane.backlog.more()
+        if submission.wait is None:
+            return Reply(accepted.call.id, accepted.call.state)
+        return await self.wait_for(accepted.call.id, submission.caller, submission.wait)
+
+    def _call(self, submission: Submission, operation: Operation, seconds: float, *, interactive: bool) -> Call:
+        now = self._clock.now()
+        fingerprint = sha256(submission.request_json)
+        fingerprint.update((submission.purpose.dossier or "").encode())
+        return Call(
+            id=self._around.new_id(),
+            agency=submission.agency,
+            operation=submission.operation,
+            kind=Kind(operation.kind),
+            cls=submission.cls,
+            interactive=interactive,
+            caller=submission.caller,
+            purpose=submission.purpose,
+            fingerprint=fingerprint.hexdigest(),
+            accepted_at=now,
+            deadline=now + seconds,
+            due_at=now,
+            step=submission.operation,
+            repeat_safe=operation.repeat_safe,
+            order_key=operation.order_key(submission.request),
+            idempotency_key=submission.idempotency_key,
+            traceparent=submission.traceparent,
+        )
+
+    def _find(self, agency: str, operation: str) -> tuple[Lane, Operation]:
+        lane = self._lanes.get(agency)
+        known = lane.operations.get(operation) if lane is not None else None
+        if lane is None or known is None or known.kind == "login":
+            raise OperationUnknown
+        return lane, known
+
+    async def _record(self, call_id: str, caller: str) -> Record:
+        record = await self._store.get(call_id, caller)
+        if record is None:
+            raise CallUnknown
+        return record
+
+    def _unwritten(self, call: Call) -> bool:
+        """Return whether a filing's exchange ended and the store does not know yet how."""
+        return call.kind is Kind.FILING and call.state is State.SENDING and call.id in self._lanes[call.agency].settling
+
+    async def _sweep(self) -> None:
+        """Take over what other nodes left behind when they died."""
+        while True:
+            await asyncio.sleep(_SWEEP * (0.9 + 0.2 * self._around.random.random()))
+            try:
+                left = await self._store.recover(self._around.node, starting=False)
+            except StoreUnavailable as error:
+                self._observer.fault("recover", error)
+                continue
+            if left.queued or left.in_doubt:
+                for lane in self._lanes.values():
+                    lane.backlog.more()
+                    lane.verification.due(lane.verification.patience)

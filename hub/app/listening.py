@@ -1,0 +1,130 @@
+"""
+One listener: a bound socket, a uvicorn server that leaves signals alone, and connections that may not dawdle.
+
+uvicorn bounds neither the size nor the time of a request's head; `BoundedProtocol` does, so that a connection that
+sends header bytes for ever costs 64 KiB and half a minute.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 65
+"""Longer than the minute after which balancers close their side, so that they never write into a closing connection."""
+LAST_SECONDS = 3
+"""How long responses that are ready may take to leave once the hub has stopped."""
+BACKLOG = 2048
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, with bounds on the head of a request."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._in_head = True
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._end_head()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head or self.transport.is_closing():
+            return
+        self._await_head()
+        self._head_bytes += len(data)  # all of it: the head is still not whole
+        if self._head_bytes > HEAD_BYTES:
+            self.send_400_response("The head of this request is larger than 64 KiB.")
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that somebody else starts and stops: two of them share one process and one pair of signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listener:
+    """Serves one ASGI application at one address. The address is taken at once, so port 0 can be told before serving."""
+
+    def __init__(self, app: Any, address: str) -> None:
+        """
+        Take *address*, `host:port`.
+
+        Raises:
+            OSError: It is in use, or not of this machine.
+        """
+        host, _, port = address.rpartition(":")
+        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        self._socket = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=BACKLOG)
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=LAST_SECONDS,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port` as it is, with the port that was taken."""
+        host, port = self._socket.getsockname()[:2]
+        return f"[{host}]:{port}" if self._socket.family == socket.AF_INET6 else f"{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to serve; must be called on the loop."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+
+    async def stop(self) -> None:
+        """Take no more connections, let responses under way leave for three seconds, and close the rest. Idempotent."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+        self._socket.close()

@@ -67,7 +67,7 @@ class Compiler:
         if line.map is not None and (line.as_ or line.codes or line.also or len(texts) > 1):
             tell("`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names")
             return
-        spots = self._spots(texts, fields, tell, group=line.map is not None)
+        spots = self._spots(texts, fields, tell, group=line.map is not None, part=line.parts is not None)
         also = self._spots(line.also, fields, tell)
         made = (UNCHANGED,) if line.map is not None else self._conversions(fields, line, tell)
         if not fields or len(spots) != len(texts) or len(also) != len(line.also) or len(made) not in (1, len(spots)):
@@ -129,12 +129,14 @@ class Compiler:
             tell("has a line already; name the further places of the same value in `also`")
         return found
 
-    def _spots(self, texts: tuple[str, ...], fields: list[OurField], tell: Tell, *, group: bool = False) -> list[Spot]:
+    def _spots(
+        self, texts: tuple[str, ...], fields: list[OurField], tell: Tell, *, group: bool = False, part: bool = False
+    ) -> list[Spot]:
         spots: list[Spot] = []
         for text in texts:
             try:
                 place = _whole_place(text)
-                spots.append(self._tree.add(place, group=group))
+                spots.append(self._tree.add(place, group=group, part=part))
             except ValueError as error:
                 tell(f"`{text}` {error}")
                 continue

@@ -58,7 +58,8 @@ class Line(_Table):
     parts: Several | None = Field(
         None,
         min_length=2,
-        description="Places read as one text joined by blanks; on writing the whole goes into the last of them",
+        description="Places read as one text joined by blanks, in XML also an element and what it holds in another version;"
+        " on writing the whole goes into the last of them",
         examples=[["HoVaTen/Ho", "HoVaTen/ChuDem", "HoVaTen/Ten"]],
     )
     also: Several = Field(

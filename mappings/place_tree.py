@@ -29,6 +29,8 @@ class Spot:
     """True when another mapping reads and writes what stands here."""
     each: bool = False
     fixed: bool = False
+    part: bool = False
+    """True when its line joins several places: in XML one of them may lie inside another."""
     children: dict[str, "Spot"] = field(default_factory=dict)
     items: dict[int, "Spot"] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
@@ -71,23 +73,27 @@ class PlaceTree:
         self.size = 0
         """How many slots there are."""
 
-    def add(self, place: Place, *, group: bool = False, fixed: bool = False) -> Spot:
+    def add(self, place: Place, *, group: bool = False, fixed: bool = False, part: bool = False) -> Spot:
         """
         Give *place* a slot and return its spot.
+
+        In XML an element may hold a text in one version of a contract and elements in another; so places that a line
+        joins (*part*) may lie in each other.
 
         Raises:
             ValueError: The contract has no such place, or another line already has it, or a place in or around it.
         """
         spot = self.root
         for step in place.steps:
-            if spot.slot is not None:
+            if spot.slot is not None and not (part and spot.part and self.form == "xml"):
                 raise ValueError(f"lies in `{spot.place}`, which another line takes whole")
             spot = self._below(spot, step)
         if spot.slot is not None or spot is self.root:
             raise ValueError("has a line already: one place, one line" if spot.slot is not None else "is empty: name a place")
-        if spot.children or spot.items:
+        mixed = part and self.form == "xml" and all(end.part for end in spot.ends())
+        if (spot.children or spot.items) and not mixed:
             raise ValueError(f"has other lines inside it, such as `{next(spot.ends()).place}`")
-        spot.slot, spot.group, spot.fixed, spot.each = self.take_slot(), group, fixed, place.each
+        spot.slot, spot.group, spot.fixed, spot.each, spot.part = self.take_slot(), group, fixed, place.each, part
         return spot
 
     def take_slot(self) -> int:

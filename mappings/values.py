@@ -141,20 +141,6 @@ _PLAIN = (
         (("000.00.14.H56", "H56.14"), ("H32.14.05", "H32.14.05")),
         plain.on_text(identifiers.agency_code_new),
     ),
-    Converter(  # lets `at = ["SoDinhDanh", "SoCMND"]` tell the two numbers apart
-        "citizen id",
-        plain.on_text(identifiers.citizen_id),
-        plain.on_text(identifiers.citizen_id),
-        (("000180000011", "000180000011"),),
-        plain.on_text(identifiers.citizen_id),
-    ),
-    Converter(
-        "old id",
-        plain.on_text(identifiers.old_id),
-        plain.on_text(identifiers.old_id),
-        (("000000011", "000000011"),),
-        plain.on_text(identifiers.old_id),
-    ),
     Converter(
         "phone national",
         plain.on_text(identifiers.phone),

@@ -22,7 +22,7 @@ Child: TypeAlias = Callable[[etree._Element, Slots, Notes], None]
 
 def collector(spot: Spot, new_slot: Callable[[], int]) -> Collect:
     """Return what fills slots from the element at *spot*; names in another letter case count when the exact one is absent."""
-    texts = {child.key: child.slot for child in spot.read() if child.slot is not None and not (child.group or child.each)}
+    texts = {child.key: child.slot for child in spot.read() if child.slot is not None and not (child.group or child.each or child.children)}
     branches = {child.key: _child(child, new_slot) for child in spot.read() if child.key not in texts}
     places = {child.key: child.place for child in spot.read()}
     folded, passed_by = spot.folded(), spot.passed_by()
@@ -82,6 +82,8 @@ def _child(spot: Spot, new_slot: Callable[[], int]) -> Child:
         return _numbered(spot, new_slot)
     if spot.slot is None:
         return collector(spot, new_slot)
+    if spot.children:
+        return _mixed(spot, spot.slot, collector(spot, new_slot))
     slot, group, place = spot.slot, spot.group, spot.place
 
     def append(element: etree._Element, slots: Slots, notes: Notes) -> None:
@@ -97,6 +99,22 @@ def _child(spot: Spot, new_slot: Callable[[], int]) -> Child:
             slots[slot] = element
 
     return append if spot.each else keep
+
+
+def _mixed(spot: Spot, slot: int, inside: Collect) -> Child:
+    """An element that holds a text in one version of a contract, and elements in another."""
+
+    def mixed(element: etree._Element, slots: Slots, notes: Notes) -> None:
+        if not any(isinstance(child.tag, str) for child in element):
+            if slots[slot] is not None:
+                notes.fault(spot.place, "stands more than once")
+            slots[slot] = _text(element, spot.place, notes)
+            return
+        if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
+            notes.fault(spot.place, "holds a text and elements: which one counts?")
+        inside(element, slots, notes)
+
+    return mixed
 
 
 def _numbered(spot: Spot, new_slot: Callable[[], int]) -> Child:
@@ -135,7 +153,7 @@ class _Template:
             for item, needed in _items(child):
                 inner = etree.SubElement(element, child.key)
                 slot = None if item is None else item.slot
-                if slot is None or child.items:
+                if slot is None or child.items or child.children:
                     self.groups.append((len(self.plan), needed))
                 self.plan.append((slot, child.place if item is None else item.place))
                 if item is not None:

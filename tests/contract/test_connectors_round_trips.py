@@ -2,7 +2,7 @@
 Reading back what was written gives the same value, for any request a caller may send: the promise of a table that is read both ways.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -47,9 +47,7 @@ NAMES = NAMES.map(lambda text: " ".join(text.split())).filter(bool)
 CODES = st.from_regex(r"[A-Z0-9][A-Z0-9.\-]{0,19}", fullmatch=True)
 DOSSIERS = st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.H32-26[0-9]{4}-[0-9]{4,5}", fullmatch=True)
 PROCEDURES = st.from_regex(r"[1-9]\.[0-9]{6}", fullmatch=True)
-MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(
-    lambda moment: moment.replace(microsecond=0, tzinfo=VIETNAM)
-)
+MOMENTS = st.integers(631_152_000, 4_102_444_800).map(lambda second: datetime.fromtimestamp(second, UTC).astimezone(VIETNAM))
 AMOUNTS = st.integers(0, 10**12)
 
 
@@ -152,9 +150,8 @@ STEP = model(
     started_at=maybe(MOMENTS),
     due_at=maybe(MOMENTS),
 )
-BIRTHS = st.dates(datetime(1900, 1, 1).date(), datetime(2026, 1, 1).date()).map(PartialDate.of) | st.integers(
-    1900, 2026
-).map(PartialDate)
+YEARS = st.integers(1900, 2026).map(PartialDate)
+BIRTHS = st.dates(date(1900, 1, 1), date(2026, 1, 1)).map(PartialDate.of) | YEARS
 CITIZEN_IDS = st.from_regex(r"000[0-9]{9}", fullmatch=True)
 OLD_IDS = st.from_regex(r"[0-9]{9}", fullmatch=True)
 # Both numbers at once are not tried: the contract takes one, so the second is not sent.

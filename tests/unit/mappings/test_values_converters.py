@@ -60,8 +60,6 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "agency code old": AGENCIES | AGENCIES.map(agency_code_old),
     "agency code new": AGENCIES | AGENCIES.map(agency_code_old),
     "phone national": st.sampled_from(["+84 90 000 00 00", "0900000000", "0258.000.0000", "84900000000"]),
-    "citizen id": st.from_regex(r"000[0-9]{9}", fullmatch=True),
-    "old id": st.from_regex(r"[0-9]{9}", fullmatch=True),
     "digits": st.uuids().map(str),
     "base64 json": JSON,
     "cut 7": WORDS,

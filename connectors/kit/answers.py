@@ -150,7 +150,13 @@ def _read(folder: Path, operations: Mapping[str, CodeRule]) -> tuple[list[Row], 
         if not any(cells):
             continue
         if len(cells) != len(COLUMNS):
-            faults.append(FileFault(name, f"line {number}", f"has {len(cells)} cells, not {len(COLUMNS)}; quote a text that holds a comma"))
+            faults.append(
+                FileFault(
+                    name,
+                    f"line {number}",
+                    f"has {len(cells)} cells, not {len(COLUMNS)}; quote a text that holds a comma",
+                )
+            )
             continue
         operation, http, code, says, *rest = (cell.strip() for cell in cells)
         row = Row(number, operation, http, code, compared_text(says), *rest)
@@ -164,12 +170,18 @@ def _faults_of(row: Row, operations: Mapping[str, CodeRule]) -> list[str]:
         (row.operation and row.operation not in operations, f"the manifest has no operation `{row.operation}`"),
         (row.http and not re.fullmatch(r"[1-5][0-9]{2}", row.http), "http is a status such as 200, or empty"),
         (row.result not in RESULTS, f"result is one of {', '.join(RESULTS)}"),
-        (row.result == "ok" and row.says and not row.code, "a text alone can never mean ok (`không thành công` holds `thành công`); name the code"),
+        (
+            row.result == "ok" and row.says and not row.code,
+            "a text alone can never mean ok (`không thành công` holds `thành công`); name the code",
+        ),
         (
             row.result == "refused" and not (row.reason and row.vi and row.en),
             "a refusal needs reason, vi and en, for the officer who reads it out",
         ),
-        (row.reason and not re.fullmatch(r"[a-z][a-z0-9_.]*", row.reason), "reason is a stable code such as `name_differs`"),
+        (
+            row.reason and not re.fullmatch(r"[a-z][a-z0-9_.]*", row.reason),
+            "reason is a stable code such as `name_differs`",
+        ),
     )
     return [says for wrong, says in checks if wrong]
 
@@ -183,7 +195,9 @@ def _overlaps(rows: Sequence[Row], name: str) -> list[FileFault]:
             meet = _meet(one, two)
             if meet and not any(row.covers(meet) and meet.covers(row) for row in rows):
                 cells = ",".join((meet.operation, meet.http, meet.code, meet.says))
-                faults.append(FileFault(name, f"line {two.line}", f"overlaps line {one.line}; add a line for both: `{cells},...`"))
+                faults.append(
+                    FileFault(name, f"line {two.line}", f"overlaps line {one.line}; add a line for both: `{cells},...`")
+                )
     return faults
 
 

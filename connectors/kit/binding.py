@@ -29,7 +29,14 @@ from mappings.paths import read_place
 
 
 def bind(
-    connector: Connector, *, name: str, base_url: str, settings: Mapping[str, str], sender: Sender, now: Callable[[], float], contract: Contract
+    connector: Connector,
+    *,
+    name: str,
+    base_url: str,
+    settings: Mapping[str, str],
+    sender: Sender,
+    now: Callable[[], float],
+    contract: Contract,
 ) -> Agency:
     """
     Return *connector* as the agency *name*, reached at *base_url* through *sender*.
@@ -47,7 +54,14 @@ class BoundAgency:
     """See `exchange.Agency`."""
 
     def __init__(
-        self, connector: Connector, name: str, base_url: str, settings: Mapping[str, str], sender: Sender, now: Callable[[], float], contract: Contract
+        self,
+        connector: Connector,
+        name: str,
+        base_url: str,
+        settings: Mapping[str, str],
+        sender: Sender,
+        now: Callable[[], float],
+        contract: Contract,
     ) -> None:
         self.name = name
         self.operations: Mapping[str, Operation] = connector.operations
@@ -87,7 +101,11 @@ class BoundAgency:
         if not isinstance(judged.outcome, Answered) or judged.outcome.result is not Result.OK:
             return judged.outcome
         kept = {f"auth.{key}": text_at(judged.tree, read_place(place)) or "" for key, place in self._auth.keep.items()}
-        missing = [Fault(place, "is not in the answer to the login") for key, place in self._auth.keep.items() if not kept[f"auth.{key}"]]
+        missing = [
+            Fault(place, "is not in the answer to the login")
+            for key, place in self._auth.keep.items()
+            if not kept[f"auth.{key}"]
+        ]
         return Broken("keep", tuple(missing)) if missing else kept
 
     async def close(self) -> None:
@@ -101,23 +119,42 @@ class BoundAgency:
         payload = self._payload(operation, request, known)
         auth = self._auth
         # The log-in is what makes `auth.*`, so it cannot need them.
-        put = {place: source for place, source in (auth.put if auth else {}).items() if operation.kind != "login" or not source.startswith("auth.")}
+        put = {
+            place: source
+            for place, source in (auth.put if auth else {}).items()
+            if operation.kind != "login" or not source.startswith("auth.")
+        }
         written = operation.wire.write(payload, known, placed(put, known))
         headers = {key: value for key, value in written.headers.items() if value or key == "SOAPAction"}
         if self._handshake is not None:
             headers |= self._handshake.headers(self._settings, self._now())
         if len(written.body) > self.contract.request_bytes:
-            raise MappingFailed([Fault("", f"the request is larger than the {self.contract.request_bytes} bytes that the agency takes")])
+            raise MappingFailed(
+                [Fault("", f"the request is larger than the {self.contract.request_bytes} bytes that the agency takes")]
+            )
         wire = WireRequest(
-            written.method, self._base_url + written.address, headers, written.body, fresh_connection=operation.kind == "filing" and not operation.repeat_safe
+            written.method,
+            self._base_url + written.address,
+            headers,
+            written.body,
+            fresh_connection=operation.kind == "filing" and not operation.repeat_safe,
         )
         before_send = self._connector.hooks.before_send
         return before_send(operation.name, wire, self._settings) if before_send else wire
 
     def _payload(self, operation: Operation, request: BaseModel | None, sources: Sources) -> Any:
         if request is not None and not isinstance(request, operation.request):
-            raise MappingFailed([Fault("", f"the request is a {type(request).__name__}, where `{operation.name}` takes a {operation.request.__name__}")])
-        payload = operation.sends.write(request, sources) if operation.sends is not None and request is not None else None
+            raise MappingFailed(
+                [
+                    Fault(
+                        "",
+                        f"the request is a {type(request).__name__}, where `{operation.name}` takes a {operation.request.__name__}",
+                    )
+                ]
+            )
+        payload = (
+            operation.sends.write(request, sources) if operation.sends is not None and request is not None else None
+        )
         sign = self._connector.hooks.sign
         return sign(operation.name, payload, sources) if sign else payload
 
@@ -125,7 +162,10 @@ class BoundAgency:
         """What would be sent, as people may see it: no personal value, no session, no secret setting."""
         secret = {f"settings.{key}" for key, setting in self._connector.manifest.settings.items() if setting.secret}
         known = {**self._sources, **sources}
-        shown = {key: MASK if key in secret or key.startswith(("auth.", "officer.")) else value for key, value in known.items()}
+        shown = {
+            key: MASK if key in secret or key.startswith(("auth.", "officer.")) else value
+            for key, value in known.items()
+        }
         payload = operation.sends.write(request, known) if operation.sends is not None else None
         if operation.sends is not None:
             hidden = frozenset(value for key, value in known.items() if value and shown[key] == MASK)
@@ -160,18 +200,28 @@ class BoundAgency:
 
 def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str, str]) -> Mapping[str, str]:
     declared = connector.manifest.settings
-    faults = [] if base_url.startswith(("http://", "https://")) else [FileFault("hub.toml", f"agencies.{name}.base_url", "is no http or https address")]
+    faults = (
+        []
+        if base_url.startswith(("http://", "https://"))
+        else [FileFault("hub.toml", f"agencies.{name}.base_url", "is no http or https address")]
+    )
     for key in given:
         if key not in declared:
             near = difflib.get_close_matches(key, declared, 1, 0.6)
             advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(declared) or 'none'}"
-            faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", f"is no setting of connector `{connector.name}`; {advice}"))
+            faults.append(
+                FileFault(
+                    "hub.toml", f"agencies.{name}.{key}", f"is no setting of connector `{connector.name}`; {advice}"
+                )
+            )
     values = {key: given.get(key, setting.default) for key, setting in declared.items()}
     auth = connector.manifest.auth
     needed = handshake(auth.scheme).settings if auth and auth.scheme else ()
     for key, value in values.items():
         if value is None or (key in needed and not value):
-            faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", f"is missing; write it: {declared[key].help}"))
+            faults.append(
+                FileFault("hub.toml", f"agencies.{name}.{key}", f"is missing; write it: {declared[key].help}")
+            )
     if faults:
         raise FilesRefused(faults)
     return {key: value for key, value in values.items() if value is not None}

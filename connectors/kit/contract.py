@@ -96,7 +96,9 @@ def _place(root: etree._Element, path: str | None) -> str:
     for step in (path or "").split("/")[2:]:
         name, _, position = step.partition("[")
         local = name.rpartition(":")[2]
-        alike = [child for child in here.iterchildren(etree.Element) if local == "*" or etree.QName(child).localname == local]
+        alike = [
+            child for child in here.iterchildren(etree.Element) if local == "*" or etree.QName(child).localname == local
+        ]
         number = int(position[:-1]) - 1 if position else 0
         if not 0 <= number < len(alike):
             break
@@ -106,4 +108,8 @@ def _place(root: etree._Element, path: str | None) -> str:
 
 
 def _xsd_rule(kind: str) -> str:
-    return "is not in the contract, or in another place" if kind == "SCHEMAV_ELEMENT_CONTENT" else f"breaks `{kind.removeprefix('SCHEMAV_').lower()}`"
+    return (
+        "is not in the contract, or in another place"
+        if kind == "SCHEMAV_ELEMENT_CONTENT"
+        else f"breaks `{kind.removeprefix('SCHEMAV_').lower()}`"
+    )

@@ -59,7 +59,12 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
     match row.result:
         case "ok" | "pending" | "exists":
             if reading is None:
-                return Judged(Broken("unreadable", (Fault("body", f"is not readable, though HTTP {reply.status} means {row.result}"),)))
+                return Judged(
+                    Broken(
+                        "unreadable",
+                        (Fault("body", f"is not readable, though HTTP {reply.status} means {row.result}"),),
+                    )
+                )
             return _answered(operation, reading, Result(row.result), row, signs)
         case "not_found" | "refused":
             return Judged(Answered(Result(row.result), reason=because))
@@ -81,12 +86,19 @@ def _unreadable(error: Unreadable) -> Outcome:
 
 def _without_row(signs: Signs, reply: WireReply, now: float, knows_us: bool) -> Outcome | StaleCredentials:
     blamed = signs.fault and (signs.code or "").partition(".")[0] in _BLAMES_US
-    if blamed and (reply.status == 500 or reply.status // 100 == 2):  # what else a status says is more than the fault does
-        return Broken("fault", (Fault("code", "of the fault has no row in answers.csv"),), refused_before_processing=True)
+    if blamed and (
+        reply.status == 500 or reply.status // 100 == 2
+    ):  # what else a status says is more than the fault does
+        return Broken(
+            "fault", (Fault("code", "of the fault has no row in answers.csv"),), refused_before_processing=True
+        )
     meant = by_status(reply.status, reply.headers, now=now, knows_us=knows_us)
     if meant is not None:
         return meant
-    return Broken("no_row", (Fault("code", f"with HTTP {reply.status} has no row in answers.csv, or rows that contradict each other"),))
+    return Broken(
+        "no_row",
+        (Fault("code", f"with HTTP {reply.status} has no row in answers.csv, or rows that contradict each other"),),
+    )
 
 
 def _answered(operation: Operation, reading: Reading, result: Result, row: Row, signs: Signs) -> Judged:

@@ -52,14 +52,25 @@ class Facts(Table):
 
     title: str = Field(description="Name of the agency in English", examples=["National population database"])
     title_vi: str = Field(description="Name of the agency in Vietnamese", examples=["Cơ sở dữ liệu quốc gia về dân cư"])
-    version: str = Field(description="Version of this connector (semver)", pattern=r"^\d+\.\d+\.\d+$", examples=["0.1.0"])
-    owner: str = Field(description="Whom to ask about this connector", examples=["Tổ liên thông, connectors@centre.example"])
+    version: str = Field(
+        description="Version of this connector (semver)", pattern=r"^\d+\.\d+\.\d+$", examples=["0.1.0"]
+    )
+    owner: str = Field(
+        description="Whom to ask about this connector", examples=["Tổ liên thông, connectors@centre.example"]
+    )
     protocol: Literal["rest", "soap", "desk"] = Field(
-        description="How the agency is reached; `desk`: it has no interface, its people work the line off by hand", examples=["soap"]
+        description="How the agency is reached; `desk`: it has no interface, its people work the line off by hand",
+        examples=["soap"],
     )
     maturity: Literal["draft", "stable", "retired"] = Field(description="How far it has been tried", examples=["draft"])
-    like: Name | None = Field(None, description="Connector whose lines this one takes over and overrides", examples=["water"])
-    assumed: Texts = Field((), description="Places and operations whose shape is a guess, shown wherever they appear", examples=[["log_in"]])
+    like: Name | None = Field(
+        None, description="Connector whose lines this one takes over and overrides", examples=["water"]
+    )
+    assumed: Texts = Field(
+        (),
+        description="Places and operations whose shape is a guess, shown wherever they appear",
+        examples=[["log_in"]],
+    )
     addresses: Literal["two_level", "three_level"] | None = Field(
         None, description="Whether its addresses still have a district", examples=["two_level"]
     )
@@ -68,9 +79,13 @@ class Facts(Table):
 class Setting(Table):
     """One value that an installation gives in `hub.toml`."""
 
-    help: str = Field(description="What it is and who gives it to the centre", examples=["Service code agreed with C06"])
+    help: str = Field(
+        description="What it is and who gives it to the centre", examples=["Service code agreed with C06"]
+    )
     secret: bool = Field(False, description="Masked wherever settings are shown", examples=[True])
-    default: str | None = Field(None, description="Value when the installation gives none; without one it is required", examples=["VPCP"])
+    default: str | None = Field(
+        None, description="Value when the installation gives none; without one it is required", examples=["VPCP"]
+    )
 
 
 class Auth(Table):
@@ -78,7 +93,9 @@ class Auth(Table):
 
     scheme: str | None = Field(None, description="A handshake of the kit, computed for each request", examples=["c06"])
     login: VerbNoun | None = Field(None, description="The operation that logs in", examples=["log_in"])
-    keep: dict[Name, str] = Field({}, description="What to keep of its answer: name = place", examples=[{"session": "session"}])
+    keep: dict[Name, str] = Field(
+        {}, description="What to keep of its answer: name = place", examples=[{"session": "session"}]
+    )
     put: dict[str, str] = Field(
         {},
         description="What goes into which `header:`, `query:` or body place: place = source; on a notice what must be there",
@@ -104,7 +121,9 @@ class Contract(Inbound):
     backlog_calls: Count = Field(le=10_000_000, description="Durable calls that may wait", examples=[50_000])
     reply_bytes: Count = Field(le=1 << 30, description="Largest reply we read", examples=[4_194_304])
     closed: Annotated[Texts, AfterValidator(_known_closed)] = Field(
-        (), description="Hours of maintenance and holidays (+07:00), when nothing is sent", examples=[["sun 22:00-23:59", "2027-02-06..2027-02-10"]]
+        (),
+        description="Hours of maintenance and holidays (+07:00), when nothing is sent",
+        examples=[["sun 22:00-23:59", "2027-02-06..2027-02-10"]],
     )
 
     def lowered(self, overrides: Mapping[str, object], *, file: str = "hub.toml", key: str = "contract") -> "Contract":
@@ -121,7 +140,11 @@ class Contract(Inbound):
         except ValidationError as error:
             raise FilesRefused(faults_of(error, Contract, file, key)) from None
         faults = [
-            FileFault(file, f"{key}.{name}", f"is above the {mine[name]:g} that the connector's contract allows; an agency's entry only lowers")
+            FileFault(
+                file,
+                f"{key}.{name}",
+                f"is above the {mine[name]:g} that the connector's contract allows; an agency's entry only lowers",
+            )
             for name in Contract.model_fields
             if name != "closed" and getattr(lower, name) > mine[name]
         ]
@@ -135,7 +158,10 @@ class CodePlace(Table):
 
     at: str = Field(description="Place of the code", examples=["error_code"])
     as_: Literal["text", "integer text"] = Field(
-        "text", alias="as", description='`text`: 001 is not 01; `integer text`: 0, "0" and "00" are the same', examples=["integer text"]
+        "text",
+        alias="as",
+        description='`text`: 001 is not 01; `integer text`: 0, "0" and "00" are the same',
+        examples=["integer text"],
     )
 
 
@@ -158,36 +184,68 @@ Code: TypeAlias = Annotated[CodePlace, BeforeValidator(_code_place)]
 class Conversation(Table):
     """Keys that an operation and a notice share."""
 
-    sends: Name | None = Field(None, description="Mapping of what we send; the file `<name>.map.toml`", examples=["citizen_query"])
-    returns: Name | None = Field(None, description="Mapping of what comes back", examples=["citizen"])
-    personal_data: bool = Field(False, description="True: officer and dossier or intake number are required", examples=[True])
-    ref: str | dict[Name, str] | None = Field(
-        None, description="Place of the agency's own key in its reply, remembered for the dossier; or name = place", examples=["MaBienNhan"]
+    sends: Name | None = Field(
+        None, description="Mapping of what we send; the file `<name>.map.toml`", examples=["citizen_query"]
     )
-    agrees: Texts = Field((), description="Our fields that must equal what the call sent", examples=[["code", "status"]])
-    unwrap: Texts = Field((), description="Decoders and paths in turn that lead to the payload", examples=[["json", "data", "base64", "xml"]])
+    returns: Name | None = Field(None, description="Mapping of what comes back", examples=["citizen"])
+    personal_data: bool = Field(
+        False, description="True: officer and dossier or intake number are required", examples=[True]
+    )
+    ref: str | dict[Name, str] | None = Field(
+        None,
+        description="Place of the agency's own key in its reply, remembered for the dossier; or name = place",
+        examples=["MaBienNhan"],
+    )
+    agrees: Texts = Field(
+        (), description="Our fields that must equal what the call sent", examples=[["code", "status"]]
+    )
+    unwrap: Texts = Field(
+        (),
+        description="Decoders and paths in turn that lead to the payload",
+        examples=[["json", "data", "base64", "xml"]],
+    )
     signed: Signature | None = Field(None, description="Signature that what we receive must carry")
 
 
 class OperationTable(Conversation):
     """One thing the agency can do."""
 
-    kind: Literal["lookup", "filing", "login"] = Field(description="`lookup` reads, `filing` writes, `login` opens a session", examples=["lookup"])
-    call: str | None = Field(None, description="`POST form /path/{field}`, or the SOAP element", examples=["POST /mapi/g"])
-    repeat_safe: bool | None = Field(
-        None, description="True: a repeat does no harm. Look-ups are unless they say false; filings are not unless they say true", examples=[True]
+    kind: Literal["lookup", "filing", "login"] = Field(
+        description="`lookup` reads, `filing` writes, `login` opens a session", examples=["lookup"]
     )
-    order_by: str | None = Field(None, description="Our field: calls with the same value go one at a time, in order of acceptance", examples=["code"])
-    fresh: Seconds | None = Field(None, description="How old, in seconds, a cached answer may be; never with personal data", examples=[3600.0])
+    call: str | None = Field(
+        None, description="`POST form /path/{field}`, or the SOAP element", examples=["POST /mapi/g"]
+    )
+    repeat_safe: bool | None = Field(
+        None,
+        description="True: a repeat does no harm. Look-ups are unless they say false; filings are not unless they say true",
+        examples=[True],
+    )
+    order_by: str | None = Field(
+        None,
+        description="Our field: calls with the same value go one at a time, in order of acceptance",
+        examples=["code"],
+    )
+    fresh: Seconds | None = Field(
+        None, description="How old, in seconds, a cached answer may be; never with personal data", examples=[3600.0]
+    )
     probe: bool = Field(False, description="Harmless: may be used to test the connection", examples=[True])
-    every: Seconds | None = Field(None, description="Seconds between polls, and between asking again while pending", examples=[600.0])
-    code: Code | None = Field(None, description="Where the answer's code lies", examples=[{"at": "error_code", "as": "integer text"}])
+    every: Seconds | None = Field(
+        None, description="Seconds between polls, and between asking again while pending", examples=[600.0]
+    )
+    code: Code | None = Field(
+        None, description="Where the answer's code lies", examples=[{"at": "error_code", "as": "integer text"}]
+    )
     says: str | None = Field(None, description="Where the answer's text lies", examples=["message"])
     then: dict[Literal["exists", "in_doubt", "pending"], VerbNoun] = Field(
         {}, description="Operation that goes next when the answer is this", examples=[{"exists": "update_dossier"}]
     )
-    sees_writes: bool = Field(False, description="True: a filing that was done is found by this look-up at once", examples=[True])
-    wrap: Template = Field({}, description="Template around `payload`", examples=[{"session": "auth.session", "data": ["payload"]}])
+    sees_writes: bool = Field(
+        False, description="True: a filing that was done is found by this look-up at once", examples=[True]
+    )
+    wrap: Template = Field(
+        {}, description="Template around `payload`", examples=[{"session": "auth.session", "data": ["payload"]}]
+    )
     sign: Signature | None = Field(None, description="Signature that we put into what we send")
 
 
@@ -202,15 +260,26 @@ class Page(Table):
 class NoticeTable(Conversation):
     """Something the agency tells us, or asks of us."""
 
-    kind: Literal["notice", "question"] = Field("notice", description="`question`: the agency wants data back at once", examples=["question"])
-    select: dict[str, str] = Field({}, description="Which message this is: place = text", examples=[{"Service": "ThongBaoThue"}])
+    kind: Literal["notice", "question"] = Field(
+        "notice", description="`question`: the agency wants data back at once", examples=["question"]
+    )
+    select: dict[str, str] = Field(
+        {}, description="Which message this is: place = text", examples=[{"Service": "ThongBaoThue"}]
+    )
     unique: Texts = Field((), description="Places that make it the same message", examples=[["MA_HSO"]])
     replies: dict[Literal["taken", "seen", "refused", "denied", "busy"], Template] = Field(
         {}, description="The agency's own envelope for each way it ends", examples=[{"taken": {"error_code": "=0"}}]
     )
-    from_: VerbNoun | None = Field(None, alias="from", description="Operation that fetches these notices, instead of a push", examples=["list_results"])
+    from_: VerbNoun | None = Field(
+        None,
+        alias="from",
+        description="Operation that fetches these notices, instead of a push",
+        examples=["list_results"],
+    )
     page: Page | None = Field(None, description="Cursor of that operation")
-    taken: VerbNoun | None = Field(None, description="Operation that acknowledges a notice once it is committed", examples=["confirm_result"])
+    taken: VerbNoun | None = Field(
+        None, description="Operation that acknowledges a notice once it is committed", examples=["confirm_result"]
+    )
     refused: VerbNoun | None = Field(None, description="Operation that refuses a notice", examples=["refuse_result"])
     auth: Auth | None = Field(None, description="What must be there for the agency to be believed")
 
@@ -219,13 +288,19 @@ class Manifest(Table):
     """All facts about one kind of agency."""
 
     connector: Facts = Field(description="Who it is")
-    settings: dict[Name, Setting] = Field({}, description="What an installation gives", examples=[{"service_code": {"help": "Given by C06"}}])
+    settings: dict[Name, Setting] = Field(
+        {}, description="What an installation gives", examples=[{"service_code": {"help": "Given by C06"}}]
+    )
     auth: Auth | None = Field(None, description="How the agency knows us")
     contract: Contract = Field(description="How much it can bear")
     inbound: Inbound | None = Field(None, description="How much it may ask of us; required with notices")
     operations: dict[VerbNoun, OperationTable] = Field({}, description="What it can do, by `verb_noun`")
     notices: dict[VerbNoun, NoticeTable] = Field({}, description="What it tells or asks, by `noun_verbed`")
-    exempt: dict[str, str] = Field({}, description="Rule of `hub check` = reason why it does not apply", examples=[{"probe_named": "no harmless call"}])
+    exempt: dict[str, str] = Field(
+        {},
+        description="Rule of `hub check` = reason why it does not apply",
+        examples=[{"probe_named": "no harmless call"}],
+    )
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -26,7 +26,9 @@ def manifest_faults(manifest: Manifest, file: str) -> list[FileFault]:
     return [FileFault(file, key, says) for key, says in found]
 
 
-def mapping_faults(manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None, file: str) -> list[FileFault]:
+def mapping_faults(
+    manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None, file: str
+) -> list[FileFault]:
     """Return where *manifest* and *mappings* do not fit each other."""
     return [
         FileFault(file, f"operations.{name}.{key}", says)
@@ -39,11 +41,11 @@ def _auth(manifest: Manifest) -> Iterator[tuple[str, str]]:
     auth, operations = manifest.auth, manifest.operations
     logins = [name for name, table in operations.items() if table.kind == "login"]
     if auth is None or auth.login is None:
-        yield from ((f"operations.{name}.kind", f"is login, so [auth] must say: login = \"{name}\"") for name in logins)
+        yield from ((f"operations.{name}.kind", f'is login, so [auth] must say: login = "{name}"') for name in logins)
     elif auth.login not in logins:
         yield "auth.login", f"names no operation of kind login{nearest(auth.login, logins)}"
     elif not auth.keep:
-        yield "auth.keep", "is missing; say what of the login's answer is the session, such as { session = \"session\" }"
+        yield "auth.keep", 'is missing; say what of the login\'s answer is the session, such as { session = "session" }'
     if auth is None:
         return
     if auth.scheme is not None:
@@ -52,7 +54,11 @@ def _auth(manifest: Manifest) -> Iterator[tuple[str, str]]:
         except ValueError as error:
             yield "auth.scheme", str(error)
         else:
-            yield from ((f"settings.{name}", f"is missing; handshake `{auth.scheme}` needs it: declare it with `help`") for name in needed if name not in manifest.settings)
+            yield from (
+                (f"settings.{name}", f"is missing; handshake `{auth.scheme}` needs it: declare it with `help`")
+                for name in needed
+                if name not in manifest.settings
+            )
     for place, source in auth.put.items():
         if fault := source_fault(source, manifest.settings, auth.keep):
             yield f"auth.put.{place}", fault
@@ -91,7 +97,10 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
         elif then == "in_doubt" and other.kind != "lookup":
             yield f"then.{then}", f"`{target}` is a {other.kind}; doubt is settled by a look-up"
     if table.kind == "login" and (table.sends or table.returns):
-        yield "sends" if table.sends else "returns", "has no meaning for a login: `wrap` says what it sends, [auth] keep what is kept"
+        yield (
+            "sends" if table.sends else "returns",
+            "has no meaning for a login: `wrap` says what it sends, [auth] keep what is kept",
+        )
     if table.fresh is not None and (table.personal_data or table.kind != "lookup"):
         yield "fresh", "is for look-ups without personal data only; such answers are never kept"
     for signature in ("sign", "signed"):
@@ -114,7 +123,9 @@ def _readable(key: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]
         yield key, str(error)
 
 
-def _mapped(table: OperationTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None) -> Iterator[tuple[str, str]]:
+def _mapped(
+    table: OperationTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None
+) -> Iterator[tuple[str, str]]:
     kept = manifest.auth.keep if manifest.auth else {}
     missing = False
     for key, name in (("sends", table.sends), ("returns", table.returns)):
@@ -139,7 +150,10 @@ def _mapped(table: OperationTable, manifest: Manifest, mappings: Mapping[str, en
         if wanted is not None and wanted.canonical is not request:
             for name, field in wanted.canonical.model_fields.items():
                 if field.is_required() and name not in have:
-                    yield f"then.{then}", f"`{target}` needs `{name}`, which neither request, answer nor references of this operation give"
+                    yield (
+                        f"then.{then}",
+                        f"`{target}` needs `{name}`, which neither request, answer nor references of this operation give",
+                    )
     soap = wsdl.operations.get(table.call or "") if wsdl else None
     if soap is not None and not table.unwrap:
         for key, mapping, layout in (("sends", sends, soap.sends), ("returns", returns, soap.returns)):

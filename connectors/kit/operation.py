@@ -87,13 +87,17 @@ def follow_up_request(
     values = {
         name: refs[name] if name in refs else getattr(holder, name)
         for name in wanted.model_fields
-        for holder in [next((one for one in (request, answer) if one is not None and getattr(one, name, None) is not None), None)]
+        for holder in [
+            next((one for one in (request, answer) if one is not None and getattr(one, name, None) is not None), None)
+        ]
         if name in refs or holder is not None
     }
     try:
         return wanted.model_validate(values)
     except ValidationError as error:
-        raise MappingFailed([Fault(".".join(map(str, one["loc"])), one["type"]) for one in error.errors(include_input=False)]) from None
+        raise MappingFailed(
+            [Fault(".".join(map(str, one["loc"])), one["type"]) for one in error.errors(include_input=False)]
+        ) from None
 
 
 def agrees(operation: Operation, sent: BaseModel, found: BaseModel | None) -> bool:
@@ -104,4 +108,6 @@ def agrees(operation: Operation, sent: BaseModel, found: BaseModel | None) -> bo
     """
     if found is None or not operation.agrees:
         return False
-    return all((value := value_at(sent, path)) is not None and value == value_at(found, path) for path in operation.agrees)
+    return all(
+        (value := value_at(sent, path)) is not None and value == value_at(found, path) for path in operation.agrees
+    )

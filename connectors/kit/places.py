@@ -51,7 +51,11 @@ def at(tree: Tree, place: Place) -> Tree | Nothing:
 
 def _step(here: Any, step: Step) -> Any:
     if isinstance(here, etree._Element):
-        named = [child for child in here if etree.QName(child).localname.lower() == step.name.lower()] if step.name else [here]
+        named = (
+            [child for child in here if etree.QName(child).localname.lower() == step.name.lower()]
+            if step.name
+            else [here]
+        )
         if step.each:
             return named
         return named[step.index or 0] if len(named) > (step.index or 0) else Nothing()
@@ -79,11 +83,17 @@ def _json(value: Any) -> Any:
     if isinstance(value, etree._Element):
         value = value.text or ""
     # The body was parsed before it was judged, so a leading "json" finds a tree already.
-    return parse_json(value.encode() if isinstance(value, str) else value, {}) if isinstance(value, str | bytes) else value
+    return (
+        parse_json(value.encode() if isinstance(value, str) else value, {}) if isinstance(value, str | bytes) else value
+    )
 
 
 def _xml(value: Any) -> Any:
-    return value if isinstance(value, etree._Element) else parse_xml(value.encode() if isinstance(value, str) else _bytes(value), {})
+    return (
+        value
+        if isinstance(value, etree._Element)
+        else parse_xml(value.encode() if isinstance(value, str) else _bytes(value), {})
+    )
 
 
 def _base64(value: Any) -> Any:

@@ -67,7 +67,9 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
         if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
             form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
             mappings |= _told(faults, partial(_mappings, place, form, wsdl, today)) or {}
-    rules: dict[str, CodeRule] = {name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()}
+    rules: dict[str, CodeRule] = {
+        name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
+    }
     answers = _told(faults, partial(load_answers, folder, rules, under=base)) or {}
     contracts = {name: _told(faults, partial(_contract, folder, base, name, wsdl)) for name in manifest.operations}
     if not faults:
@@ -75,7 +77,8 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     if faults:
         raise FilesRefused(list(dict.fromkeys(faults)))
     operations = {
-        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl)) for name in manifest.operations
+        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl))
+        for name in manifest.operations
     }
     return Connector(folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks)
 
@@ -97,7 +100,13 @@ def _mappings(folder: Path, form: Form, wsdl: Wsdl | None, today: Today | None) 
     with as_file(files("mappings") / "codes") as shared:
         return dict(
             engine.load_mappings(
-                folder, form=form, canonical=CANONICAL, converters=converter, shared_codes=read_code_tables(shared), layouts=layouts, today=today
+                folder,
+                form=form,
+                canonical=CANONICAL,
+                converters=converter,
+                shared_codes=read_code_tables(shared),
+                layouts=layouts,
+                today=today,
             )
         )
 
@@ -107,9 +116,15 @@ def _wsdl(folder: Path, base: Path | None, manifest: Manifest) -> Wsdl | None:
         return None
     wsdl = read_wsdl(folder / "contract") or (read_wsdl(base / "contract") if base else None)
     if wsdl is None:
-        raise FilesRefused([FileFault(f"{folder.name}/contract", "", "has no *.wsdl; pin the agency's WSDL there, with its XSD files")])
+        raise FilesRefused(
+            [FileFault(f"{folder.name}/contract", "", "has no *.wsdl; pin the agency's WSDL there, with its XSD files")]
+        )
     missing = [
-        FileFault(f"{folder.name}/{FILE}", f"operations.{name}.call", f"is no element of the WSDL; it has {', '.join(wsdl.operations) or 'none'}")
+        FileFault(
+            f"{folder.name}/{FILE}",
+            f"operations.{name}.call",
+            f"is no element of the WSDL; it has {', '.join(wsdl.operations) or 'none'}",
+        )
         for name, table in manifest.operations.items()
         if table.call not in wsdl.operations
     ]
@@ -130,7 +145,9 @@ def _wire(name: str, manifest: Manifest, contract: Check | None, wsdl: Wsdl | No
     return Rest(table, contract) if wsdl is None else Soap(table, wsdl.operations[table.call or ""], contract)
 
 
-def _operation(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire) -> Operation:
+def _operation(
+    name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire
+) -> Operation:
     table = manifest.operations[name]
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
@@ -164,5 +181,12 @@ def _refs(table: OperationTable, returns: engine.Mapping | None) -> Mapping[str,
     if table.ref is None or isinstance(table.ref, dict):
         return {name: read_place(place) for name, place in (table.ref or {}).items()}
     place = read_place(table.ref)
-    ours = next((path for path in (returns.ours if returns else ()) if returns and table.ref in returns.places_of(path.split("."))), None)
+    ours = next(
+        (
+            path
+            for path in (returns.ours if returns else ())
+            if returns and table.ref in returns.places_of(path.split("."))
+        ),
+        None,
+    )
     return {ours or place.steps[-1].name: place}

@@ -23,7 +23,9 @@ class SampleTable(BaseModel):
 
     http: int = Field(200, ge=100, le=599, description="Status of the reply", examples=[500])
     result: str = Field("ok", description="What the reply means: a result of answers.csv", examples=["not_found"])
-    sources: dict[str, str] = Field({}, description="Values that make the request reproducible", examples=[{"exchange.id": "01930000-..."}])
+    sources: dict[str, str] = Field(
+        {}, description="Values that make the request reproducible", examples=[{"exchange.id": "01930000-..."}]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ def _read(place: Path) -> Sample:
     if not (operation and dot and case):
         faults.append(FileFault(f"samples/{place.name}", "", "is named `<operation>.<case>`"))
     faults += [
-        FileFault(f"{place.name}/{path.name}", "", f"is no file of a sample; known: {', '.join(FILES)}, the agency's ending in .json or .xml")
+        FileFault(
+            f"{place.name}/{path.name}",
+            "",
+            f"is no file of a sample; known: {', '.join(FILES)}, the agency's ending in .json or .xml",
+        )
         for path in sorted(place.iterdir())
         if path.name not in FILES and not (path.stem in FILES and path.suffix in (".json", ".xml"))
     ]
@@ -92,7 +98,9 @@ def _read(place: Path) -> Sample:
         raise FilesRefused(faults)
     media = next((path.suffix[1:] for path in (sent, came) if path), "json")
     bodies = [path.read_bytes() if path else None for path in (sent, came)]
-    return Sample(operation, case, place, ours[0], bodies[0], ours[1], bodies[1], media, table.http, table.result, table.sources)
+    return Sample(
+        operation, case, place, ours[0], bodies[0], ours[1], bodies[1], media, table.http, table.result, table.sources
+    )
 
 
 def _table(place: Path) -> SampleTable:

@@ -33,7 +33,9 @@ class Soap:
         self._contract = contract
         self._code = read_place(operation.code.at) if operation.code else None
         self._says = read_place(operation.says) if operation.says else None
-        self._begin = f'<?xml version="1.0" encoding="utf-8"?>\n<s:Envelope xmlns:s="{ENVELOPES[soap.version]}"><s:Body>'.encode()
+        self._begin = (
+            f'<?xml version="1.0" encoding="utf-8"?>\n<s:Envelope xmlns:s="{ENVELOPES[soap.version]}"><s:Body>'.encode()
+        )
         self._headers = _headers(soap)
 
     def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:  # noqa: ARG002 - see Wire
@@ -42,7 +44,9 @@ class Soap:
         body = b"".join((self._begin, etree.tostring(content, encoding="utf-8", xml_declaration=False), _END))
         # What the manifest puts wins: one agency wants application/xml where SOAP 1.1 says text/xml.
         given = {name.lower() for name in placed.headers}
-        headers = {name: value for name, value in self._headers.items() if name.lower() not in given} | dict(placed.headers)
+        headers = {name: value for name, value in self._headers.items() if name.lower() not in given} | dict(
+            placed.headers
+        )
         return Written("POST", f"?{urlencode(placed.query)}" if placed.query else "", headers, body)
 
     def read(self, reply: WireReply) -> Reading:

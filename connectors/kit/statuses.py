@@ -27,7 +27,9 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
-def by_status(status: int, headers: Mapping[str, str], *, now: float, knows_us: bool) -> Outcome | StaleCredentials | None:
+def by_status(
+    status: int, headers: Mapping[str, str], *, now: float, knows_us: bool
+) -> Outcome | StaleCredentials | None:
     """
     Return what *status* means, or None for 2xx: then the content must say it.
 
@@ -42,7 +44,9 @@ def by_status(status: int, headers: Mapping[str, str], *, now: float, knows_us: 
     if status in (401, 403) and knows_us:
         return StaleCredentials(cause)
     if 400 <= status <= 499:
-        return Broken(cause, (Fault("status", f"HTTP {status} has no row in answers.csv"),), refused_before_processing=True)
+        return Broken(
+            cause, (Fault("status", f"HTTP {status} has no row in answers.csv"),), refused_before_processing=True
+        )
     if 500 <= status <= 599:
         # Also 502: nginx says it after the work was done, so nothing here proves that it was not.
         return InDoubt(cause)

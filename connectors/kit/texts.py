@@ -21,6 +21,7 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LARGE = 256 * 1024
 """Bodies of more bytes than this are read in a thread: parsing them would hold the loop for milliseconds."""
 
+
 class Unreadable(Exception):
     """The bytes are not what they should be. `truncated` says that they end in the middle."""
 
@@ -39,7 +40,9 @@ def parse_json(body: bytes, headers: Mapping[str, str]) -> Json:
     """
     text = body if _is_utf8(body) else _decoded(body, headers)
     try:
-        value: Json = from_json(text.removeprefix(codecs.BOM_UTF8) if isinstance(text, bytes) else text, allow_inf_nan=False)
+        value: Json = from_json(
+            text.removeprefix(codecs.BOM_UTF8) if isinstance(text, bytes) else text, allow_inf_nan=False
+        )
     except ValueError as error:
         if body.lstrip()[:1] == b"<":
             raise Unreadable("is HTML or XML where JSON was expected") from None
@@ -61,7 +64,10 @@ def parse_xml(body: bytes, headers: Mapping[str, str]) -> etree._Element:
         root = _xml(body, encoding)
     except (etree.XMLSyntaxError, LookupError) as error:  # LookupError: a charset that libxml2 does not know
         begun = not body or body.startswith((b"<", codecs.BOM_UTF8, *UTF16_MARKS))
-        truncated = begun and (not body.rstrip(b"\x00").endswith(b">") or getattr(error, "code", 0) == etree.ErrorTypes.ERR_TAG_NOT_FINISHED)
+        truncated = begun and (
+            not body.rstrip(b"\x00").endswith(b">")
+            or getattr(error, "code", 0) == etree.ErrorTypes.ERR_TAG_NOT_FINISHED
+        )
         raise Unreadable("ends in the middle" if truncated else "is not well-formed XML", truncated=truncated) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Unreadable("has a DTD, which is refused")
@@ -114,7 +120,9 @@ def _declared(body: bytes, headers: Mapping[str, str]) -> str | None:
 
 
 def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
-    encoding = "utf-16" if body.startswith(UTF16_MARKS) else "utf-16-le" if _is_utf16(body) else _declared(body, headers)
+    encoding = (
+        "utf-16" if body.startswith(UTF16_MARKS) else "utf-16-le" if _is_utf16(body) else _declared(body, headers)
+    )
     try:
         if encoding:
             return body.decode(encoding)

@@ -28,7 +28,11 @@ def source_fault(source: str, settings: Iterable[str], kept: Iterable[str]) -> s
     if source.startswith("=") or source in known:
         return None
     near = difflib.get_close_matches(source, known, 1, 0.6)
-    return f"`{source}` is no source; did you mean `{near[0]}`?" if near else f"`{source}` is no source; a fixed text begins with `=`"
+    return (
+        f"`{source}` is no source; did you mean `{near[0]}`?"
+        if near
+        else f"`{source}` is no source; a fixed text begins with `=`"
+    )
 
 
 def template_faults(template: Any, key: str, settings: Iterable[str], kept: Iterable[str]) -> Iterable[tuple[str, str]]:

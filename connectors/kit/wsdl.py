@@ -57,7 +57,9 @@ class Wsdl:
             theirs = self.by_zeep(element, _values(ours[0][0]))
         except Exception as error:  # zeep raises many kinds; each means that it would not send this
             return (Fault("", f"zeep writes no envelope for these data: {type(error).__name__}"),)
-        mine, its = ([(one.tag, (one.text or "").strip()) for one in root.iter(etree.Element)] for root in (ours, theirs))
+        mine, its = (
+            [(one.tag, (one.text or "").strip()) for one in root.iter(etree.Element)] for root in (ours, theirs)
+        )
         return tuple(
             Fault(etree.QName(one[0] or other[0]).localname, "differs from what zeep writes, in place, name or text")
             for one, other in zip_longest(mine, its, fillvalue=("", ""))
@@ -77,7 +79,9 @@ def read_wsdl(folder: Path) -> Wsdl | None:
         return None
     name = f"{folder.name}/{files[0].name}"
     if len(files) > 1:
-        raise FilesRefused([FileFault(folder.name, "", f"holds {len(files)} WSDL files; keep the one that is in force")])
+        raise FilesRefused(
+            [FileFault(folder.name, "", f"holds {len(files)} WSDL files; keep the one that is in force")]
+        )
     try:
         document = _by_zeep(files[0])
         operations = {one.element: one for one in _operations(document)}
@@ -126,7 +130,9 @@ def _operations(document: Any) -> Iterator[SoapOperation]:
         version = next((version for version, namespace in ENVELOPES.items() if namespace == space), None)
         for operation in binding.all().values() if version else ():
             if operation.style != "document":
-                raise ValueError(f"operation `{operation.name}` has style `{operation.style}`; only document/literal is understood")
+                raise ValueError(
+                    f"operation `{operation.name}` has style `{operation.style}`; only document/literal is understood"
+                )
             answer = operation.output.body if operation.output is not None else None
             yield SoapOperation(
                 operation.input.body.qname.localname,
@@ -161,7 +167,11 @@ def _schema(file: Path) -> etree.XMLSchema:
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     root = etree.parse(str(file), parser).getroot()
     inline = list(root.iter(f"{_XS}schema"))
-    places = {schema.get("targetNamespace"): f"inline:{number}" for number, schema in enumerate(inline) if schema.get("targetNamespace")}
+    places = {
+        schema.get("targetNamespace"): f"inline:{number}"
+        for number, schema in enumerate(inline)
+        if schema.get("targetNamespace")
+    }
     driver = etree.Element(f"{_XS}schema")
     imports = dict(places)
     for schema in inline:

@@ -57,7 +57,14 @@ def test_codes_compare_as_text_unless_the_manifest_says_integer(tmp_path: Path) 
     found = judges(tmp_path, ",,00,,ok,,,")
     assert result(found["file_dossier"], Signs(200, "00")) == "ok"
     assert result(found["file_dossier"], Signs(200, "0")) is None
-    assert [result(found["file_fee"], Signs(200, code)) for code in ("0", "00", "+0", " 0 ", "0x", "")] == ["ok", "ok", "ok", "ok", None, None]
+    assert [result(found["file_fee"], Signs(200, code)) for code in ("0", "00", "+0", " 0 ", "0x", "")] == [
+        "ok",
+        "ok",
+        "ok",
+        "ok",
+        None,
+        None,
+    ]
 
 
 def test_a_text_alone_never_means_ok(tmp_path: Path) -> None:
@@ -65,7 +72,9 @@ def test_a_text_alone_never_means_ok(tmp_path: Path) -> None:
 
 
 def test_a_row_for_success_does_not_speak_of_a_fault(tmp_path: Path) -> None:
-    judge = judges(tmp_path, "lookup_dossier,200,,,ok,,,", f"lookup_dossier,500,Client,,refused,{WORDS}")["lookup_dossier"]
+    judge = judges(tmp_path, "lookup_dossier,200,,,ok,,,", f"lookup_dossier,500,Client,,refused,{WORDS}")[
+        "lookup_dossier"
+    ]
     assert result(judge, Signs(200)) == "ok"
     assert result(judge, Signs(200, "Server", fault=True)) is None
     assert result(judge, Signs(500, "Client", fault=True)) == "refused"
@@ -96,18 +105,29 @@ def test_rows_that_overlap_need_a_row_for_the_overlap(tmp_path: Path) -> None:
 
 
 def test_the_same_conditions_twice_are_refused_as_the_operation_compares_them(tmp_path: Path) -> None:
-    assert faults(tmp_path, "file_fee,,0,,ok,,,", "file_fee,,00,,ok,,,") == ["line 3: has the same conditions as line 2; keep one"]
+    assert faults(tmp_path, "file_fee,,0,,ok,,,", "file_fee,,00,,ok,,,") == [
+        "line 3: has the same conditions as line 2; keep one"
+    ]
     judges(tmp_path, "file_dossier,,0,,ok,,,", "file_dossier,,00,,ok,,,")
 
 
 def test_a_message_that_says_two_things_is_no_verdict(tmp_path: Path) -> None:
-    judge = judges(tmp_path, "file_dossier,,3,đã tồn tại,exists,,,", f"file_dossier,,3,không hợp lệ,refused,{WORDS}")["file_dossier"]
+    judge = judges(tmp_path, "file_dossier,,3,đã tồn tại,exists,,,", f"file_dossier,,3,không hợp lệ,refused,{WORDS}")[
+        "file_dossier"
+    ]
     assert result(judge, Signs(200, "3", "đã tồn tại")) == "exists"
     assert result(judge, Signs(200, "3", "đã tồn tại, không hợp lệ")) is None
 
 
 def test_every_fault_of_the_file_is_told(tmp_path: Path) -> None:
-    told = faults(tmp_path, "file_dosier,,0,,ok,,,", "file_dossier,20,1,,ok,,,", "file_dossier,,2,,yes,,,", "file_dossier,,3,,refused,,,", "a,b")
+    told = faults(
+        tmp_path,
+        "file_dosier,,0,,ok,,,",
+        "file_dossier,20,1,,ok,,,",
+        "file_dossier,,2,,yes,,,",
+        "file_dossier,,3,,refused,,,",
+        "a,b",
+    )
     assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 4", "line 5", "line 6"]
 
 

@@ -14,7 +14,12 @@ SCHEMA = {
     "properties": {
         "items": {
             "type": "array",
-            "items": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "required": ["a"], "additionalProperties": False},
+            "items": {
+                "type": "object",
+                "properties": {"a": {"type": "string", "pattern": "^x"}},
+                "required": ["a"],
+                "additionalProperties": False,
+            },
         }
     },
 }

@@ -56,7 +56,9 @@ def test_a_plain_code_place_compares_as_text(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_told_at_once_with_its_key_path(tmp_path: Path) -> None:
-    text = GOOD.replace('kind = "lookup"', 'kind = "look-up"\npersonal = true').replace("calls_at_once = 4", "calls_at_once = true")
+    text = GOOD.replace('kind = "lookup"', 'kind = "look-up"\npersonal = true').replace(
+        "calls_at_once = 4", "calls_at_once = true"
+    )
     assert set(faults(written(tmp_path, text.replace('owner = "Tổ liên thông"\n', "")))) == {
         "connector.owner",
         "contract.calls_at_once",
@@ -66,7 +68,12 @@ def test_every_fault_is_told_at_once_with_its_key_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("calls_per_secnd = 5", "calls_per_second"), ("queue_call = 20", "queue_calls"), ("reply_byte = 1", "reply_bytes")]
+    ("wrong", "right"),
+    [
+        ("calls_per_secnd = 5", "calls_per_second"),
+        ("queue_call = 20", "queue_calls"),
+        ("reply_byte = 1", "reply_bytes"),
+    ],
 )
 def test_the_nearest_known_key_is_suggested(tmp_path: Path, wrong: str, right: str) -> None:
     told = faults(written(tmp_path, GOOD.replace("[contract]", f"[contract]\n{wrong}")))
@@ -90,7 +97,9 @@ def test_only_closing_hours_have_a_default() -> None:
 
 @pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", '"5"', "1e9"])
 def test_no_number_of_a_contract_can_mean_unbounded(tmp_path: Path, value: str) -> None:
-    assert "contract.call_timeout" in faults(written(tmp_path, GOOD.replace("call_timeout = 10", f"call_timeout = {value}")))
+    assert "contract.call_timeout" in faults(
+        written(tmp_path, GOOD.replace("call_timeout = 10", f"call_timeout = {value}"))
+    )
 
 
 def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -104,7 +113,11 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_connector_takes_over_the_lines_of_another(tmp_path: Path) -> None:
     written(tmp_path, GOOD)
     other = load_manifest(
-        written(tmp_path, '[connector]\nlike = "water"\ntitle = "Water two"\n[operations.lookup_meter]\ncode = "state"', "water_two")
+        written(
+            tmp_path,
+            '[connector]\nlike = "water"\ntitle = "Water two"\n[operations.lookup_meter]\ncode = "state"',
+            "water_two",
+        )
     )
     assert other.connector.title == "Water two"
     assert other.operations["lookup_meter"].call == "GET /meter/{code}"
@@ -183,4 +196,6 @@ def test_editors_get_every_key() -> None:
 
 def test_the_two_languages_stay_small() -> None:
     known = names(Manifest, set()) | names(MappingFile, set())
-    assert len(known) <= 80, f"{len(known)} names: {sorted(known)}; a new one needs a decision record and an old one to go"
+    assert len(known) <= 80, (
+        f"{len(known)} names: {sorted(known)}; a new one needs a decision record and an old one to go"
+    )

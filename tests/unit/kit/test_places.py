@@ -9,11 +9,22 @@ from connectors.kit.places import Nothing, at, read_unwrap, text_at
 from connectors.kit.texts import Unreadable
 from mappings.paths import read_place
 
-XML = etree.fromstring('<r xmlns="urn:a" xmlns:b="urn:b"><b:Ma>7</b:Ma><List><Item>1</Item><Item>2</Item></List><Trong/></r>')
+XML = etree.fromstring(
+    '<r xmlns="urn:a" xmlns:b="urn:b"><b:Ma>7</b:Ma><List><Item>1</Item><Item>2</Item></List><Trong/></r>'
+)
 
 
 @pytest.mark.parametrize(
-    ("place", "text"), [("Ma", "7"), ("ma", "7"), ("List/Item", "1"), ("List/Item[1]", "2"), ("Trong", ""), ("List", None), ("Khong", None)]
+    ("place", "text"),
+    [
+        ("Ma", "7"),
+        ("ma", "7"),
+        ("List/Item", "1"),
+        ("List/Item[1]", "2"),
+        ("Trong", ""),
+        ("List", None),
+        ("Khong", None),
+    ],
 )
 def test_xml_places_know_no_prefix_and_no_case(place: str, text: str | None) -> None:
     assert text_at(XML, read_place(place)) == text

@@ -22,7 +22,9 @@ def rest(call: str, **keys: Any) -> Rest:
     return Rest(OperationTable.model_validate({"kind": "filing", "call": call, **keys}), None)
 
 
-def written(call: str, payload: object, *, placed: Placed = NOWHERE, sources: dict[str, str | None] | None = None, **keys: Any) -> Written:
+def written(
+    call: str, payload: object, *, placed: Placed = NOWHERE, sources: dict[str, str | None] | None = None, **keys: Any
+) -> Written:
     return rest(call, **keys).write(payload, sources or {}, placed)
 
 
@@ -41,7 +43,10 @@ def test_a_wrap_surrounds_the_payload_and_takes_sources() -> None:
 def test_a_source_without_a_value_is_a_fault_that_names_it_and_its_place() -> None:
     with pytest.raises(MappingFailed) as failed:
         written("POST /g", {}, wrap={"a": {"session": "auth.session"}, "b": ["unit.code"]}, sources={"unit.code": None})
-    assert [str(fault) for fault in failed.value.faults] == ["a/session: auth.session has no value", "b[0]: unit.code has no value"]
+    assert [str(fault) for fault in failed.value.faults] == [
+        "a/session: auth.session has no value",
+        "b[0]: unit.code has no value",
+    ]
 
 
 def test_a_field_of_the_address_leaves_the_payload() -> None:
@@ -56,7 +61,9 @@ def test_an_address_field_that_would_change_the_path_is_refused(value: object) -
 
 
 def test_what_a_get_sends_besides_its_path_is_its_query() -> None:
-    out = written("GET /meter/{Ma}", {"Ma": "1", "Ky": ["1", "2"], "Day": True, "No": None}, placed=Placed({}, {"key": "k&"}, {}))
+    out = written(
+        "GET /meter/{Ma}", {"Ma": "1", "Ky": ["1", "2"], "Day": True, "No": None}, placed=Placed({}, {"key": "k&"}, {})
+    )
     path, _, query = out.address.partition("?")
     assert (path, parse_qs(query)) == ("/meter/1", {"Ky": ["1", "2"], "Day": ["true"], "key": ["k&"]})
     assert out.body == b""
@@ -75,7 +82,9 @@ def test_a_form_cannot_hold_a_group() -> None:
 
 def test_auth_puts_headers_and_body_places() -> None:
     payload = {"a": {"b": "c"}}
-    out = written("POST /g", payload, placed=Placed({"X-Key": "k", "Content-Type": "application/json"}, {}, {"a/session": "s"}))
+    out = written(
+        "POST /g", payload, placed=Placed({"X-Key": "k", "Content-Type": "application/json"}, {}, {"a/session": "s"})
+    )
     assert out.headers["X-Key"] == "k"
     assert out.headers["Content-Type"] == "application/json"
     assert from_json(out.body) == {"a": {"b": "c", "session": "s"}}
@@ -97,13 +106,18 @@ def test_code_and_text_lie_where_the_manifest_says() -> None:
     assert reading.signs == Signs(200, "0", "xong")
 
 
-@pytest.mark.parametrize(("value", "code"), [("0", "0"), ("-3", "-3"), ("1.0", "1"), ("true", "true"), ('"00"', "00"), ("null", None), ("[1]", None)])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("0", "0"), ("-3", "-3"), ("1.0", "1"), ("true", "true"), ('"00"', "00"), ("null", None), ("[1]", None)],
+)
 def test_a_code_of_any_type_becomes_text(value: str, code: str | None) -> None:
     assert rest("POST /g", code="error_code").read(reply(f'{{"error_code": {value}}}')).signs.code == code
 
 
 def test_a_gateway_is_told_from_the_agency() -> None:
-    reading = rest("POST /g", code="code").read(reply('{"fault": {"code": 101503, "message": "Error connecting"}}', 500))
+    reading = rest("POST /g", code="code").read(
+        reply('{"fault": {"code": 101503, "message": "Error connecting"}}', 500)
+    )
     assert reading.gateway
     assert reading.signs == Signs(500, "101503", "Error connecting", fault=True)
 

@@ -25,7 +25,12 @@ def test_a_conversation_is_read_with_what_its_folder_holds(tmp_path: Path) -> No
     )
     (sample,) = load_samples(tmp_path)
     assert (sample.operation, sample.case, sample.name) == ("lookup_meter", "found", "lookup_meter.found")
-    assert (sample.request, sample.reply, sample.request_agency, sample.reply_agency) == ({"code": "1"}, None, None, b"<a/>")
+    assert (sample.request, sample.reply, sample.request_agency, sample.reply_agency) == (
+        {"code": "1"},
+        None,
+        None,
+        b"<a/>",
+    )
     assert (sample.media, sample.http, sample.result, sample.sources) == ("xml", 500, "refused", {"call.id": "1"})
 
 

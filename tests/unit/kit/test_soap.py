@@ -68,7 +68,9 @@ def test_our_envelope_is_what_zeep_writes(wsdl: Wsdl, soap: Soap) -> None:
 
 
 def test_another_order_is_not_what_zeep_writes(wsdl: Wsdl, soap: Soap) -> None:
-    assert {fault.place for fault in wsdl.unlike_zeep("TraCuu", soap.write(payload(swapped=True), {}, NOWHERE).body)} == {"MaYeuCau", "SoCMND"}
+    assert {
+        fault.place for fault in wsdl.unlike_zeep("TraCuu", soap.write(payload(swapped=True), {}, NOWHERE).body)
+    } == {"MaYeuCau", "SoCMND"}
 
 
 def test_soap_1_1_says_its_action_and_text_xml(soap: Soap) -> None:
@@ -79,7 +81,11 @@ def test_soap_1_1_says_its_action_and_text_xml(soap: Soap) -> None:
 
 def test_what_the_manifest_puts_wins_over_what_soap_says(soap: Soap) -> None:
     out = soap.write(payload(), {}, Placed({"content-type": "application/xml"}, {"k": "v"}, {}))
-    assert (out.headers["content-type"], "Content-Type" in out.headers, out.address) == ("application/xml", False, "?k=v")
+    assert (out.headers["content-type"], "Content-Type" in out.headers, out.address) == (
+        "application/xml",
+        False,
+        "?k=v",
+    )
 
 
 def reply(body: str, status: int = 200) -> WireReply:
@@ -124,7 +130,16 @@ def test_an_empty_body_is_an_empty_answer(soap: Soap) -> None:
     assert soap.read(reply(ENVELOPE.format(""))).tree is None
 
 
-@pytest.mark.parametrize("body", ["<a/>", "<html><body/></html>", '<e:Envelope xmlns:e="urn:x"/>', "{}", ENVELOPE.format("").replace("Body", "Bodi")])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<a/>",
+        "<html><body/></html>",
+        '<e:Envelope xmlns:e="urn:x"/>',
+        "{}",
+        ENVELOPE.format("").replace("Body", "Bodi"),
+    ],
+)
 def test_what_is_no_envelope_is_unreadable(soap: Soap, body: str) -> None:
     with pytest.raises(Unreadable):
         soap.read(reply(body))
@@ -167,7 +182,11 @@ def test_a_wsdl_that_cannot_be_used_says_why(tmp_path: Path, change: tuple[str, 
 
 
 def test_a_type_that_contains_itself_is_refused(tmp_path: Path) -> None:
-    text = (HERE / "meters.xsd").read_text("utf-8").replace('name="MaTinh" type="xs:string"', 'name="MaTinh" type="r:DiaChi"')
+    text = (
+        (HERE / "meters.xsd")
+        .read_text("utf-8")
+        .replace('name="MaTinh" type="xs:string"', 'name="MaTinh" type="r:DiaChi"')
+    )
     (tmp_path / "meters.xsd").write_text(text, "utf-8")
     (tmp_path / "meters.wsdl").write_bytes((HERE / "meters.wsdl").read_bytes())
     with pytest.raises(FilesRefused, match="contains itself"):

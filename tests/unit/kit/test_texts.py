@@ -45,7 +45,10 @@ def test_json_that_ends_in_the_middle_is_truncated(body: bytes) -> None:
     assert json_fault(body).truncated
 
 
-@pytest.mark.parametrize("body", [b"<html></html>", b"nothing", b'{"a": NaN}', b'{"a": 1}}', b'{"a": "\xe9"}', b"[" * 100_000 + b"]" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"<html></html>", b"nothing", b'{"a": NaN}', b'{"a": 1}}', b'{"a": "\xe9"}', b"[" * 100_000 + b"]" * 100_000],
+)
 def test_what_is_not_json_is_told_apart_from_truncation(body: bytes) -> None:
     assert not json_fault(body).truncated
 
@@ -75,7 +78,9 @@ def test_xml_that_ends_in_the_middle_is_truncated(body: bytes) -> None:
     assert xml_fault(body).truncated
 
 
-@pytest.mark.parametrize("body", [b"<html><br></html>", b"<html/>", b"nothing", b"{}", "<a>é</a>".encode("latin1"), b"<a>\x00</a>"])
+@pytest.mark.parametrize(
+    "body", [b"<html><br></html>", b"<html/>", b"nothing", b"{}", "<a>é</a>".encode("latin1"), b"<a>\x00</a>"]
+)
 def test_what_is_not_xml_is_told_apart_from_truncation(body: bytes) -> None:
     assert not xml_fault(body).truncated
 

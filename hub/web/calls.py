@@ -139,6 +139,8 @@ class CallDoors:
             traceparent=asked.traceparent,
         )
         reply = await _while_connected(receive, self._engine.submit(submission))
+        if reply.state is State.ANSWERED and reply.answer is None:  # an earlier call under the same key
+            reply = await self._engine.wait_for(reply.call, caller.name, 0.0)
         await _send_reply(send, reply, agency, waited=wait is not None, more=_applied(asked, wait))
 
     async def read(self, scope: Scope, receive: Receive, send: Send, agency: str, call_id: str) -> None:

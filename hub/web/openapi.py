@@ -3,7 +3,6 @@ The OpenAPI 3.1 document of the public doors, typed per operation from the canon
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
@@ -25,9 +24,12 @@ class Described(Offered, Protocol):
 
 
 def openapi(
-    offered: Mapping[str, Mapping[str, Described]], titles: Mapping[str, str], errors: Sequence[type[HubError]]
+    offered: Mapping[str, Mapping[str, Described]],
+    titles: Mapping[str, str],
+    errors: Sequence[type[HubError]],
+    version: str,
 ) -> bytes:
-    """Return the document as JSON. *titles* says what each agency is called; *errors* are the problems of the call doors."""
+    """Return the document as JSON. *titles* says what each agency is called, *errors* which problems there are."""
     schemas = _schemas(offered)
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
@@ -40,7 +42,7 @@ def openapi(
         "openapi": "3.1.0",
         "info": {
             "title": "Lienthong",
-            "version": version("lienthong"),
+            "version": version,
             "description": "Calls to the agencies of one integration hub.",
         },
         "security": [{"key": []}],

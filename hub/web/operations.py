@@ -1,0 +1,79 @@
+"""
+`GET /v1/operations`: what this hub offers, with contract, maturity and the present state of each lane.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from hub.web.openapi import Described
+
+SHOWN = ("calls_per_second", "calls_at_once", "calls_per_day", "call_timeout", "queue_seconds")
+"""Keys of a contract that callers may plan by."""
+
+
+class LaneState(Protocol):
+    """What is told of a lane; `hub.lane.LaneView` is one."""
+
+    @property
+    def held(self) -> str: ...
+    @property
+    def held_seconds(self) -> float | None: ...
+    @property
+    def numbers(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyFacts:
+    """What is told of an agency beside its operations."""
+
+    title: str
+    title_vi: str
+    maturity: str
+    contract: BaseModel
+    operations: Mapping[str, Described]
+
+
+def operations(
+    agencies: Mapping[str, AgencyFacts], lanes: Callable[[], Mapping[str, LaneState]]
+) -> Callable[[], bytes]:
+    """Return what answers at the door; what does not change is put together once."""
+    fixed = [
+        (agency, _operation(agency, name, facts, operation))
+        for agency, facts in agencies.items()
+        for name, operation in facts.operations.items()
+    ]
+
+    def listed() -> bytes:
+        states = {agency: _lane(lane) for agency, lane in lanes().items()}
+        return to_json({"operations": [one | {"lane": states.get(agency)} for agency, one in fixed]})
+
+    return listed
+
+
+def _operation(agency: str, name: str, facts: AgencyFacts, operation: Described) -> dict[str, Any]:
+    return {
+        "operation": f"{agency}.{name}",
+        "agency": agency,
+        "title": facts.title,
+        "title_vi": facts.title_vi,
+        "kind": operation.kind,
+        "personal_data": operation.personal_data,
+        "maturity": facts.maturity,
+        "request": operation.request.__name__,
+        "answer": operation.answer.__name__ if operation.answer else None,
+        "contract": facts.contract.model_dump(mode="json", include=set(SHOWN)),
+        "href": f"/v1/calls/{agency}/{name}",
+    }
+
+
+def _lane(lane: LaneState) -> dict[str, Any]:
+    return {
+        "state": "held" if lane.held else "open",
+        "cause": lane.held or None,
+        "seconds": lane.held_seconds,
+        "waiting": sum(count for name, count in lane.numbers.items() if name.startswith("queue_calls/")),
+    }

@@ -6,6 +6,8 @@ The lists below repeat the sources, not the connectors. A field that is lost in 
 
 import csv
 import json
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,9 +94,9 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize("connector", FOLDERS)
-def test_the_checks_pass(connector: str) -> None:
-    report = check_folder(FOLDERS[connector])
+@pytest.mark.parametrize("folder", [*FOLDERS.values(), Path(str(files("connectors.kit") / "template"))], ids=lambda one: one.name)
+def test_the_checks_pass(folder: Path) -> None:
+    report = check_folder(folder)
     assert report.passed, str(report)
 
 

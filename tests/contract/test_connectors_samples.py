@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from connectors.kit.registry import Connector, bind, find_connectors, load_conne
 from connectors.kit.samples import Sample, load_samples
 from mappings.errors import MappingFailed
 
-SAMPLES = [(name, sample) for name, folder in find_connectors().items() for sample in load_samples(folder)]
+TEMPLATE = Path(str(files("connectors.kit") / "template"))
+FOLDERS = {**find_connectors(), "template": TEMPLATE}
+SAMPLES = [(name, sample) for name, folder in FOLDERS.items() for sample in load_samples(folder)]
 NAMES = [f"{name}:{sample.name}" for name, sample in SAMPLES]
 NOW = 1_795_392_000.0
 OUTCOMES: Mapping[str, type] = {
@@ -39,7 +42,7 @@ every_sample = pytest.mark.parametrize(("connector", "sample"), SAMPLES, ids=NAM
 
 @lru_cache
 def loaded(name: str) -> Connector:
-    return load_connector(find_connectors()[name])
+    return load_connector(FOLDERS[name])
 
 
 def agency(name: str, sample: Sample, sender: CannedSender) -> Agency:
@@ -136,7 +139,7 @@ def test_a_request_without_its_sources_names_them(connector: str, sample: Sample
 @every_sample
 def test_requests_and_good_replies_keep_the_pinned_contract(connector: str, sample: Sample) -> None:
     """Checked by the schema libraries alone, without our engine."""
-    contract = find_connectors()[connector] / "contract"
+    contract = FOLDERS[connector] / "contract"
     bodies = [("request", sample.request_agency)]
     bodies += [("reply", sample.reply_agency)] if sample.result in ("ok", "not_found", "exists", "pending") else []
     for side, body in bodies:
@@ -167,7 +170,7 @@ def test_samples_hold_invented_people_only(connector: str, sample: Sample) -> No
         assert all(host.endswith(".example") or host in known for host in hosts), file.name
 
 
-@pytest.mark.parametrize("connector", find_connectors())
+@pytest.mark.parametrize("connector", FOLDERS)
 def test_every_operation_has_a_good_conversation_and_a_refusal(connector: str) -> None:
     told = {(sample.operation, sample.result) for name, sample in SAMPLES if name == connector}
     for operation in loaded(connector).operations:

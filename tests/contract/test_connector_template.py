@@ -1,0 +1,51 @@
+"""A new connector is a copy of the template: it works as it is, under any name, and changes nothing beside its folder."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from connectors.kit.checks.rules import check_folder
+from connectors.kit.registry import find_connectors, load_connector
+
+TEMPLATE = Path(str(files("connectors.kit") / "template"))
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(TEMPLATE, tmp_path / "tax_office"))
+
+
+def test_a_copy_passes_the_checks_and_loads(copied: Path) -> None:
+    report = check_folder(copied)
+    assert report.passed, str(report)
+    connector = load_connector(copied)
+    assert connector.name == "tax_office"
+    assert list(connector.operations) == ["verify_citizen"]
+
+
+def test_the_template_is_no_connector_of_the_package() -> None:
+    assert set(find_connectors()) >= {"police", "npsp"}
+    assert "template" not in find_connectors()
+
+
+def test_every_line_that_an_author_must_change_is_explained() -> None:
+    """Each table of the manifest has a comment above it or behind its keys."""
+    lines = (TEMPLATE / "manifest.toml").read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            block = [lines[number - 1]]
+            for below in lines[number + 1 :]:
+                if not below:
+                    break
+                block.append(below)
+            assert any("#" in one for one in block), line
+
+
+def test_a_copy_that_is_broken_says_where(copied: Path) -> None:
+    mapping = copied / "question.map.toml"
+    mapping.write_text(mapping.read_text("utf-8").replace('"full_name"  =', '"ful_name" ='), "utf-8")
+    report = check_folder(copied)
+    assert not report.passed
+    assert "full_name" in str(report)

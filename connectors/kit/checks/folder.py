@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from connectors.kit.answers import load_answers
 from connectors.kit.checks.hooks import hooks_stay_inside
 from connectors.kit.connector import Connector
+from connectors.kit.contract import Check, json_contract
 from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
 from connectors.kit.registry import load_connector
 from connectors.kit.samples import Sample, load_samples
@@ -53,8 +54,8 @@ class Folder:
     wsdl: Wsdl | None = None
     schemas: dict[str, Any] = field(default_factory=dict)
     """JSON Schemas by `operation.direction`."""
-    schema_files: dict[str, Path] = field(default_factory=dict)
-    """Where they are."""
+    checks: dict[str, Check] = field(default_factory=dict)
+    """The same, compiled."""
     fields: list[FieldRow] = field(default_factory=list)
     samples: tuple[Sample, ...] = ()
     connector: Connector | None = None
@@ -133,12 +134,14 @@ def _read_contract(folder: Folder, contract: Path) -> None:
     if wsdl := _kept(folder, lambda: read_wsdl(contract)):
         folder.wsdl = wsdl
     for file in sorted(contract.glob("*.schema.json")):
+        name = file.name.removesuffix(".schema.json")
         try:
-            name = file.name.removesuffix(".schema.json")
             folder.schemas[name] = from_json(file.read_bytes())
-            folder.schema_files[name] = file
         except ValueError as error:
             folder.faults.append(FileFault(folder.file(f"contract/{file.name}"), "", f"is not JSON: {error}"))
+        else:
+            if check := _kept(folder, lambda file=file: json_contract(file)):  # type: ignore[misc]  # bound at once
+                folder.checks[name] = check
     if (contract / "fields.csv").is_file():
         folder.fields = _read_fields(folder, contract / "fields.csv")
 

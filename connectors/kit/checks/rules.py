@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import conversations, coverage, declared, people
+from connectors.kit.checks import conversations, coverage, declared, envelopes, people
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -52,7 +52,7 @@ RULES: tuple[Rule, ...] = (
     Rule("samples_fit_contract", conversations.samples_fit_contract),
     Rule("requests_come_out", conversations.requests_come_out),
     Rule("replies_are_understood", conversations.replies_are_understood),
-    Rule("envelopes_as_zeep", conversations.envelopes_as_zeep),
+    Rule("envelopes_as_zeep", envelopes.envelopes_as_zeep),
     Rule("people_are_invented", people.people_are_invented),
     Rule("hosts_are_invented", people.hosts_are_invented),
 )

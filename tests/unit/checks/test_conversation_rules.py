@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from connectors.kit.checks.conversations import xml_difference
+from connectors.kit.checks.differences import xml_difference
 from connectors.kit.checks.findings import Finding
 from connectors.kit.checks.rules import check_folder
 

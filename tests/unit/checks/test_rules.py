@@ -24,6 +24,14 @@ PLANTED: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("readable", "codes/status.csv", "theirs", "thiers", "thiers", "did you mean `theirs`"),
     ("readable", "codes/status.csv", "received,2", "received,1", "line 3", "same `theirs`"),
     ("readable", "answers.csv", ",200,9,", "find_step,,0,,refused,a.b,Không,No\n,200,9,", "line 3", "overlaps line 2"),
+    (
+        "readable",
+        "contract/file_step.request.schema.json",
+        '"type": "array"',
+        '"type": "aray"',
+        "",
+        "is no usable JSON Schema",
+    ),
     ("readable", "contract/find_step.reply.schema.json", "{", "", "", "is not JSON"),
     ("readable", "contract/fields.csv", "operation,direction", "op,direction", "line 1", "must name the columns"),
     (

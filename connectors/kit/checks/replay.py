@@ -1,0 +1,84 @@
+"""
+A sample played through the compiled connector: the request it makes, and what an outcome is called in `answers.csv`.
+"""
+
+from collections.abc import Iterator
+
+from lxml import etree
+from pydantic_core import to_json
+
+from connectors.kit.binding import bind
+from connectors.kit.checks.folder import Folder
+from connectors.kit.connector import Connector
+from connectors.kit.exchange import WireRequest
+from connectors.kit.http import CannedSender
+from connectors.kit.operation import Operation
+from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
+from connectors.kit.samples import Sample
+
+NOW = 1_767_225_600.0
+"""Unix seconds at which samples are replayed, 2026-01-01; only handshakes depend on it, and they are not recorded."""
+
+
+def playable(folder: Folder) -> Iterator[tuple[Sample, Operation, Connector]]:
+    """Give the samples of a connector that loads; of one that does not, the rules before have said why."""
+    if folder.connector is not None:
+        for sample in folder.samples:
+            if operation := folder.connector.operations.get(sample.operation):
+                yield sample, operation, folder.connector
+
+
+def rendered(connector: Connector, sample: Sample, operation: Operation) -> WireRequest:
+    """
+    Return the request that *connector* makes of *sample*, with the sample's sources; settings it does not give say `sample`.
+
+    Raises:
+        ValidationError: The recorded canonical request does not fit its model.
+        MappingFailed: It cannot be written.
+        FilesRefused: The sample's settings are none of the connector's.
+    """
+    request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
+    given = {
+        name.removeprefix("settings."): value for name, value in sample.sources.items() if name.startswith("settings.")
+    }
+    declared = {name: setting.default or "sample" for name, setting in connector.manifest.settings.items()}
+    agency = bind(
+        connector,
+        name=connector.name,
+        base_url="https://sample.example",
+        settings={**declared, **given},
+        sender=CannedSender(lambda _: InDoubt("no_sample")),
+        now=lambda: NOW,
+        contract=connector.manifest.contract,
+    )
+    return agency.render(sample.operation, request, {**_kept(connector), **sample.sources})
+
+
+def _kept(connector: Connector) -> dict[str, str]:
+    auth = connector.manifest.auth
+    return {f"auth.{name}": "sample" for name in (auth.keep if auth else {})}
+
+
+def result_of(outcome: Outcome | StaleCredentials) -> str:
+    """Return the word of `answers.csv` that leads to *outcome*."""
+    match outcome:
+        case Answered(result=result):
+            return str(result)
+        case StaleCredentials():
+            return "login"
+        case Busy():
+            return "busy"
+        case Unavailable():
+            return "unavailable"
+        case InDoubt():
+            return "in_doubt"
+        case Broken():
+            return "broken"
+
+
+def inside_envelope(root: etree._Element) -> etree._Element | None:
+    """Return what stands in the body of a SOAP envelope; None when that is empty or a fault, which no contract describes."""
+    if etree.QName(root).localname != "Envelope":
+        return root
+    inside = root.find("{*}Body/*")
+    return None if inside is None or etree.QName(inside).localname == "Fault" else inside

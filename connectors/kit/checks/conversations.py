@@ -31,7 +31,7 @@ def samples_recorded(folder: Folder) -> Iterator[FileFault]:
     """Every operation has a recorded conversation that went well, and every conversation is of an operation."""
     for sample in folder.samples:
         place = folder.file(f"samples/{sample.name}")
-        if sample.operation not in folder.operations:
+        if folder.manifest and sample.operation not in folder.operations:
             yield FileFault(
                 place,
                 "",

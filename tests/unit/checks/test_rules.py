@@ -210,6 +210,15 @@ def test_all_faults_are_reported_at_once(small: Path, spoil: Spoil) -> None:
     assert {"manifest.toml", "step.map.toml", "status.csv"} <= files
 
 
+def test_a_manifest_that_cannot_be_read_is_told_once_and_echoes_nowhere(small: Path, spoil: Spoil) -> None:
+    """An author who mistyped one key must not have to find it among twenty consequences."""
+    spoil(small, "manifest.toml", "queue_calls      =", "queue_cals       =")
+    assert {(finding.rule, finding.key) for finding in check_folder(small).findings} == {
+        ("readable", "contract.queue_calls"),
+        ("readable", "contract.queue_cals"),
+    }
+
+
 def test_findings_are_sorted_and_none_is_told_twice(small: Path, spoil: Spoil) -> None:
     spoil(small, "step.map.toml", "[withheld]", "[withheld]\n#")
     spoil(small, "step.map.toml", '"unit"       = "not asked for"\n', "")

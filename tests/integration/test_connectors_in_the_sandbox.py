@@ -1,0 +1,142 @@
+"""Every recorded conversation once more, this time through sockets: hub side and played agency share no code but the kit's."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from connectors.kit.exchange import Agency
+from connectors.kit.http import HttpSender
+from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials
+from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.samples import Sample, load_samples
+from connectors.kit.sandbox.server import Play, Sandbox
+from mappings.canonical import Dossier
+
+OUTCOMES: Mapping[str, type] = {"login": StaleCredentials, "in_doubt": InDoubt, "broken": Broken}
+SETTINGS = {
+    "police": {
+        "service_code": "DVC-TEST",
+        "user_name": "centre",
+        "secret_key": "0000-invented",
+        "service_path": "/dancu/TraCuuThongTinCongDan",
+    },
+    "npsp": {"user_name": "centre", "password": "0000-invented"},
+}
+CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
+PLAYED = [
+    (name, sample)
+    for name, connector in CONNECTORS.items()
+    for sample in load_samples(connector.folder)
+    # A log-in is made by every test here, and the sandbox itself decides whom it lets in.
+    if sample.result != "login" and connector.operations[sample.operation].kind != "login"
+]
+
+
+class Table:
+    """One played agency and the hub's side of it."""
+
+    def __init__(self, name: str, settings: Mapping[str, str]) -> None:
+        self.name, self.settings = name, settings
+        play = Play(name, CONNECTORS[name].folder, SETTINGS[name])
+        self.sandbox = Sandbox([play], now=time.time, chance=random.Random(7))
+        self.kept: dict[str, str] = {}
+
+    async def __aenter__(self) -> "Table":
+        await self.sandbox.start()
+        connector = CONNECTORS[self.name]
+        self.agency: Agency = bind(
+            connector,
+            name=self.name,
+            base_url=self.sandbox.base_url(self.name),
+            settings=self.settings,
+            sender=HttpSender(),
+            now=time.time,
+            contract=connector.manifest.contract,
+        )
+        kept = await self.agency.log_in({}, timeout=5.0)
+        assert isinstance(kept, Mapping), kept
+        self.kept = dict(kept)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.agency.close()
+        await self.sandbox.stop()
+
+    async def ask(self, operation: str, request: Any, sources: Mapping[str, str | None]) -> Any:
+        known = {**sources, **{f"settings.{key}": value for key, value in self.settings.items()}, **self.kept}
+        return await self.agency.send(operation, self.agency.render(operation, request, known), timeout=5.0)
+
+
+def request_of(name: str, sample: Sample) -> Any:
+    return CONNECTORS[name].operations[sample.operation].request.model_validate_json(json.dumps(sample.request))
+
+
+@pytest.mark.parametrize(("name", "sample"), PLAYED, ids=[f"{name}:{sample.name}" for name, sample in PLAYED])
+async def test_the_played_agency_says_what_was_recorded(name: str, sample: Sample) -> None:
+    async with Table(name, SETTINGS[name]) as table:
+        outcome = await table.ask(sample.operation, request_of(name, sample), sample.sources)
+    assert type(outcome) is OUTCOMES.get(sample.result, Answered), outcome
+    if isinstance(outcome, Answered):
+        assert outcome.result == sample.result
+    if sample.reply is not None:
+        answer = CONNECTORS[name].operations[sample.operation].answer
+        assert answer is not None
+        assert outcome.value == answer.model_validate_json(json.dumps(sample.reply))
+
+
+@pytest.mark.parametrize("changed", ["secret_key", "user_name", "service_path"])
+async def test_a_wrong_hash_is_told_from_a_business_no(changed: str) -> None:
+    sample = next(one for one in load_samples(CONNECTORS["police"].folder) if one.name == "lookup_citizen.found")
+    settings = SETTINGS["police"] | {changed: SETTINGS["police"][changed] + "/"}
+    async with Table("police", settings) as table:
+        outcome = await table.ask("lookup_citizen", request_of("police", sample), sample.sources)
+    assert isinstance(outcome, StaleCredentials)
+
+
+async def test_a_session_that_ended_is_renewed_by_one_log_in() -> None:
+    sample = next(one for one in load_samples(CONNECTORS["npsp"].folder) if one.name == "lookup_procedure.ok")
+    async with Table("npsp", SETTINGS["npsp"]) as table:
+        table.sandbox.expire_sessions("npsp")
+        request = request_of("npsp", sample)
+        assert isinstance(await table.ask("lookup_procedure", request, sample.sources), StaleCredentials)
+        kept = await table.agency.log_in({}, timeout=5.0)
+        assert isinstance(kept, Mapping)
+        table.kept = dict(kept)
+        assert (await table.ask("lookup_procedure", request, sample.sources)).result is Result.OK
+
+
+async def test_a_new_dossier_is_created_updated_moved_on_and_found_again() -> None:
+    samples = {one.name: one for one in load_samples(CONNECTORS["npsp"].folder)}
+    sources = samples["file_dossier.ok"].sources
+    dossier = request_of("npsp", samples["file_dossier.ok"]).model_copy(update={"code": "000.00.14.H32-261123-0500"})
+    step = request_of("npsp", samples["file_progress.ok"]).model_copy(update={"dossier": dossier.code})
+    query = request_of("npsp", samples["lookup_dossier.ok"]).model_copy(update={"code": dossier.code})
+    async with Table("npsp", SETTINGS["npsp"]) as table:
+        said = [
+            await table.ask("lookup_dossier", query, sources),
+            await table.ask("update_dossier", dossier, sources),
+            await table.ask("file_progress", step, sources),
+            await table.ask("file_dossier", dossier, sources),
+            await table.ask("file_dossier", dossier, sources),
+            await table.ask("update_dossier", dossier, sources),
+            await table.ask("file_progress", step, sources),
+        ]
+        found = await table.ask("lookup_dossier", query, sources)
+    assert [one.result for one in said] == ["not_found", "refused", "refused", "ok", "exists", "ok", "ok"]
+    assert isinstance(found.value, Dossier)
+    assert found.value == dossier.model_copy(update={"status": step.status})
+
+
+async def test_calls_at_once_do_not_mix_up_their_answers() -> None:
+    samples = [one for one in load_samples(CONNECTORS["police"].folder) if one.reply and one.operation == "lookup_citizen"]
+    async with Table("police", SETTINGS["police"]) as table:
+        asked = samples * 8
+        answers = await asyncio.gather(
+            *(table.ask(one.operation, request_of("police", one), one.sources) for one in asked)
+        )
+    assert [one.value.citizen_id for one in answers] == [one.reply["citizen_id"] for one in asked]

@@ -1,0 +1,119 @@
+"""A real socket under the doors: kept connections, unread bodies, and heads that never end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from hub.app import listening
+from hub.app.listening import Listener
+from hub.errors import LaneFull
+from hub.web.doors import Doors
+
+HEAD = b"POST /v1/calls/police/lookup_place HTTP/1.1\r\nHost: hub.example\r\nAuthorization: Bearer counter-key\r\nContent-Type: application/json\r\n"
+BODY = b'{"citizen_id":"000180000011"}'
+GOOD = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+@pytest.fixture
+async def listener(doors: Doors) -> AsyncIterator[Listener]:
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    yield listener
+    await listener.stop()
+
+
+class Wire:
+    """A connection spoken to byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def answer(self) -> tuple[int, bytes]:
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+        return int(head.split()[1]), await self.reader.readexactly(int(lines[b"content-length"]))
+
+
+@pytest.fixture
+async def wire(listener: Listener) -> AsyncIterator[Wire]:
+    host, port = listener.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield Wire(reader, writer)
+    writer.close()
+
+
+async def test_port_0_is_told_as_the_port_that_was_taken(listener: Listener) -> None:
+    assert int(listener.address.rpartition(":")[2]) > 0
+
+
+async def test_a_refusal_answers_before_a_20_mb_body_and_the_connection_lives_on(wire: Wire, engine: Any) -> None:
+    engine.refusal = LaneFull(retry_after=1.0)
+    wire.writer.write(HEAD + b"Content-Length: 20000000\r\n\r\n")
+    status, body = await asyncio.wait_for(wire.answer(), 5)
+    assert (status, json.loads(body)["code"]) == (503, "lane.full")
+    for _ in range(20):
+        wire.writer.write(b"a" * 1_000_000)
+        await wire.writer.drain()
+    engine.refusal = None
+    wire.writer.write(GOOD)
+    status, body = await asyncio.wait_for(wire.answer(), 5)
+    assert (status, json.loads(body)["state"]) == (200, "answered")
+
+
+async def test_a_refusal_while_the_body_already_flows_keeps_the_connection_too(wire: Wire, engine: Any) -> None:
+    engine.refusal = LaneFull(retry_after=1.0)
+    wire.writer.write(HEAD + b"Content-Length: 20000000\r\n\r\n" + b"a" * 20_000_000)
+    assert (await asyncio.wait_for(wire.answer(), 5))[0] == 503
+    engine.refusal = None
+    wire.writer.write(GOOD)
+    assert (await asyncio.wait_for(wire.answer(), 5))[0] == 200
+
+
+async def test_a_body_over_the_limit_is_refused_unread_and_the_connection_lives_on(wire: Wire) -> None:
+    wire.writer.write(HEAD + b"Content-Length: 2000000\r\n\r\n")
+    status, body = await asyncio.wait_for(wire.answer(), 5)
+    assert (status, json.loads(body)["code"]) == (413, "request.too_large")
+    wire.writer.write(b"a" * 2_000_000 + GOOD)
+    assert (await asyncio.wait_for(wire.answer(), 5))[0] == 200
+
+
+async def test_requests_sent_in_one_go_are_answered_in_order(wire: Wire) -> None:
+    wire.writer.write(GOOD * 5)
+    for _ in range(5):
+        assert (await asyncio.wait_for(wire.answer(), 5))[0] == 200
+
+
+async def test_a_head_that_never_ends_is_cut(wire: Wire) -> None:
+    wire.writer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * (listening.HEAD_BYTES + 1))
+    status, _ = await asyncio.wait_for(wire.answer(), 5)
+    assert status == 400
+    assert await asyncio.wait_for(wire.reader.read(), 5) == b""
+
+
+async def test_a_connection_that_says_nothing_is_closed(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.05)
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    host, port = listener.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await listener.stop()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_and_closed(wire: Wire, sent: bytes) -> None:
+    wire.writer.write(sent)
+    said = await asyncio.wait_for(wire.reader.read(), 5)
+    assert said.startswith(b"HTTP/1.1 40")

@@ -43,31 +43,29 @@ def load_hooks(folder: Path) -> Hooks:
         raise FilesRefused([FileFault(name, "", "cannot be loaded as Python")])
     module = importlib.util.module_from_spec(spec)
     try:
-        long = len(file.read_text("utf-8").splitlines()) > LINES_AT_MOST
         spec.loader.exec_module(module)
     except Exception as error:  # whatever an author's file raises, the other files are still checked
-        raise FilesRefused(
-            [FileFault(name, "", f"fails when it is loaded: {type(error).__name__}: {error}")]
-        ) from error
+        says = f"fails when it is loaded: {type(error).__name__}: {error}"
+        raise FilesRefused([FileFault(name, "", says)]) from error
     public = {
         key: value
         for key, value in vars(module).items()
         if getattr(value, "__module__", None) == spec.name and not key.startswith("_")
     }
+    faults = _faults(file, name, public)
+    if faults:
+        raise FilesRefused(faults)
+    return Hooks(**public)
+
+
+def _faults(file: Path, name: str, public: Mapping[str, Any]) -> list[FileFault]:
     known = Hooks.__dataclass_fields__
     faults = [
         FileFault(name, key, f"is no hook; known: {', '.join(known)}; what only hooks use begins with `_`")
         for key in public
         if key not in known
     ]
-    if long:
-        faults.append(
-            FileFault(
-                name,
-                "",
-                f"is longer than {LINES_AT_MOST} lines; what it does belongs into the mapping, or into the kit",
-            )
-        )
-    if faults:
-        raise FilesRefused(faults)
-    return Hooks(**public)
+    if len(file.read_text("utf-8").splitlines()) > LINES_AT_MOST:
+        says = f"is longer than {LINES_AT_MOST} lines; what it does belongs into the mapping, or into the kit"
+        faults.append(FileFault(name, "", says))
+    return faults

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
 from connectors.kit.exchange import Agency, WireReply, WireRequest
 from connectors.kit.http import CannedSender
+from connectors.kit.judging import judge
 from connectors.kit.outcomes import (
     Answered,
     Broken,
@@ -20,7 +23,7 @@ from connectors.kit.outcomes import (
     StaleCredentials,
     Unavailable,
 )
-from connectors.kit.registry import bind, load_connector
+from connectors.kit.registry import Connector, bind, load_connector
 from mappings.canonical import MASK, Procedure, ProcedureQuery
 from mappings.errors import Fault, FilesRefused, MappingFailed
 
@@ -114,6 +117,11 @@ def folder(tmp_path: Path) -> Path:
     (place / "answers.csv").write_text(ANSWERS, "utf-8")
     (place / "contract" / "lookup_procedure.reply.schema.json").write_bytes(to_json(SCHEMA))
     return place
+
+
+@pytest.fixture
+def connector(folder: Path) -> Connector:
+    return load_connector(folder)
 
 
 def bound(folder: Path, answer: Answer = lambda _: Unavailable("dns"), **settings: str) -> tuple[Agency, CannedSender]:
@@ -363,3 +371,33 @@ async def test_hooks_sign_change_and_classify(folder: Path) -> None:
         "hook", (Fault("classify", "returned no result of answers.csv"),)
     )
     assert await outcome(folder, 200, b"boom") == Broken("hook", (Fault("classify", "failed with RuntimeError"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1 / 0", "fails when it is loaded: ZeroDivisionError"),
+        ("x = 1\n" * 101, "longer than 100 lines"),
+        ("def retry(): ...", "is no hook"),
+    ],
+)
+def test_hooks_that_are_no_hooks_are_refused(folder: Path, text: str, says: str) -> None:
+    (folder / "hooks.py").write_text(text)
+    with pytest.raises(FilesRefused, match=says):
+        load_connector(folder)
+
+
+GOOD_BODY = b'{"code": 0, "text": "x", "data": [{"maTTHC": "1.001776", "soPhieu": "P1"}]}'
+
+
+@given(
+    at=st.integers(0, len(GOOD_BODY)), put=st.binary(max_size=8), drop=st.integers(0, 20), status=st.integers(0, 1000)
+)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_a_reply_holds_judging_ends_in_an_outcome(
+    connector: Connector, at: int, put: bytes, drop: int, status: int
+) -> None:
+    body = GOOD_BODY[:at] + put + GOOD_BODY[at + drop :]
+    judged = judge(connector.operations["lookup_procedure"], WireReply(status, {}, body), now=NOW, knows_us=True)
+    assert isinstance(judged.outcome, Answered | Busy | Unavailable | InDoubt | Broken | StaleCredentials)
+    assert not (isinstance(judged.outcome, Broken) and judged.outcome.cause == "fault")  # no exception of ours

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from hub.journal import Chained, Entry
 from hub.store.protocol import Leased, Occupied, Record, Sought
@@ -62,7 +63,7 @@ class Reader:
         rows = self._run(self._say.entries, {"after": after, "limit": limit})
         return [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
 
-    def register(self, statement: Prepared) -> list[tuple[object, ...]]:
+    def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
         return self._run(statement, {}).fetchall()
 
     def close(self) -> None:

@@ -19,11 +19,12 @@ from hub.call import Call, State
 from hub.clock import Clock
 from hub.errors import StoreUnavailable
 from hub.journal import Chained
-from hub.store import accepting, moving, recovering
+from hub.store import accepting, moving, recovering, registers
 from hub.store.batch import Book
 from hub.store.migrate import migrate
 from hub.store.protocol import Accepted, Leased, Occupied, Record, Recovered, Settled, Settlement, Sought
 from hub.store.reading import Reader
+from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
 from hub.store.schema import metadata
 from hub.store.statements import Statements, sqlite_dialect
 from hub.store.writer import RETRY_AFTER, Failpoint, Line, ThreadedLine, Writer
@@ -54,6 +55,8 @@ class SqliteStore:
         self._reader = reader
         self._own = own
         self._readers = ThreadPoolExecutor(1, "store-reader") if own.threaded else None
+        self.registers = SqliteRegisters(self)
+        """Callers, officers and units; `hub.security.identity` keeps them in memory."""
 
     @classmethod
     def open_file(
@@ -194,6 +197,35 @@ class SqliteStore:
             raise StoreUnavailable(
                 f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER
             ) from None
+
+
+class SqliteRegisters:
+    """The registers of a store. Implements `registers.Registers`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._say = RegisterStatements(store._book.statements)
+
+    async def callers(self) -> Sequence[CallerRow]:
+        return [to_caller(row) for row in await self._all("callers")]
+
+    async def officers(self) -> Sequence[OfficerLine]:
+        return [OfficerLine(*row[1:]) for row in await self._all("officers")]
+
+    async def units(self) -> Sequence[UnitLine]:
+        return [UnitLine(*row[1:]) for row in await self._all("units")]
+
+    async def put_caller(self, row: CallerRow, event: str, by: str) -> None:
+        await self._store._write("put_caller", registers.put_caller, self._say, row, event, by)
+
+    async def replace_officers(self, lines: Sequence[OfficerLine], by: str) -> None:
+        await self._store._write("replace_officers", registers.replace_lines, self._say, "officers", lines, by)
+
+    async def replace_units(self, lines: Sequence[UnitLine], by: str) -> None:
+        await self._store._write("replace_units", registers.replace_lines, self._say, "units", lines, by)
+
+    async def _all(self, table: str) -> Sequence[Any]:
+        return await self._store._read(self._store._reader.register, self._say.all[table])
 
 
 class _Own:

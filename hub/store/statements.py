@@ -177,9 +177,7 @@ class Statements:
             update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE)
         )
         self.postpone = self.prepare(
-            update(calls)
-            .where(mine, is_ready)
-            .values(lease_node=null(), fence=calls.c.fence + _ONE, due_at=_p("due"))
+            update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE, due_at=_p("due"))
         )
         self.begin = self.prepare(
             guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
@@ -285,7 +283,8 @@ class Statements:
 
     def all_of(self, table: str) -> Prepared:
         """Return the reading of a whole register."""
-        return self.prepare(select(*metadata.tables[table].c))
+        columns = metadata.tables[table].c
+        return self.prepare(select(*columns).order_by(next(iter(columns))))
 
     def clear(self, table: str) -> Prepared:
         return self.prepare(delete(metadata.tables[table]))

@@ -1,0 +1,77 @@
+"""
+Whether a call may be made: by this caller, for this purpose. Asked at the door, in memory, before a body is read.
+
+Whose key it is says `identity.py`.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hub.call import Class, Purpose
+from hub.clock import Clock
+from hub.errors import AuthDenied, PurposeMissing, RequestFault, RequestInvalid
+from hub.security.identity import Caller, Identity
+from hub.store.batch import day_of
+
+HEADER: Final = "Hub-Purpose"
+_RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
+
+
+class Access:
+    """The rules of promise 7: every access to personal data has a caller, an officer and a purpose."""
+
+    def __init__(self, identity: Identity, clock: Clock) -> None:
+        self._identity = identity
+        self._clock = clock
+
+    def check(
+        self,
+        caller: Caller,
+        agency: str,
+        operation: str,
+        personal_data: bool,
+        purpose: Purpose,
+        cls: Class | None = None,
+    ) -> None:
+        """
+        Return if *caller* may make this call for this purpose; *cls* is given by doors that do not cap it themselves.
+
+        Raises:
+            hub.errors.AuthDenied: The caller's key does not reach this agency, operation or class.
+            hub.errors.PurposeMissing: Personal data is asked for without an officer, or without a dossier or intake number.
+            hub.errors.RequestInvalid: Officer or unit are not registered today, or do not belong together.
+        """
+        if not caller.may_call(agency, operation):
+            raise AuthDenied(f"{caller.name} may not call {agency}.{operation}")
+        if cls is not None and _RANK[cls] < _RANK[caller.cls]:
+            raise AuthDenied(f"{caller.name} may ask for class {caller.cls.value} at most")
+        if personal_data:
+            missing = list(_missing(purpose))
+            if missing:
+                raise PurposeMissing(faults=missing)
+        faults = list(self._unregistered(purpose))
+        if faults:
+            raise RequestInvalid(faults=faults)
+
+    def _unregistered(self, purpose: Purpose) -> Iterable[RequestFault]:
+        if purpose.officer is None and purpose.unit is None:
+            return
+        today = day_of(self._clock.now())
+        if purpose.unit is not None and not self._identity.unit_known(purpose.unit, today):
+            yield RequestFault(HEADER, "unit is not registered, or not valid today")
+        if purpose.officer is None:
+            return
+        officer = self._identity.officer(purpose.officer, today)
+        if officer is None:
+            yield RequestFault(HEADER, "officer is not registered, or not valid today")
+        elif purpose.unit is not None and purpose.unit not in officer.units:
+            yield RequestFault(HEADER, "officer does not belong to this unit today")
+        elif purpose.unit is None and len(officer.units) > 1:
+            yield RequestFault(HEADER, "unit must be named: this officer belongs to several")
+
+
+def _missing(purpose: Purpose) -> Iterable[RequestFault]:
+    if purpose.officer is None:
+        yield RequestFault(HEADER, "officer is missing")
+    if purpose.dossier is None and purpose.intake is None:
+        yield RequestFault(HEADER, "dossier or intake is missing")

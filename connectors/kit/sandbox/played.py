@@ -12,7 +12,7 @@ from pathlib import Path
 
 from connectors.kit.contract import Check, json_contract, xsd_contract
 from connectors.kit.manifest import Manifest, load_manifest
-from connectors.kit.samples import load_samples
+from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.checks import CHECKS, Sessions
 from connectors.kit.sandbox.filed import Filed, Record
 from connectors.kit.sandbox.hearing import Heard, Hearing
@@ -57,10 +57,6 @@ class Played:
         manifest = load_manifest(folder)
         like = folder.parent / manifest.connector.like if manifest.connector.like else None
         operations = spoken(folder, manifest)
-        samples = load_samples(folder)
-        if like is not None:
-            mine = {sample.operation for sample in samples}
-            samples += tuple(sample for sample in load_samples(like) if sample.operation not in mine)
         self.filed = Filed()
         self._hearing = Hearing(operations.values())
         self.sessions = Sessions(chance, seconds=session_seconds)
@@ -70,7 +66,9 @@ class Played:
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
         self._operations = operations
-        self._words = Words(samples, operations, self._hearing, xml=manifest.connector.protocol == "soap")
+        self._words = Words(
+            _samples(folder, like), operations, self._hearing, xml=manifest.connector.protocol == "soap"
+        )
         contracts = [path / "contract" for path in (folder, like) if path is not None]
         self._contracts = _contracts(contracts, manifest) if validate else {}
         created = {name: table.then["exists"] for name, table in manifest.operations.items() if "exists" in table.then}
@@ -206,6 +204,12 @@ class Played:
         for model, key, payload in there:
             if model in self._creates and self.filed.get(model, key) is None:
                 self.filed.create(model, key, payload, self._now(), seeded=True)
+
+
+def _samples(folder: Path, like: Path | None) -> tuple[Sample, ...]:
+    samples = load_samples(folder)
+    mine = {sample.operation for sample in samples}
+    return samples + tuple(one for one in (load_samples(like) if like else ()) if one.operation not in mine)
 
 
 def _contracts(folders: list[Path], manifest: Manifest) -> Mapping[str, Check]:

@@ -81,6 +81,10 @@ class InProcess:
             if guards.day:
                 guards.day.restore(sent_today)
 
+    def out(self) -> int:
+        """Return how many permits are not back yet."""
+        return len(self._granted)
+
     def subscribe(self, lane: str, wake: Callable[[], None]) -> None:
         self._wake[lane] = wake
 

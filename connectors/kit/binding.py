@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from connectors.kit.answers import RESULTS
 from connectors.kit.auth import Handshake, handshake, placed
 from connectors.kit.connector import Connector
-from connectors.kit.exchange import Agency, Sender, Sources, WireReply, WireRequest
+from connectors.kit.exchange import Sender, Sources, WireReply, WireRequest
 from connectors.kit.judging import Judged, judge
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import Operation
@@ -37,7 +37,7 @@ def bind(
     sender: Sender,
     now: Callable[[], float],
     contract: Contract,
-) -> Agency:
+) -> "BoundAgency":
     """
     Return *connector* as the agency *name*, reached at *base_url* through *sender*.
 

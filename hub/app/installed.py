@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
+from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
-from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
 from connectors.kit.manifest import Contract
 from connectors.kit.registry import bind, find_connectors, load_connector
@@ -28,7 +28,7 @@ class Installed:
     connector: Connector
     contract: Contract
     """The connector's, lowered by the agency's entry."""
-    agency: Agency
+    agency: BoundAgency
     settings: Mapping[str, str]
     """References followed: holds secrets. Never print it."""
 

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.errors import AuthMissing, CallUnknown, IdempotencyMissing, OperationUnknown, RequestFault, RequestInvalid
+from hub.security.identity import Caller
 from hub.store.protocol import Record, Sought
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.headers import Asked, bearer, read_headers
@@ -32,15 +33,6 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WAIT: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
 _STATES: Final = frozenset(str(state) for state in State)
 _RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
-
-
-class Caller(Protocol):
-    """A system that asks, as its key identifies it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def cls(self) -> Class: ...
 
 
 class Offered(Protocol):

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.errors import AuthDenied, PurposeMissing
+from hub.security.identity import Caller
 from hub.store.protocol import Record, Sought
-from hub.web.calls import CallDoors, Caller, Locks
+from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from monitoring.events import Silent
 from monitoring.health import Readiness
@@ -53,11 +54,6 @@ class Operation(Strict):
     answer: type[BaseModel] | None
 
 
-class System(Strict):
-    name: str
-    cls: Class
-
-
 class FakeEngine:
     """Remembers what it was asked, and answers as told."""
 
@@ -98,8 +94,11 @@ class FakeEngine:
         return self.records
 
 
-def caller_of(key: str) -> System | None:
-    return {KEY: System(name="counter", cls=Class.COUNTER), "bulk-key": System(name="mover", cls=Class.BULK)}.get(key)
+def caller_of(key: str) -> Caller | None:
+    return {
+        KEY: Caller("counter", frozenset({"*"}), Class.COUNTER),
+        "bulk-key": Caller("mover", frozenset({"*"}), Class.BULK),
+    }.get(key)
 
 
 def check(caller: Caller, agency: str, operation: str, personal: bool, purpose: Purpose) -> None:

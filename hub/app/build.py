@@ -1,0 +1,226 @@
+"""
+From settings to a hub: agencies, store, coordination, lanes, engine, doors. `serve.py` runs it.
+
+Read `build` from top to bottom to see what the hub is made of; nothing is made anywhere else.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hub.app.failpoints import failpoint
+from hub.app.installed import Installed, install
+from hub.call import uuid7
+from hub.clock import Clock
+from hub.coordination.in_process import InProcess
+from hub.dispatcher import Dispatcher
+from hub.lane import Lane
+from hub.references import NotFollowed, follow
+from hub.route import Route, one_process
+from hub.security.access import Access
+from hub.security.identity import Identity
+from hub.settings import Settings
+from hub.store.sqlite import SqliteStore
+from hub.surroundings import Surroundings
+from hub.waiters import Waiters
+from hub.web.admin import Office, admin
+from hub.web.calls import CallDoors, Locks
+from hub.web.doors import Doors
+from hub.web.openapi import openapi
+from hub.web.operations import AgencyFacts, operations
+from hub.web.problems import PROBLEMS
+from mappings.errors import FileFault, FilesRefused
+from monitoring.events import Observer
+from monitoring.health import Readiness
+from monitoring.metrics import Metrics
+
+STOP_GRACE = 5.0
+"""Seconds beyond the longest exchange for which a stop waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """All parts of one hub, ready to be started."""
+
+    installed: Mapping[str, Installed]
+    store: SqliteStore
+    identity: Identity
+    dispatcher: Dispatcher
+    readiness: Readiness
+    public: Doors
+    operators: Any
+    """ASGI application of the admin listener."""
+    patience: float
+    """Seconds a stop waits for what is on the wire."""
+
+    async def start(self) -> None:
+        """Read the registers, apply the crash rules, and start every lane."""
+        await self.identity.load()
+        await self.dispatcher.start()
+
+    async def stop(self, patience: float) -> None:
+        """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
+        await self.dispatcher.stop(patience)
+        for one in self.installed.values():
+            await one.agency.close()
+        await self.store.close()
+
+
+def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer: Observer, metrics: Metrics) -> Hub:
+    """
+    Make a hub; nothing is served or sent yet.
+
+    Raises:
+        FilesRefused: Every fault of settings and connectors.
+        StoreInUse: Another process serves this store.
+    """
+    installed = install(settings, environ, clock.now)
+    contracts = {name: one.contract for name, one in installed.items()}
+    store = open_store(settings, environ, clock, observer, installed)
+    identity = Identity(store.registers, clock, os.urandom, installed.keys())
+    surroundings = Surroundings(
+        store=store,
+        coordination=coordination(settings, clock, installed),
+        clock=clock,
+        random=Random(secrets.randbits(128)),  # noqa: S311 - jitter, not secrets
+        observer=observer,
+        people=identity.people,
+        node=settings.hub.node,
+        new_id=lambda: uuid7(clock.now(), os.urandom),
+        waiters=Waiters(),
+    )
+    lanes = {name: Lane(one.agency, surroundings) for name, one in installed.items()}
+    dispatcher = Dispatcher(lanes, surroundings)
+
+    facts = {name: _facts(one) for name, one in installed.items()}
+    offered = {name: one.operations for name, one in facts.items()}
+    access = Access(identity, clock)
+    calls = CallDoors(
+        dispatcher,
+        store.find,
+        Locks(identity.caller_of, access.check),
+        offered,
+        request_bytes=settings.hub.request_bytes,
+        random_bytes=os.urandom,
+    )
+    readiness = Readiness(
+        {"store": partial(store.give_back, settings.hub.node, ())}, clock.monotonic
+    )  # an empty commit
+    document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
+    listed = operations(facts, dispatcher.watch)
+    office = Office(
+        key=admin_key(settings, environ),
+        about=about(settings, installed),
+        identity=identity,
+        registers=store.registers,
+        find=store.find,
+        get=store.get,
+        metrics=lambda: _counted(dispatcher, metrics),
+        lanes=dispatcher.watch,
+        observer=observer,
+    )
+    return Hub(
+        installed=installed,
+        store=store,
+        identity=identity,
+        dispatcher=dispatcher,
+        readiness=readiness,
+        public=Doors(calls, readiness, observer, operations=listed, openapi=document),
+        operators=admin(office),
+        patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
+    )
+
+
+def open_store(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, observer: Observer, installed: Mapping[str, Installed]
+) -> SqliteStore:
+    """
+    Open the store for this process alone.
+
+    Raises:
+        StoreInUse: Another process serves it.
+        FilesRefused: Its folder is missing, or a failpoint is set outside of tests.
+    """
+    path = settings.store_file()
+    if not path.parent.is_dir():
+        raise FilesRefused(
+            [FileFault("hub.toml", "hub.store", f"lies in {path.parent}, which is no folder; create it")]
+        )
+    return SqliteStore.open_file(
+        path,
+        clock,
+        backlog_calls={name: one.contract.backlog_calls for name, one in installed.items()},
+        failpoint=failpoint(environ),
+        on_commit=observer.commit,
+    )
+
+
+def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
+    """Return what grants permits in one process, with the routes that agencies share."""
+    routes = {
+        name: Route(name, route.contract.calls_per_second, route.contract.calls_at_once, route.contract.calls_per_day)
+        for name, route in settings.routes.items()
+    }
+    route_of = {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
+    contracts = {name: one.contract for name, one in installed.items()}
+    return one_process(clock, Random(secrets.randbits(128)), contracts, routes, route_of)  # noqa: S311 - jitter, not secrets
+
+
+def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key of the admin doors: as the settings say, else one kept beside the store, made when there is none.
+
+    Raises:
+        FilesRefused: The settings name a key that cannot be found.
+    """
+    if settings.hub.admin_key:
+        try:
+            return follow(settings.hub.admin_key, environ, settings.folder)
+        except NotFollowed as lost:
+            raise FilesRefused([FileFault("hub.toml", "hub.admin_key", str(lost))]) from None
+    file = admin_key_file(settings)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text("utf-8").strip()
+    with os.fdopen(descriptor, "w") as fresh:
+        key = "lta_" + secrets.token_urlsafe(32)
+        fresh.write(key + "\n")
+    return key
+
+
+def admin_key_file(settings: Settings) -> Path:
+    """Return where the admin key lies when the settings name none; readable by the user of the hub only."""
+    store = settings.store_file()
+    return store.with_name(store.name + ".admin-key")
+
+
+def about(settings: Settings, installed: Mapping[str, Installed]) -> dict[str, Any]:
+    """Return what operators are told about this hub."""
+    return {"version": version(), "node": settings.hub.node, "agencies": list(installed), "store": settings.hub.store}
+
+
+def version() -> str:
+    """Return the version of this distribution; `0` when it runs from a folder that was never installed."""
+    try:
+        return version_of("lienthong")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _facts(one: Installed) -> AgencyFacts:
+    facts = one.connector.manifest.connector
+    callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
+    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+
+
+def _counted(dispatcher: Dispatcher, metrics: Metrics) -> bytes:
+    dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
+    return metrics.exposition()

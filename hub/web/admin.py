@@ -1,0 +1,260 @@
+"""
+The operators' doors, on a listener of their own: `/metrics`, and `/admin/v1/...` behind the admin key.
+
+FastAPI serves here, where comfort beats microseconds. No door shows the content of a call: that is personal data, and
+an operator has no purpose for it.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from hub.call import Class, State
+from hub.errors import (
+    AuthMissing,
+    CallUnknown,
+    HubError,
+    Internal,
+    MethodNotAllowed,
+    OperationUnknown,
+    RequestFault,
+    RequestInvalid,
+)
+from hub.security.identity import Identity
+from hub.store.protocol import Record, Sought
+from hub.store.registers import CallerRow, Registers
+from hub.web.bodies import read_body
+from hub.web.headers import bearer
+from hub.web.operations import LaneState
+from hub.web.replies import moment, problem_body
+from mappings.errors import FilesRefused
+from monitoring.events import Observer
+
+OPERATOR = "operator"
+"""Who changed a register, in the journal, as long as operators share one key."""
+REGISTER_BYTES = 32 << 20
+PROBLEM = "application/problem+json"
+
+
+class NewCaller(BaseModel):
+    """A caller to be added."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the system, such as one-stop")
+    allowed: tuple[str, ...] = Field(description="`*`, agencies, or agency.operation")
+    top_class: Class = Field(Class.NORMAL, description="The highest class it may ask for")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the operators' doors open onto."""
+
+    key: str
+    about: Mapping[str, Any]
+    """Version, node, addresses: no secret."""
+    identity: Identity
+    registers: Registers
+    find: Callable[[Sought], Awaitable[Sequence[Record]]]
+    get: Callable[[str], Awaitable[Record | None]]
+    metrics: Callable[[], bytes]
+    lanes: Callable[[], Mapping[str, LaneState]]
+    observer: Observer
+
+
+def admin(office: Office) -> FastAPI:
+    """Return the application of the admin listener."""
+    app = FastAPI(title="Lienthong administration", docs_url=None, redoc_url=None, openapi_url="/admin/openapi.json")
+
+    async def metrics() -> Response:
+        return Response(office.metrics(), media_type="text/plain; version=0.0.4")
+
+    app.add_api_route("/metrics", metrics, methods=["GET"])
+    locked = [Depends(_lock(office.key))]
+    doors = {
+        **_callers(office),
+        **_registers(office),
+        **_calls(office),
+        **_state(office),
+    }
+    for (method, path), door in doors.items():
+        app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)
+    _tell_problems(app, office.observer)
+    return app
+
+
+def _lock(key: str) -> Callable[[Request], Awaitable[None]]:
+    async def unlock(request: Request) -> None:
+        if not hmac.compare_digest(bearer(request.scope["headers"]).encode(), key.encode()):
+            raise AuthMissing("The admin doors want the admin key, not a caller's.")
+
+    return unlock
+
+
+Doors: TypeAlias = dict[tuple[str, str], Callable[..., Awaitable[Any]]]
+"""Method and path -> door. All are coroutines: FastAPI runs others in threads, where the engine must not be touched."""
+
+
+def _state(office: Office) -> Doors:
+    async def about() -> dict[str, Any]:
+        return dict(office.about)
+
+    async def lanes() -> list[dict[str, Any]]:
+        return [_lane(name, lane) for name, lane in office.lanes().items()]
+
+    return {("GET", "/hub"): about, ("GET", "/lanes"): lanes}
+
+
+def _callers(office: Office) -> Doors:
+    async def listed() -> list[dict[str, Any]]:
+        return [_caller(row) for row in office.identity.callers()]
+
+    async def add(caller: NewCaller) -> dict[str, Any]:
+        key = await office.identity.add_caller(caller.name, caller.allowed, caller.top_class, OPERATOR)
+        return {"name": caller.name, "key": key}
+
+    async def revoke(name: str) -> dict[str, Any]:
+        return {"name": name, "revoked": await office.identity.revoke_caller(name, OPERATOR)}
+
+    return {("GET", "/callers"): listed, ("POST", "/callers"): add, ("DELETE", "/callers/{name}"): revoke}
+
+
+def _registers(office: Office) -> Doors:
+    async def officers() -> list[dict[str, Any]]:
+        lines = [asdict(line) for line in await office.registers.officers()]
+        for line in lines:  # an account may be a person's own number
+            line["account"] = bool(line["account"])
+        return lines
+
+    async def units() -> list[dict[str, Any]]:
+        return [asdict(line) for line in await office.registers.units()]
+
+    async def take_officers(request: Request) -> dict[str, int]:
+        return {"lines": await office.identity.import_officers(await _content(request), OPERATOR)}
+
+    async def take_units(request: Request) -> dict[str, int]:
+        return {"lines": await office.identity.import_units(await _content(request), OPERATOR)}
+
+    return {
+        ("GET", "/officers"): officers,
+        ("PUT", "/officers"): take_officers,
+        ("GET", "/units"): units,
+        ("PUT", "/units"): take_units,
+    }
+
+
+async def _content(request: Request) -> bytes:
+    length = request.headers.get("content-length", "")
+    return await read_body(request.receive, REGISTER_BYTES, int(length) if length.isdigit() else None)
+
+
+def _calls(office: Office) -> Doors:
+    async def find(
+        caller: str | None = None,
+        agency: str | None = None,
+        dossier: str | None = None,
+        key: str | None = None,
+        state: State | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: str | None = None,
+    ) -> list[dict[str, Any]]:
+        records = await office.find(Sought(caller, agency, dossier, key, state, limit, before))
+        return [_call(record) for record in records]
+
+    async def show(call: str) -> dict[str, Any]:
+        record = await office.get(call)
+        if record is None:
+            raise CallUnknown
+        more = {
+            "idempotency_key": record.call.idempotency_key,
+            "order_key": record.call.order_key,
+            "traceparent": record.call.traceparent,
+        }
+        return _call(record) | more
+
+    return {("GET", "/calls"): find, ("GET", "/calls/{call}"): show}
+
+
+def _caller(row: CallerRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "allowed": row.allowed,
+        "top_class": row.top_class,
+        "enabled": row.enabled,
+        "added_at": moment(row.added_at),
+    }
+
+
+def _call(record: Record) -> dict[str, Any]:
+    call = record.call
+    return {
+        "call": call.id,
+        "agency": call.agency,
+        "operation": call.operation,
+        "caller": call.caller,
+        "class": call.cls,
+        "state": call.state,
+        "step": call.step,
+        "result": record.result,
+        "cause": record.cause,
+        "attempts": call.attempts,
+        "exchanges": call.exchange_no,
+        "accepted_at": moment(call.accepted_at),
+        "due_at": moment(call.due_at),
+        "deadline": moment(call.deadline),
+        "answered_at": moment(record.answered_at) if record.answered_at is not None else None,
+        "officer": call.purpose.officer,
+        "unit": call.purpose.unit,
+        "dossier": call.purpose.dossier,
+        "intake": call.purpose.intake,
+    }
+
+
+def _lane(name: str, lane: LaneState) -> dict[str, Any]:
+    numbers = {
+        key: None if value == float("inf") else value for key, value in lane.numbers.items()
+    }  # JSON has no infinity
+    return {"agency": name, "held": lane.held, "held_seconds": lane.held_seconds, "numbers": numbers}
+
+
+def _tell_problems(app: FastAPI, observer: Observer) -> None:
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HubError)  # noqa: S101 - registered for this class only; narrows the type
+        return Response(problem_body(error), error.status, media_type=PROBLEM)
+
+    async def files(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FilesRefused)  # noqa: S101 - registered for this class only; narrows the type
+        faults = [RequestFault(fault.key or fault.file, fault.says) for fault in error.faults[:100]]
+        return await ours(request, RequestInvalid(f"{len(error.faults)} faults; nothing was changed.", faults=faults))
+
+    async def shape(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only; narrows the type
+        faults = [
+            RequestFault("/" + "/".join(map(str, one["loc"][1:])), str(one["msg"])) for one in error.errors()[:100]
+        ]
+        return await ours(request, RequestInvalid(faults=faults))
+
+    async def address(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return await ours(
+            request, MethodNotAllowed() if status == 405 else OperationUnknown("This address leads nowhere.")
+        )
+
+    async def fault(request: Request, error: Exception) -> Response:
+        observer.fault("admin", error)
+        return await ours(request, Internal())
+
+    for kind, tell in (
+        (HubError, ours),
+        (FilesRefused, files),
+        (RequestValidationError, shape),
+        (HTTPException, address),
+        (Exception, fault),
+    ):
+        app.add_exception_handler(kind, tell)

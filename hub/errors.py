@@ -61,11 +61,11 @@ class HubError(Exception):
 
 
 class RequestInvalid(HubError):
-    """The request does not fit the operation. Correct every place listed in `faults` and send it again."""
+    """The request does not fit the operation. Correct every place listed in `errors` and send it again."""
 
     code = "request.invalid"
     status = 400
-    vi = "Yêu cầu không đúng cấu trúc. Sửa các vị trí nêu trong `faults` rồi gửi lại."
+    vi = "Yêu cầu không đúng cấu trúc. Sửa các vị trí nêu trong `errors` rồi gửi lại."
 
 
 class PurposeMissing(HubError):

@@ -68,6 +68,10 @@ class Hub:
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.dispatcher.stop(patience)
+        await self.close()
+
+    async def close(self) -> None:
+        """Close connections and store of a hub that was stopped, or never started."""
         for one in self.installed.values():
             await one.agency.close()
         await self.store.close()
@@ -153,6 +157,7 @@ def open_store(
         raise FilesRefused(
             [FileFault("hub.toml", "hub.store", f"lies in {path.parent}, which is no folder; create it")]
         )
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold personal data: nobody else may read it
     return SqliteStore.open_file(
         path,
         clock,

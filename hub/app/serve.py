@@ -61,7 +61,7 @@ async def _serve(settings: Settings, environ: Mapping[str, str], clock: SystemCl
         public = _listener(hub.public, settings.hub.listen, "hub.listen")
         operators = _listener(hub.operators, settings.hub.admin, "hub.admin")
     except FilesRefused:
-        await hub.stop(0.0)
+        await hub.close()
         raise
     stops = _signals()
     await hub.start()
@@ -110,7 +110,7 @@ async def _stop(hub: Hub, at_once: asyncio.Event, writer: LineWriter) -> None:
     if not gently.done():
         gently.cancel()  # what is on the wire is found by the crash rules at the next start
         await asyncio.gather(gently, return_exceptions=True)
-        await hub.store.close()
+        await hub.close()
         return
     await gently
 

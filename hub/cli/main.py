@@ -10,9 +10,14 @@ from collections.abc import Callable
 import typer
 
 from hub.cli.call import call
+from hub.cli.calls import calls
 from hub.cli.check import check
+from hub.cli.doctor import doctor
 from hub.cli.output import fail
+from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
+from hub.cli.serve import serve
+from hub.client import Problem
 from hub.errors import HubError
 from hub.store.sqlite import StoreInUse
 from mappings.errors import FilesRefused
@@ -29,9 +34,15 @@ def program() -> typer.Typer:
         help="The integration hub of a one-stop centre.",
     )
     app.command()(demo)
+    app.command()(serve)
     app.command()(sandbox)
     app.command()(call)
     app.command()(check)
+    app.command()(doctor)
+    app.add_typer(callers(), name="callers")
+    app.add_typer(officers(), name="officers")
+    app.add_typer(units(), name="units")
+    app.add_typer(calls(), name="calls")
     return app
 
 
@@ -51,7 +62,7 @@ def main() -> None:
         _end("\n".join(str(fault) for fault in refused.faults), 2)
     except HubError as error:
         _end(f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
-    except StoreInUse as error:
+    except (StoreInUse, Problem) as error:
         _end(str(error), 1)
 
 

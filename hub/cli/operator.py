@@ -1,0 +1,84 @@
+"""
+How commands reach the operators' doors: those of a running hub, else the same doors over the store, locked for the time.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from hub.app.build import admin_key, build
+from hub.cli.output import fail
+from hub.cli.settings import read_settings
+from hub.clock import SystemClock
+from hub.settings import Settings
+from hub.store.sqlite import StoreInUse
+from monitoring.events import Silent
+from monitoring.metrics import Metrics
+
+PATIENCE = 30.0
+
+
+def ask(config: Path | None, work: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
+    """Do *work* with a client of the operators' doors, and return what it returns."""
+
+    async def asked() -> Any:
+        async with doors(read_settings(config)) as http:
+            return await work(http)
+
+    return asyncio.run(asked())
+
+
+@asynccontextmanager
+async def doors(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """
+    Give a client of the running hub's admin doors; when none runs, of doors over the store itself.
+
+    Raises:
+        StoreInUse: A hub runs on this store, but not where the settings say.
+        FilesRefused: Settings or connectors cannot be used.
+    """
+    headers = {"authorization": f"Bearer {admin_key(settings, os.environ)}"}
+    async with httpx2.AsyncClient(base_url=f"http://{settings.hub.admin}", headers=headers, timeout=PATIENCE) as http:
+        if await _answers(http):
+            yield http
+            return
+    clock = SystemClock()
+    try:
+        hub = build(settings, os.environ, clock, Silent(), Metrics(clock.monotonic))
+    except StoreInUse as error:
+        fail(f"{error} No hub answers at {settings.hub.admin}: is its admin address another one? Set HUB__HUB__ADMIN.")
+    try:
+        await hub.identity.load()
+        transport = httpx2.ASGITransport(app=hub.operators)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as http:
+            yield http
+    finally:
+        await hub.close()
+
+
+async def _answers(http: httpx2.AsyncClient) -> bool:
+    try:
+        reply = await http.get("/admin/v1/hub")
+    except httpx2.TransportError:
+        return False
+    if reply.status_code == 401:
+        fail(
+            f"The hub at {http.base_url} does not take this admin key; set hub.admin_key, or use the settings it was started with."
+        )
+    return reply.status_code == 200
+
+
+async def said(reply: httpx2.Response) -> Any:
+    """Return the JSON of *reply*; say what is wrong, and end, when it is a problem."""
+    body = reply.json()
+    if reply.status_code < 300:
+        return body
+    faults = [f"  {fault['pointer']}: {fault['rule']}" for fault in body.get("errors", [])]
+    return fail(
+        "\n".join([" ".join(part for part in (body.get("title", ""), body.get("detail", "")) if part), *faults])
+    )

@@ -64,7 +64,10 @@ def list_calls(
             )
         )
 
-    show("Calls", COLUMNS, ask(config, find), as_json=as_json)
+    found = ask(config, find)
+    if not as_json:
+        found = [one | {"operation": f"{one['agency']}.{one['operation']}"} for one in found]
+    show("Calls", COLUMNS, found, as_json=as_json)
 
 
 def show_call(call: CallId, *, config: Config = None, as_json: AsJson = False) -> None:

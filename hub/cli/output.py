@@ -21,7 +21,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], 
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "call")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     if rows:

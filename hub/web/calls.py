@@ -215,9 +215,7 @@ class _Watch:
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._start)
 
     def _start(self) -> None:
-        self._watcher = asyncio.ensure_future(
-            self._receive()
-        )  # the body is read: what comes next is the end of the connection
+        self._watcher = asyncio.ensure_future(_disconnected(self._receive))
         self._watcher.add_done_callback(self._leave)
 
     def _leave(self, watcher: asyncio.Future[Any]) -> None:
@@ -226,10 +224,16 @@ class _Watch:
             self._task.cancel()
 
     def end(self) -> None:
+        """Look no more: the work is done."""
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.remove_done_callback(self._leave)
             self._watcher.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":  # a GET has a body too, empty and not read yet
+        pass
 
 
 async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, more: tuple[Header, ...] = ()) -> None:

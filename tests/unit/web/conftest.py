@@ -1,5 +1,6 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Annotated, Any
 
@@ -184,12 +185,20 @@ class Knock:
         self.body = b""
 
     async def __call__(
-        self, path: str, chunks: Sequence[dict[str, Any]], *headers: tuple[bytes, bytes], method: str = "POST"
+        self,
+        path: str,
+        chunks: Sequence[dict[str, Any]],
+        *headers: tuple[bytes, bytes],
+        method: str = "POST",
+        stays: asyncio.Event | None = None,
     ) -> "Knock":
+        """Send *chunks*, then go away; with *stays*, only once that is set."""
         waiting = list(chunks)
 
         async def receive() -> MutableMapping[str, Any]:
             self.read += 1
+            if not waiting and stays is not None:
+                await stays.wait()
             return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
         async def send(message: MutableMapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from hub.call import Class, Reply, State
 from hub.errors import CallNotCancellable, LaneFull
+from hub.web.calls import WATCH_AFTER
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 LOOK_UP = "/v1/calls/police/lookup_person"
@@ -262,6 +263,18 @@ async def test_a_caller_who_goes_away_takes_its_waiting_call_along(knock: Any, e
     await knock(LOOK_UP, [{"type": "http.request", "body": json.dumps(BODY).encode()}])
     assert cancelled == [True]
     assert knock.status == 0
+
+
+async def test_who_waits_for_a_ticket_is_not_taken_for_gone(knock: Any, engine: Any) -> None:
+    stays = asyncio.Event()
+
+    async def wait_for(call_id: str, caller: str, seconds: float) -> Reply:
+        await asyncio.sleep(WATCH_AFTER * 2)
+        return engine.reply
+
+    engine.wait_for = wait_for
+    await knock(f"/v1/calls/police/{ID}", [{"type": "http.request", "body": b""}], method="GET", stays=stays)
+    assert knock.status == 200
 
 
 async def test_a_caller_who_goes_away_before_its_body_is_whole_is_not_submitted(knock: Any, engine: Any) -> None:

@@ -97,7 +97,8 @@ class Stage:
             assert self.child is not None
             if time.monotonic() - began > seconds or self.child.returncode is not None:
                 assert self.child.stderr is not None
-                self.child.kill()
+                if self.child.returncode is None:
+                    self.child.kill()
                 raise AssertionError(f"no {what}: {self.lines[-3:]} {(await self.child.stderr.read()).decode()}")
             await asyncio.sleep(0.02)
 

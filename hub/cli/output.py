@@ -33,6 +33,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], 
 def show_json(value: object) -> None:
     """Print *value* as indented JSON."""
     sys.stdout.write(to_json(value, indent=2).decode() + "\n")
+    sys.stdout.flush()  # a program may read while the command goes on
 
 
 def say(text: str) -> None:

@@ -13,7 +13,6 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from hub.call import Class, State
 from hub.errors import (
@@ -240,21 +239,23 @@ def _tell_problems(app: FastAPI, observer: Observer) -> None:
         ]
         return await ours(request, RequestInvalid(faults=faults))
 
-    async def address(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        return await ours(
-            request, MethodNotAllowed() if status == 405 else OperationUnknown("This address leads nowhere.")
-        )
+    async def nowhere(request: Request, _: Exception) -> Response:
+        return await ours(request, OperationUnknown("This address leads nowhere."))
+
+    async def method(request: Request, _: Exception) -> Response:
+        return await ours(request, MethodNotAllowed())
 
     async def fault(request: Request, error: Exception) -> Response:
         observer.fault("admin", error)
         return await ours(request, Internal())
 
-    for kind, tell in (
-        (HubError, ours),
-        (FilesRefused, files),
-        (RequestValidationError, shape),
-        (HTTPException, address),
-        (Exception, fault),
-    ):
+    handlers: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+        HubError: ours,
+        FilesRefused: files,
+        RequestValidationError: shape,
+        404: nowhere,
+        405: method,
+        Exception: fault,
+    }
+    for kind, tell in handlers.items():
         app.add_exception_handler(kind, tell)

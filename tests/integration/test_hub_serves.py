@@ -195,3 +195,17 @@ async def test_admin_doors_want_the_admin_key_and_show_no_content(
         assert (await http.patch("/admin/v1/callers")).json()["code"] == "method.not_allowed"
         refused = await http.put("/admin/v1/units", content=b"unit;code\n")
         assert refused.json()["errors"]
+
+
+async def test_the_sandbox_command_plays_until_told_to_stop(stage: Any, citizen: CitizenQuery) -> None:
+    child = await stage.run("sandbox", "police", "--json")
+    told = b""
+    while told.count(b"{") < 2 or told.count(b"}") < told.count(b"{"):
+        told += await asyncio.wait_for(child.stdout.readline(), 30)
+    played = json.loads(told)
+    async with httpx2.AsyncClient() as http:
+        plays = (await http.get(f"{played['control']}/plays")).json()
+    assert plays == {"plays": played["plays"]}
+    child.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(child.wait(), 10) == 0
+    await child.communicate()

@@ -1,0 +1,198 @@
+"""Commands say what they did, what is wrong, and what to do next; never a traceback, never a secret."""
+
+import json
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.kit.registry import find_connectors
+from connectors.kit.sandbox.server import Play
+from hub.cli.main import main
+from hub.cli.sandbox import invented_settings, snippet
+from hub.settings import load_settings
+
+Hub = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Hub:
+    """Run `hub` with words in an empty folder: status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hub", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    """An installation of both agencies whose hub does not run."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    plays = [
+        Play(name, folder, invented_settings(folder), base_url=f"https://{name}.example")
+        for name, folder in find_connectors().items()
+    ]
+    file = tmp_path / "hub.toml"
+    file.write_text(f'[hub]\nadmin = "127.0.0.1:{port}"\n{snippet(plays)}', "utf-8")
+    return file
+
+
+def test_help_names_every_group(hub: Hub) -> None:
+    status, out, _ = hub("--help")
+    assert status == 0
+    for word in ("demo", "serve", "sandbox", "call", "check", "doctor", "callers", "officers", "units", "calls"):
+        assert f" {word} " in out
+
+
+def test_without_settings_it_says_what_to_create(hub: Hub) -> None:
+    for words in (("serve",), ("doctor",), ("callers", "list"), ("sandbox",)):
+        status, _, errors = hub(*words)
+        assert status == 2
+        assert "hub.toml: is missing; create it" in errors
+
+
+def test_connectors_are_checked_by_name_and_by_folder(hub: Hub, tmp_path: Path) -> None:
+    status, out, _ = hub("check", "police", "npsp", "--json")
+    assert (status, json.loads(out)["passed"]) == (0, True)
+    broken = tmp_path / "npsp"
+    shutil.copytree(find_connectors()["npsp"], broken)
+    manifest = broken / "manifest.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("calls_per_second", "calls_per_secnd"), "utf-8")
+    status, out, _ = hub("check", str(broken))
+    assert status == 1
+    assert "did you mean `calls_per_second`?" in out
+    status, _, errors = hub("check", "nobody")
+    assert status == 1
+    assert "police" in errors
+
+
+def test_rules_and_keys_are_explained(hub: Hub) -> None:
+    assert "Calls under way at one moment" in hub("check", "--explain", "calls_at_once")[1]
+    assert hub("check", "--explain", "personal_data_declared")[0] == 0
+    status, _, errors = hub("check", "--explain", "nonsense")
+    assert status == 1
+    assert "personal_data_declared" in errors
+
+
+def test_a_dry_run_shows_the_payload_masked_and_sends_nothing(hub: Hub) -> None:
+    status, out, _ = hub("call", "police.lookup_citizen", "--sample", "found", "--dry-run")
+    shown = json.loads(out)
+    assert (status, shown["call"]) == (0, "TraCuuThongTinCongDan")
+    assert "•••" in shown["payload"]
+    assert "000085000001" not in out
+    assert "Authorization" in shown["headers"]
+    assert "sandbox-secret-key" not in out
+
+
+def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
+    status, out, _ = hub("call", "police.lookup_citizen", "--sample", "found", "--sandbox")
+    told = json.loads(out)
+    assert (status, told["result"], told["value"]["full_name"]) == (0, "ok", "NGUYỄN VĂN ĐÁ")
+    request = {"citizen_id": "000085000999", "full_name": "Không Có Ai", "born_on": "1985-03-15"}
+    status, out, _ = hub("call", "police.lookup_citizen", "--data", json.dumps(request), "--sandbox")
+    assert (status, json.loads(out)["result"]) == (0, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("call", "police"), "write agency.operation"),
+        (("call", "nobody.lookup_citizen", "--sandbox", "--config", "hub.toml"), "is missing; create it"),
+        (("call", "police.lookup_nothing"), "it has lookup_citizen, verify_citizen"),
+        (("call", "police.lookup_citizen", "--sample", "none"), "it has"),
+        (("call", "police.lookup_citizen", "--data", "@none.json"), "cannot be read"),
+        (("call", "police.lookup_citizen", "--data", '{"citizen_id": "SECRET", "born": 1}', "--sandbox"), "citizen_id"),
+        (("call", "police.lookup_citizen", "--sample", "found"), "HUB_KEY"),
+        (("sandbox", "nobody"), "no such connector"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_to_do(hub: Hub, words: tuple[str, ...], says: str) -> None:
+    status, out, errors = hub(*words)
+    assert status != 0
+    assert says in errors
+    assert "SECRET" not in out + errors
+
+
+def test_the_lines_a_sandbox_prints_are_settings(hub: Hub, settings: Path) -> None:
+    read = load_settings({}, settings)
+    assert set(read.agencies) == set(find_connectors())
+
+
+def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:
+    status, out, errors = hub(
+        "callers", "add", "one-stop", "--agencies", "police,npsp.file_dossier", "--top-class", "counter", "--json"
+    )
+    assert status == 0, errors
+    key = json.loads(out)["key"]
+    status, out, _ = hub("callers", "list", "--json")
+    (listed,) = json.loads(out)
+    assert (listed["allowed"], listed["top_class"], listed["enabled"]) == (
+        ["police", "npsp.file_dossier"],
+        "counter",
+        True,
+    )
+    assert key not in out
+    (tmp_path / "units.csv").write_text(
+        "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n", "utf-8"
+    )
+    (tmp_path / "officers.csv").write_text(
+        "officer,unit,valid_from,valid_to,agency,account\ncb-1,H32,2020-01-01,,police,000080000099\n", "utf-8"
+    )
+    assert "1 lines" in hub("units", "import", "units.csv")[1]
+    assert "1 lines" in hub("officers", "import", "officers.csv")[1]
+    assert "000.00.14.H32" in hub("units", "list")[1]
+    out = hub("officers", "list")[1]
+    assert "cb-1" in out
+    assert "000080000099" not in out
+    assert hub("calls", "list", "--json")[1] == "[]\n"
+    assert hub("callers", "revoke", "one-stop")[0] == 0
+    status, _, errors = hub("callers", "revoke", "one-stop")
+    assert status == 1
+    assert "hub callers list" in errors
+
+
+def test_faults_of_registers_are_told_all_at_once(hub: Hub, settings: Path, tmp_path: Path) -> None:
+    status, _, errors = hub("callers", "add", "One Stop", "--agencies", "nobody")
+    assert status == 1
+    assert "/name: " in errors
+    assert "/allowed/0: " in errors
+    (tmp_path / "units.csv").write_text("unit,code\n", "utf-8")
+    status, _, errors = hub("units", "import", "units.csv")
+    assert status == 1
+    assert "lacks the columns" in errors
+    assert hub("units", "import", "none.csv")[0] == 1
+    status, _, errors = hub("calls", "show", "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f")
+    assert status == 1
+    assert "No such call" in errors
+
+
+def test_store_and_admin_key_are_for_the_user_of_the_hub_only(hub: Hub, settings: Path, tmp_path: Path) -> None:
+    hub("callers", "list")
+    for name in ("hub.db", "hub.db.admin-key"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+def test_the_doctor_shows_settings_masked_and_finds_what_is_missing(hub: Hub, settings: Path) -> None:
+    status, out, _ = hub("doctor", "--json")
+    told = json.loads(out)
+    assert (status, told["findings"], told["hub"]) == (0, [], "not running")
+    assert told["settings"]["agencies"]["police"]["secret_key"] == "***"
+    assert told["settings"]["agencies"]["police"]["service_code"] == "sandbox-service-code"
+    text = settings.read_text("utf-8").replace('"sandbox-secret-key"', '"env:NOT_SET_ANYWHERE"')
+    settings.write_text(text + '[agencies.tax]\nbase_url = "https://tax.example"\n', "utf-8")
+    status, out, _ = hub("doctor")
+    assert status == 1
+    assert "NOT_SET_ANYWHERE is not set" in out
+    assert "`tax` is no connector" in out

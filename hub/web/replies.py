@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from pydantic_core import to_json
 
 from hub.call import Reply, State
-from hub.errors import AgencyBroken, AgencyUnavailable, CallExpired, CallGone, CallInDoubt, HubError, Refusal
+from hub.errors import AgencyBroken, AgencyUnavailable, CallExpired, CallGone, CallInDoubt, HubError, Internal, Refusal
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -95,7 +95,7 @@ def _reason(error: HubError, cause: str) -> bytes:
     return to_json({"agency_code": "", "code": error.code, "vi": error.vi, "en": error.text(), "cause": cause})
 
 
-BROKEN: Final = frozenset({"broken", "contract", "mapping"})
+BROKEN: Final = frozenset({"contract", "exists"})
 """Causes of death by an answer, or a request, that does not fit; every other one is that nothing came through."""
 
 
@@ -108,6 +108,8 @@ def problem_of(reply: Reply) -> HubError | None:
             return CallInDoubt(call=reply.call)
         case State.DEAD if reply.cause == "deadline":
             return CallExpired(call=reply.call)
+        case State.DEAD if reply.cause == "crash_loop":
+            return Internal(reply.cause, call=reply.call)
         case State.DEAD if reply.cause.partition(":")[0] in BROKEN:
             return AgencyBroken(reply.cause, call=reply.call)
         case State.DEAD:

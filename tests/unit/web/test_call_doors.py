@@ -163,7 +163,9 @@ async def test_a_traceparent_is_carried_on_with_a_span_of_ours(client: httpx2.As
         (Reply(ID, State.EXPIRED), 504, "call.expired"),
         (Reply(ID, State.IN_DOUBT, cause="timeout"), 504, "call.in_doubt"),
         (Reply(ID, State.DEAD, cause="deadline"), 504, "call.expired"),
-        (Reply(ID, State.DEAD, cause="broken"), 502, "agency.broken"),
+        (Reply(ID, State.DEAD, cause="contract:mapping"), 502, "agency.broken"),
+        (Reply(ID, State.DEAD, cause="exists"), 502, "agency.broken"),
+        (Reply(ID, State.DEAD, cause="crash_loop"), 500, "internal"),
         (Reply(ID, State.DEAD, cause="dns"), 503, "agency.unavailable"),
     ],
 )

@@ -215,7 +215,7 @@ class Mapping:
         found: list[Fault] = []
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             places = self.places_of(one["loc"])
-            if any(place == bad or bad.startswith((f"{place}/", f"{place}[")) for place in places for bad in faulty):
+            if "" in faulty or any(_lie_together(place, bad) for place in places for bad in faulty):
                 continue
             rule = one["msg"].removeprefix("Value error, ")
             if one["type"] == "missing":
@@ -230,3 +230,8 @@ class Mapping:
     def _check_rooted(self) -> None:
         if not self._rooted:
             raise MappingFailed([Fault("", f"mapping {self.name} names no root in `agency`, so it works only inside others")])
+
+
+def _lie_together(one: str, other: str) -> bool:
+    """Whether two places are one, or one lies inside the other."""
+    return one == other or other.startswith((f"{one}/", f"{one}[")) or one.startswith((f"{other}/", f"{other}["))

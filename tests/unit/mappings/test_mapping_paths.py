@@ -14,7 +14,7 @@ def test_a_place_is_read_and_written_alike(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["/A", "A/", "A//B", "A[]/B", "A[x]", "A[-1]", "{urn:xA", "A]", "A/[0]", "*", "A/*/B"])
 def test_what_is_no_place_is_refused_with_advice(text: str) -> None:
-    with pytest.raises(ValueError, match="write `A/B`|`map`"):
+    with pytest.raises(ValueError, match=r"write `A/B`|`map`"):
         read_place(text)
 
 

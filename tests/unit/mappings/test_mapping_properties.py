@@ -258,15 +258,21 @@ keys = st.sampled_from(["Ma", "MaKhac", "Dau", "Sinh", "Ngay", "Nam", "Han", "Ma
 junk = st.recursive(leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=8), max_leaves=25)
 
 
+def refusal(form: str, tree: Any) -> MappingFailed | None:
+    """Why *tree* is refused; None when it is read. Anything else that is raised fails the test."""
+    try:
+        BOTH[form].read(tree)
+    except MappingFailed as failed:
+        return failed
+    return None
+
+
 @settings(max_examples=300, deadline=None)
 @given(tree=junk)
 def test_a_json_reply_of_any_shape_is_read_or_refused_without_a_value(tree: Any) -> None:
-    try:
-        BOTH["json"].read({"data": {"items": [tree]}})
-    except MappingFailed as failed:
-        assert failed.faults
-        assert all(fault.place and fault.rule for fault in failed.faults)
-        assert "PRIVATE" not in str(failed)
+    failed = refusal("json", {"data": {"items": [tree]}})
+    assert failed is None or all(fault.place and fault.rule for fault in failed.faults)
+    assert "PRIVATE" not in str(failed)
 
 
 @st.composite
@@ -282,8 +288,6 @@ def xml_junk(draw: st.DrawFn) -> str:
 @settings(max_examples=200, deadline=None)
 @given(text=xml_junk())
 def test_an_xml_reply_of_any_shape_is_read_or_refused_without_a_value(text: str) -> None:
-    try:
-        BOTH["xml"].read(etree.fromstring(text))
-    except MappingFailed as failed:
-        assert all(fault.place and fault.rule for fault in failed.faults)
-        assert not re.search("PRIVATE|20260101", str(failed))
+    failed = refusal("xml", etree.fromstring(text))
+    assert failed is None or all(fault.place and fault.rule for fault in failed.faults)
+    assert not re.search("PRIVATE|20260101", str(failed))

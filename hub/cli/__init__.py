@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line, or say which installation has it."""
     try:
-        from hub.cli.main import main as run  # noqa: PLC0415 - the client alone has none of the libraries it needs
+        from hub.cli.main import main as run
     except ModuleNotFoundError as missing:
         if (missing.name or "").split(".")[0] in ("hub", "connectors", "mappings", "monitoring"):
             raise

@@ -16,7 +16,7 @@ from connectors.kit.outcomes import Answered, StaleCredentials
 from hub.admission import Admission
 from hub.backlog import SWEEP, Backlog
 from hub.call import Call, Reply, State
-from hub.coordination.protocol import UNSENT, Permit, Wait
+from hub.coordination.protocol import UNSENT, HoldCause, Permit, Wait
 from hub.endings import Endings
 from hub.errors import CallExpired, HubError, HubStopping, Internal, StoreUnavailable
 from hub.exchanges import Exchanges
@@ -30,6 +30,8 @@ from hub.verification import Verification
 
 _GRACE = 1.0
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
+_BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE})
+"""Causes of holds that nothing in the lane ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,22 +212,21 @@ class Lane:
             turn = self._line.take()
             if turn is None:
                 break
-            (got,) = await self._coordination.claim(self.name, [turn.wanted()])
-            if isinstance(got, Permit):
-                if turn.place is not Place.CLAIMING:  # its caller left while we asked
-                    await self._coordination.release(got, UNSENT, 0.0)
-                    continue
-                turn.place = Place.WIRE
-                self.spawn(self._carry(turn, got))
+            if self._too_late(turn):
                 continue
-            if turn.place is Place.CLAIMING:
+            (got,) = await self._coordination.claim(self.name, [turn.wanted()])
+            if turn.place is not Place.CLAIMING:  # its caller left while we asked
+                if isinstance(got, Permit):
+                    await self._coordination.release(got, UNSENT, 0.0)
+            elif isinstance(got, Permit):
+                self._line.send(turn)
+                self.spawn(self._carry(turn, got))
+            elif got.whole:
                 self._line.put_back(turn)
-            if got.whole:
                 self._turn_away(got)
                 waits.append(got.seconds or SWEEP)
                 break
-            if self._stays(turn, got):
-                self._line.leave(turn)
+            elif self._stays(turn, got):
                 aside.append(turn)
                 waits.append(got.seconds or SWEEP)
         for turn in reversed(aside):
@@ -265,10 +266,10 @@ class Lane:
         if turn.interactive:
             if wait.seconds is None or turn.until >= self._clock.monotonic() + wait.seconds:
                 return True
-            self._line.leave(turn)
             self._endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
             return False
-        self._line.leave(turn)
+        if wait.seconds is None and wait.cause not in _BY_A_PERSON:
+            return True  # a probe is under way, and its end is what we wait for
         seconds = wait.seconds or SWEEP
         if turn.verifies:
             self.forget(turn)
@@ -276,6 +277,14 @@ class Lane:
         else:
             self.spawn(self.backlog.give_back([turn], self._clock.now() + seconds))
         return False
+
+    def _too_late(self, turn: Turn) -> bool:
+        """Return whether *turn* is a durable call past its deadline, which then is for a person."""
+        if turn.interactive or turn.verifies or turn.call.deadline > self._clock.now():
+            return False
+        self.forget(turn)
+        self.spawn(self._endings.die(turn.call, "deadline"))
+        return True
 
     def _wake_in(self, seconds: float | None) -> None:
         if self._alarm is not None:
@@ -354,6 +363,9 @@ class Lane:
             turn.future.set_exception(CallExpired(call=turn.call.id))
 
     def _sweep(self) -> None:
+        for turn in self._line:
+            if self._too_late(turn):
+                self._line.leave(turn)
         self.backlog.more()
         self.verification.due(0.0)
         self.stir()

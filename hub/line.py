@@ -124,26 +124,32 @@ class Line:
             row.turns.move_to_end(turn.call.id, last=False)
 
     def take(self) -> Turn | None:
-        """Take out the turn that goes next, or None; it is `CLAIMING` until it gets a permit or is put back."""
+        """Take out the turn that goes next, or None; it is `CLAIMING` until it is sent or put back."""
         best: _Row | None = None
         for row in self._rows.values():
             if row.turns and (best is None or row.spent < best.spent):
                 best = row
         if best is None:
             return None
-        self._now = best.spent
-        best.spent += 1.0 / best.share
         turn = best.turns.popitem(last=False)[1]
         turn.place = Place.CLAIMING
         return turn
 
     def put_back(self, turn: Turn) -> None:
-        """Return *turn*, which got no permit, to the head of its row, which has spent nothing."""
+        """Return *turn*, which got no permit, to the head of its row; if its caller has left meanwhile, forget it."""
+        if turn.place is not Place.CLAIMING:
+            return
         row = self._row(turn)
-        row.spent -= 1.0 / row.share
         turn.place = Place.LINE
         row.turns[turn.call.id] = turn
         row.turns.move_to_end(turn.call.id, last=False)
+
+    def send(self, turn: Turn) -> None:
+        """Note that *turn* got its permit; its row has had its turn."""
+        row = self._row(turn)
+        self._now = max(self._now, row.spent)
+        row.spent += 1.0 / row.share
+        turn.place = Place.WIRE
 
     def leave(self, turn: Turn) -> bool:
         """Take *turn* out, wherever it stands; False if it is not in the line."""

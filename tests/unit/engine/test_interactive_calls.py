@@ -198,15 +198,15 @@ def test_callers_in_the_line_hear_at_once_of_a_hold_that_outlasts_them() -> None
 def test_a_full_line_refuses_with_the_seconds_it_needs() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (1.0, OK)
-        asked = []
+        asked, waits = [], []
         for _ in range(60):
             try:
                 world.hub.admit("agency", "lookup_citizen", Class.NORMAL, interactive=True, seconds=30)
                 asked.append(asyncio.create_task(world.ask()))
                 await asyncio.sleep(0.001)
             except LaneFull as full:
-                assert full.retry_after is not None
-                assert full.retry_after >= 1
+                waits.append(full.retry_after or 0.0)
+        assert min(waits) >= 1
         assert len(asked) == 12, "two on the wire, ten in the line"
         assert world.log.admissions["refused", "lane.full"] == 48
         assert {reply.state for reply in await asyncio.gather(*asked)} == {State.ANSWERED}

@@ -70,7 +70,7 @@ class Compiler:
         spots = self._spots(texts, fields, tell, group=line.map is not None, part=line.parts is not None)
         also = self._spots(line.also, fields, tell)
         made = (UNCHANGED,) if line.map is not None else self._conversions(fields, line, tell)
-        if not fields or len(spots) != len(texts) or len(also) != len(line.also) or len(made) not in (1, len(spots)):
+        if not fields or not spots or len(spots) != len(texts) or len(also) != len(line.also) or len(made) not in (1, len(spots)):
             return
         spells = tuple(_spell(spot, made[min(n, len(made) - 1)]) for n, spot in enumerate(spots))
         more = tuple(_spell(spot, made[0]) for spot in also)

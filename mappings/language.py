@@ -146,7 +146,8 @@ def _with_quotes(fault: FileFault, raw: dict[str, Any]) -> FileFault:
     """Explain the commonest slip: `owner.full_name = ...` without quotes makes a table `owner` with a key `full_name`."""
     section, _, rest = fault.key.partition(".")
     name, _, _ = rest.rpartition(".")
-    unquoted = raw.get(section)
-    if "not a known key" not in fault.says or not name or not isinstance(unquoted, dict) or not isinstance(unquoted.get(name), dict):
+    table = raw.get(section)
+    unquoted = table.get(name) if isinstance(table, dict) else None
+    if "not a known key" not in fault.says or not isinstance(unquoted, dict) or unquoted.keys() & {"at", "parts", "from"}:
         return fault
     return FileFault(fault.file, fault.key, f'{fault.says} (if the path "{rest}" is meant, put it in quotes)')

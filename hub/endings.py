@@ -163,15 +163,16 @@ class Endings:
         else:
             self._lane.forget(turn)
             self._hear(turn, decided)
-            if turn.verifies and decided.verdict.state is State.IN_DOUBT:
-                self._lane.verification.due(decided.wait)
-                return
-            self._ended(turn.call, decided.verdict.state, decided.verdict.cause, turn.overhead)
-            self._waiters.wake(turn.call.id, decided.reply)
-            if decided.verdict.state is State.IN_DOUBT:
+            doubtful = decided.verdict.state is State.IN_DOUBT
+            if doubtful:
                 self._lane.verification.due(decided.wait)
             elif turn.call.order_key is not None:
                 self._lane.backlog.more()  # the next of its key may go
+            if not (doubtful and turn.verifies):  # else nothing has changed for anybody
+                self._ended(turn.call, decided.verdict.state, decided.verdict.cause, turn.overhead)
+                self._waiters.wake(turn.call.id, decided.reply)
+        if turn.verifies:
+            self._lane.verification.ended()
         self._lane.stir()
 
     def _go_again(self, turn: Turn, decided: _Decided, exchange_no: int) -> None:

@@ -202,37 +202,46 @@ class Lane:
     async def _grant(self) -> None:
         aside: list[Turn] = []
         waits: list[float] = []
-        while not self._stopped and len(self.settling) < self.contract.calls_at_once:
-            if self._session.needed and self._line:
-                wait = await self._log_in()
+        blocked: Wait | None = None
+        try:
+            while not (blocked or self._stopped) and len(self.settling) < self.contract.calls_at_once:
+                if self._session.needed and self._line:
+                    wait = await self._log_in()
+                elif (turn := self._line.take()) is None:
+                    break
+                elif self._too_late(turn):
+                    continue
+                else:
+                    aside.append(turn)
+                    wait = await self._claim(turn)
+                    if turn.place is not Place.CLAIMING:
+                        aside.pop()
                 if wait is not None:
-                    self._turn_away(wait)
                     waits.append(wait.seconds or SWEEP)
-                break
-            turn = self._line.take()
-            if turn is None:
-                break
-            if self._too_late(turn):
-                continue
-            (got,) = await self._coordination.claim(self.name, [turn.wanted()])
-            if turn.place is not Place.CLAIMING:  # its caller left while we asked
-                if isinstance(got, Permit):
-                    await self._coordination.release(got, UNSENT, 0.0)
-            elif isinstance(got, Permit):
-                self._line.send(turn)
-                self.spawn(self._carry(turn, got))
-            elif got.whole:
+                    blocked = wait if wait.whole else None
+                elif self._logging_in:
+                    break
+        finally:
+            for turn in reversed(aside):
                 self._line.put_back(turn)
-                self._turn_away(got)
-                waits.append(got.seconds or SWEEP)
-                break
-            elif self._stays(turn, got):
-                aside.append(turn)
-                waits.append(got.seconds or SWEEP)
-        for turn in reversed(aside):
-            self._line.put_back(turn)
+        if blocked is not None:
+            self._turn_away(blocked)
         self._wake_in(min(waits, default=None))
         self.backlog.fill()
+
+    async def _claim(self, turn: Turn) -> Wait | None:
+        """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING` if it stays."""
+        (got,) = await self._coordination.claim(self.name, [turn.wanted()])
+        if isinstance(got, Wait):
+            if turn.place is Place.CLAIMING and not got.whole and not self._stays(turn, got):
+                turn.place = Place.GONE
+            return got
+        if turn.place is Place.CLAIMING:
+            self._line.send(turn)
+            self.spawn(self._carry(turn, got))
+        else:  # its caller left while we asked
+            await self._coordination.release(got, UNSENT, 0.0)
+        return None
 
     async def _log_in(self) -> Wait | None:
         """Begin to log in, or return what it has to wait for."""

@@ -46,6 +46,8 @@ class Verification:
         self.patience = GHOST * contract.call_timeout
         """Seconds from sending until an agency is taken to be done with what it was sent."""
         self._not_before = surroundings.clock.monotonic() + self.patience
+        self._more = False
+        """The store may hold doubts that are due and for which there was no room."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -67,6 +69,11 @@ class Verification:
             self._timer.cancel()
         self._timer = loop.call_at(at, self._begin)
 
+    def ended(self) -> None:
+        """A look-up is over: there is room for one that had to wait."""
+        if self._more:
+            self.due(0.0)
+
     def stop(self) -> None:
         """Begin no more look-ups."""
         self._not_before = float("inf")
@@ -83,8 +90,9 @@ class Verification:
         around = self._around
         waiting = sum(turn.verifies for turn in self._turns.values())
         want = 2 * self._at_once
-        if waiting >= want:
-            return  # the look-ups under way come back here when they end
+        self._more = waiting >= want
+        if self._more:
+            return
         try:
             doubts = await around.store.in_doubt_due(self._lane, around.clock.now(), want)
             for doubt in doubts:
@@ -92,6 +100,7 @@ class Verification:
         except StoreUnavailable:
             self.due(1.0)
             return
+        self._more = len(doubts) >= want
         if doubts:
             self._stir()
 

@@ -1,10 +1,11 @@
 """What was accepted is sent, answered or shown to a person, whatever happens in between."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Result, Unavailable
+from connectors.kit.outcomes import Answered, Broken, Busy, Result, Unavailable
 from hub.call import Class, State
 from hub.errors import BacklogFull, CallNotCancellable, CallUnknown, IdempotencyConflict, StoreUnavailable
 from hub.store.protocol import Sought
@@ -79,7 +80,7 @@ def test_unavailable_is_tried_again_later_and_later_and_then_shown_to_a_person()
         await asyncio.sleep(5 * 86_400)
         assert await world.state(ticket) == (State.DEAD, "connect")
         moments = [one.at for one in world.agency.arrivals]
-        gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(moments)]
         assert len(moments) == 12
         assert (await world.call(ticket)).attempts == 12
         assert gaps[0] < gaps[3] < gaps[10]
@@ -106,7 +107,7 @@ def test_busy_costs_no_attempt() -> None:
         call = await world.call(reply)
         assert (call.state, call.attempts, call.exchange_no) == (State.ANSWERED, 0, 4)
         moments = [one.at for one in world.agency.arrivals]
-        assert all(after - before >= 3 for before, after in zip(moments, moments[1:], strict=False))
+        assert all(after - before >= 3 for before, after in pairwise(moments))
 
     play(scenario)
 

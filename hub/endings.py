@@ -109,7 +109,9 @@ class Endings:
             said = Verdict(state, "unsent", "left" if left else "deadline", "hub", again=Again.HELD)
         elif turn.verifies:
             found = outcome.value if isinstance(outcome, Answered) else None
-            said = verified(outcome, agrees=agrees(operation, turn.request, found), sees_writes=operation.sees_writes)
+            filed = self._lane.operations[turn.before]
+            same = agrees(operation, filed, turn.request, found)
+            said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
         else:
             said = verdict(outcome, call, repeat_safe=operation.repeat_safe, then=operation.then)
         wait = self._wait(turn, said, ended)

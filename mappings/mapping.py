@@ -115,6 +115,24 @@ class Mapping:
             raise self._failed(notes)
         return Reading(value, tuple(dict.fromkeys(notes.fallbacks)))
 
+    def normal(self, value: BaseModel) -> BaseModel:
+        """
+        Return *value* as it is found again: written, then read, so cut, shortened and respelt as its lines say.
+
+        Fixed places play no part, so no sources are needed; what cannot be read back (a hash) is not given.
+
+        Raises:
+            MappingFailed: A required field of ours cannot be read back.
+        """
+        self._check_rooted()
+        notes = Notes()  # places without a source are no fault here
+        found = self._locate(self.make(value, _NOTHING, notes), notes)
+        data = {} if found is None else self.gather(found, notes)
+        try:
+            return self.canonical.model_validate(data)
+        except ValidationError as error:
+            raise MappingFailed(self._misfits(error, ())) from None
+
     def masked(self, tree: Any) -> Any:
         """Return a copy of the payload *tree* that may be shown: only values known to be harmless are left in it."""
         above = tuple(step.name.lower() for step in self._agency.steps if step.name)

@@ -100,14 +100,26 @@ def follow_up_request(
         ) from None
 
 
-def agrees(operation: Operation, sent: BaseModel, found: BaseModel | None) -> bool:
+def agrees(look_up: Operation, filing: Operation, sent: BaseModel, found: BaseModel | None) -> bool:
     """
-    Say whether the record that the look-up *operation* found is the one that was *sent*: every field it names in `agrees`.
+    Say whether the record that *look_up* found is the one that *filing* sent: every field that `agrees` names is equal.
 
-    Without a record, without such fields, or where one is not given on either side, nothing is proven: False.
+    Compared as the agency knows it: *sent* goes through the filing's mapping and back, so that a code written in its
+    short form, or a text that is cut, equals what is found. Without a record, without such fields, or where one is not
+    given on either side, nothing is proven: False.
     """
-    if found is None or not operation.agrees:
+    if found is None or not look_up.agrees:
         return False
+    known = _as_found(filing, sent)
     return all(
-        (value := value_at(sent, path)) is not None and value == value_at(found, path) for path in operation.agrees
+        (value := value_at(known, path)) is not None and value == value_at(found, path) for path in look_up.agrees
     )
+
+
+def _as_found(filing: Operation, sent: BaseModel) -> BaseModel:
+    if filing.sends is None or not isinstance(sent, filing.sends.canonical):
+        return sent
+    try:
+        return filing.sends.normal(sent)
+    except MappingFailed:  # its mapping only writes, so there is no other form to compare in
+        return sent

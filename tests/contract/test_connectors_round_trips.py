@@ -174,6 +174,7 @@ def test_a_question_about_a_citizen_survives_the_round_trip(operation: str, data
     found = mapping.read(element)
     assert found is not None
     assert found.value == query.model_copy(update={"full_name": upper_name(query.full_name)})
+    assert mapping.normal(query) == found.value, "without any source"
 
 
 @given(query=QUERY)
@@ -194,6 +195,7 @@ def test_a_dossier_survives_the_round_trip(dossier: Dossier) -> None:
     assert found is not None
     assert found.value == dossier
     assert found.fallbacks == ()
+    assert NPSP.mappings["dossier"].normal(dossier) == dossier
 
 
 @given(step=STEP)

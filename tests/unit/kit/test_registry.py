@@ -141,12 +141,13 @@ def test_the_real_connectors_load_and_their_doubts_can_be_verified() -> None:
 
 
 def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(portal: Connector) -> None:
-    lookup, request = portal.operations["lookup_procedure"], ProcedureQuery(code="1.001776")
-    assert agrees(lookup, request, ProcedureQuery(code="1.001776"))
-    assert not agrees(lookup, request, ProcedureQuery(code="1.001777"))
-    assert not agrees(lookup, request, None)
-    assert not agrees(lookup, ProcedureQuery.model_construct(), ProcedureQuery.model_construct())
-    assert not agrees(portal.operations["file_procedure"], request, request)
+    lookup, filing = portal.operations["lookup_procedure"], portal.operations["file_procedure"]
+    request = ProcedureQuery(code="1.001776")
+    assert agrees(lookup, filing, request, ProcedureQuery(code="1.001776"))
+    assert not agrees(lookup, filing, request, ProcedureQuery(code="1.001777"))
+    assert not agrees(lookup, filing, request, None)
+    assert not agrees(lookup, filing, ProcedureQuery.model_construct(), ProcedureQuery.model_construct())
+    assert not agrees(filing, filing, request, request)
 
 
 @pytest.mark.parametrize(

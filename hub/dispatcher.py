@@ -105,33 +105,35 @@ class Dispatcher:
             return await self._interactive(lane, operation, submission, submission.wait)
         return await self._durable(lane, operation, submission)
 
-    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply:
+    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
         """
         Return where a call stands, after waiting up to *seconds* while it is queued or sending.
 
         Raises:
-            CallUnknown: No such call of this caller.
+            CallUnknown: No such call of this caller; with *agency*, no such call to it.
         """
         with self._waiters.waiting(call_id) as news:
-            record = await self._record(call_id, caller)
+            record = await self._record(call_id, caller, agency)
             if record.call.state in WAITING and seconds > 0 and not self._unwritten(record.call):
                 done, _ = await asyncio.wait({news}, timeout=min(seconds, LONGEST_SECONDS))
                 reply = news.result() if done else None
                 if reply is not None:
                     return reply
-                record = await self._record(call_id, caller)
+                record = await self._record(call_id, caller, agency)
         if self._unwritten(record.call):
             return Reply(call_id, State.IN_DOUBT, cause="unwritten")
         return Reply(call_id, record.call.state, record.answer, record.answered_at, record.cause)
 
-    async def cancel(self, call_id: str, caller: str) -> Reply:
+    async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply:
         """
         Take back a call that is still queued.
 
         Raises:
-            CallUnknown: No such call of this caller.
+            CallUnknown: No such call of this caller; with *agency*, no such call to it.
             CallNotCancellable: It is no longer queued.
         """
+        if agency is not None:
+            await self._record(call_id, caller, agency)
         state = await self._store.cancel(call_id, caller)
         if state is None:
             raise CallUnknown
@@ -208,9 +210,9 @@ class Dispatcher:
             raise OperationUnknown
         return lane, known
 
-    async def _record(self, call_id: str, caller: str) -> Record:
+    async def _record(self, call_id: str, caller: str, agency: str | None) -> Record:
         record = await self._store.get(call_id, caller)
-        if record is None:
+        if record is None or agency not in (None, record.call.agency):
             raise CallUnknown
         return record
 

@@ -51,8 +51,8 @@ class Engine(Protocol):
 
     def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None: ...
     async def submit(self, submission: Submission) -> Reply: ...
-    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply: ...
-    async def cancel(self, call_id: str, caller: str) -> Reply: ...
+    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply: ...
+    async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,14 @@ class CallDoors:
         if text is not None and not _WAIT.fullmatch(text):
             raise RequestInvalid(faults=[RequestFault("?wait", "is a number of seconds")])
         seconds = min(float(text or 0), LONGEST_WAIT)
-        reply = await _while_connected(receive, self._engine.wait_for(call_id, caller.name, seconds))
+        reply = await _while_connected(receive, self._engine.wait_for(call_id, caller.name, seconds, agency=agency))
         await _send_reply(send, reply, agency, waited=seconds > 0)
 
     async def cancel(self, scope: Scope, send: Send, agency: str, call_id: str) -> None:
         """`DELETE /v1/calls/{agency}/{id}`: take a call back while it is queued."""
         caller = self.caller(scope)
         self._known(agency, call_id)
-        reply = await self._engine.cancel(call_id, caller.name)
+        reply = await self._engine.cancel(call_id, caller.name, agency=agency)
         await answer(send, 200, reply_body(reply))
 
     async def find(self, scope: Scope, send: Send) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
-from hub.errors import AuthDenied, PurposeMissing
+from hub.errors import AuthDenied, CallUnknown, PurposeMissing
 from hub.security.identity import Caller
 from hub.store.protocol import Record, Sought
 from hub.web.calls import CallDoors, Locks
@@ -81,14 +81,20 @@ class FakeEngine:
             await self.hang()
         return self.reply
 
-    async def wait_for(self, call_id: str, caller: str, seconds: float) -> Reply:
+    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
+        self._of(agency)
         self.waited.append((call_id, caller, seconds))
         return self.reply
 
-    async def cancel(self, call_id: str, caller: str) -> Reply:
+    async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply:
+        self._of(agency)
         if self.refusal is not None:
             raise self.refusal
         return Reply(call_id, State.CANCELLED)
+
+    def _of(self, agency: str | None) -> None:
+        if agency not in (None, "police"):
+            raise CallUnknown
 
     async def find(self, sought: Sought) -> Sequence[Record]:
         self.sought.append(sought)
@@ -140,7 +146,8 @@ def doors(engine: FakeEngine, faults: list[BaseException], store_is: dict[str, E
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
-        }
+        },
+        "tax": {},
     }
     calls = CallDoors(
         engine,

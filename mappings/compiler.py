@@ -64,6 +64,9 @@ class Compiler:
         if len(fields) > 1 and len(texts) > 1 and (line.parts or line.also or len(texts) != len(fields)):
             tell("`|` has either one place, or in `at` one place for each of ours, and neither `parts` nor `also` then")
             return
+        if fields and fields[0].each and (line.also or len(texts) > 1):
+            tell("a list stands at one place: neither alternatives, `parts` nor `also` then")
+            return
         if line.map is not None and (line.as_ or line.codes or line.also or len(texts) > 1):
             tell("`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names")
             return
@@ -125,8 +128,6 @@ class Compiler:
             tell("`|` chooses between single values, not between lists or groups")
         elif len({one.kind for one in found}) > 1:
             tell("`|` chooses between fields of one kind: " + ", ".join(f"`{one.path}` holds {one.kind}" for one in found))
-        elif len(found) == 1 and found[0].path in self.plan.ours:
-            tell("has a line already; name the further places of the same value in `also`")
         return found
 
     def _spots(
@@ -191,7 +192,8 @@ class Compiler:
         plan = self.plan
         for one in fields:
             plan.ours.add(one.path)
-            plan.where.setdefault(".".join(one.names), Where(tuple(spell.place for spell in spells), inner))
+            path, where = ".".join(one.names), Where(tuple(spell.place for spell in spells), inner)
+            plan.where[path] = where if len(fields) == 1 else plan.where.get(path, where)
         personal = any(one.personal for one in fields)
         prefixes = [] if personal else [_names(read_place(spell.place)) for spell in spells]
         if inner is None:

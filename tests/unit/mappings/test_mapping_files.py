@@ -113,6 +113,7 @@ def test_a_mapping_cannot_hold_itself(tmp_path: Path) -> None:
         ("code", "A//B", "`A//B` is no place: write `A/B`, `A[]`, `A[0]/B`, `{namespace}A/B`, or `A/*` for a whole branch"),
         ("code", "A/*", "`A/*` is a whole branch, which only [dropped] takes"),
         ("code", "A[]", "`A[]`: a list of ours stands at one place that ends in `[]`, and only a list does"),
+        ("fees[]", {"at": "A[]", "also": "B[]"}, "a list stands at one place: neither alternatives, `parts` nor `also` then"),
         ("code", {"at": ["A", "B"], "as": ["trimmed"]}, "`as` needs one entry for each of the 2 places in `at`, and has 1"),
         ("code", {"at": "A", "as": "trimed"}, "`trimed` is not a converter; did you mean `trimmed`?"),
         ("code", {"at": "A", "codes": "none"}, "there is no code table codes/none.csv"),

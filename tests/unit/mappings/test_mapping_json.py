@@ -209,6 +209,28 @@ def test_an_exact_name_counts_before_the_same_in_other_letter_case() -> None:
     assert (reading.value.name, reading.fallbacks) == ("exact", ("Gia",))  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_field_may_have_its_own_line_beside_one_that_chooses_whatever_their_order(turn: int) -> None:
+    lines = [("citizen_id", "So"), ("citizen_id | old_id", "GiayTo"), ("full_name", "Ten")][::turn]
+    made = mapping("Citizen@1", dict(lines))
+    both = Citizen(full_name="A", citizen_id="000180000011")
+    assert made.write(both, {}) == {"Ten": "A", "So": "000180000011", "GiayTo": "000180000011"}
+    assert made.read(made.write(both, {})).value == both  # type: ignore[union-attr]
+    old = Citizen(full_name="A", old_id="000000011")
+    assert made.read(made.write(old, {})).value == old  # type: ignore[union-attr]
+    assert faults(made.read, {"Ten": "A", "So": "000180000011", "GiayTo": "000180000022"})[0][0] == "GiayTo"
+
+
+def test_parts_are_converted_as_one_text_and_must_agree_with_further_places() -> None:
+    made = mapping("Citizen@1", {"full_name": {"parts": ["Ho", "Ten"], "as": "no accents", "also": "HoTen"}})
+    assert made.write(Citizen(full_name="Trần Đá"), {}) == {"Ten": "Tran Da", "HoTen": "Tran Da"}
+    joined = mapping("CitizenQuery@1", {"full_name": "N", "citizen_id": "S", "born_on": {"parts": ["Nam", "Thang"], "as": "year"}})
+    assert faults(joined.read, {"N": "A", "S": "000180000011", "Nam": "1980", "Thang": "05"}) == [("Thang", "text is not written as yyyy")]
+    assert made.read({"Ho": "Tran", "Ten": "Da", "HoTen": "Tran Da"}).value == Citizen(full_name="Tran Da")  # type: ignore[union-attr]
+    assert made.read({"HoTen": "Tran Da"}).value == Citizen(full_name="Tran Da")  # type: ignore[union-attr]
+    assert faults(made.read, {"Ho": "Tran", "Ten": "Da", "HoTen": "Tran"}) == [("HoTen", "contradicts `Ten`")]
+
+
 def test_a_write_only_converter_is_written_and_never_read() -> None:
     made = mapping("Document@1", {"name": "Ten", "url": {"at": "Bam", "as": "sha256"}})
     assert made.write(Document(name="a", url="a"), {})["Bam"].startswith("ca978112")

@@ -19,6 +19,7 @@ from hub.surroundings import Surroundings
 
 NEVER = 32_503_680_000.0
 """The year 3000: due moment of a call that only a person moves."""
+_LONGEST = 3600.0
 
 
 class Verification:
@@ -62,7 +63,7 @@ class Verification:
     def due(self, seconds: float) -> None:
         """Look for calls in doubt in *seconds*, or before; never before what an earlier process sent can have ended."""
         loop = asyncio.get_running_loop()
-        at = max(loop.time() + seconds, self._not_before)
+        at = max(loop.time() + min(seconds, _LONGEST), self._not_before)
         if self._timer is not None and not self._timer.cancelled() and loop.time() <= self._timer.when() <= at:
             return
         if self._timer is not None:

@@ -28,8 +28,8 @@ class Rate:
         self._burst = max(1.0, _BURST * self._full)
         self._part = 1.0
         self._part_at = clock.monotonic()
-        # A process that starts may follow one that has just died: it gets one call at once, and no burst.
-        self._due = clock.monotonic() + (self._burst - 1.0) / self._full
+        # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
+        self._due = clock.monotonic() + self._burst / self._full
         self._charged: dict[int, tuple[float, float]] = {}
 
     @property

@@ -215,9 +215,11 @@ class World:
         self.lane = next(iter(self.lanes.values()))
         self._keys = itertools.count()
 
-    def again(self, **contract: Any) -> "World":
+    def again(self) -> "World":
         """Return the next life of this hub: the same store and agencies, nothing in memory."""
-        return World(self.clock, self.store, self.agencies, Log(), self.node)
+        life = World(self.clock, self.store, self.agencies, Log(), self.node)
+        life._keys = self._keys
+        return life
 
     def submission(self, operation: str, request: BaseModel, **given: Any) -> Submission:
         filing = self.agency.operations[operation].kind == "filing"
@@ -281,11 +283,15 @@ class Flaky:
         self.before: dict[str, Callable[[], Awaitable[None]]] = {}
         self.after: dict[str, Callable[[], Awaitable[None]]] = {}
         self.asked: Counter[str] = Counter()
+        self.cut = False
+        """A process that was killed writes nothing more."""
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
         async def asked(*args: Any, **kwargs: Any) -> Any:
+            if self.cut:
+                raise asyncio.CancelledError
             self.asked[name] += 1
             if name in self.before:
                 await self.before[name]()

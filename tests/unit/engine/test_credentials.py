@@ -83,7 +83,7 @@ def test_a_session_that_is_refused_at_its_first_use_holds_the_lane() -> None:
         ticket = await world.file()
         send = world.agency.send
 
-        async def never(operation, wire, *, timeout):  # type: ignore[no-untyped-def]
+        async def never(operation, wire, *, timeout):  # type: ignore[no-untyped-def]  # noqa: ASYNC109
             await send(operation, wire, timeout=timeout)
             return StaleCredentials()
 

@@ -101,34 +101,20 @@ def load_mappings(
         codes |= read_code_tables(folder / "codes")
     except FilesRefused as refused:
         faults += refused.faults
-    files: dict[str, MappingFile] = {}
-    made: dict[str, Mapping | None] = {}
-    for path in sorted(folder.glob("*.map.toml")):
-        name = path.name.removesuffix(".map.toml")
-        try:
-            files[name] = read_mapping_file(path)
-        except FilesRefused as refused:
-            faults += refused.faults
-            made[name] = None
+    files, refused_files = _read_files(folder, faults)
+    made: dict[str, Mapping | None] = dict.fromkeys(refused_files)
     for name in _inner_first(files):
         file = files[name]
-        inside = {line.map for line in file.fields.values() if line.map in files} - made.keys()
+        inside = sorted({str(line.map) for line in file.fields.values() if line.map in files} - made.keys())
         if inside:
-            says = f"stands inside itself, by way of {' and '.join(f'`{one}`' for one in sorted(map(str, inside)))}: a mapping cannot hold itself"
+            says = f"stands inside itself, by way of {' and '.join(f'`{one}`' for one in inside)}: a mapping cannot hold itself"
             faults.append(FileFault(f"{folder.name}/{name}.map.toml", "fields", says))
             made[name] = None
             continue
+        layout = layouts.get(_root_tag(file))
         try:
             made[name] = compile_mapping(
-                file,
-                name=name,
-                form=form,
-                canonical=canonical,
-                converters=converters,
-                codes=codes,
-                nested=made,
-                layout=layouts.get(_root_tag(file)),
-                today=today,
+                file, name=name, form=form, canonical=canonical, converters=converters, codes=codes, nested=made, layout=layout, today=today
             )
         except FilesRefused as refused:
             made[name] = None
@@ -136,6 +122,20 @@ def load_mappings(
     if faults:
         raise FilesRefused(faults)
     return {name: mapping for name, mapping in sorted(made.items()) if mapping is not None}
+
+
+def _read_files(folder: Path, faults: list[FileFault]) -> tuple[dict[str, MappingFile], list[str]]:
+    """The mapping files of *folder* by name, and the names of those that cannot be read, whose faults are added."""
+    files: dict[str, MappingFile] = {}
+    refused_files: list[str] = []
+    for path in sorted(folder.glob("*.map.toml")):
+        name = path.name.removesuffix(".map.toml")
+        try:
+            files[name] = read_mapping_file(path)
+        except FilesRefused as refused:
+            faults += refused.faults
+            refused_files.append(name)
+    return files, refused_files
 
 
 def _inner_first(files: MappingOf[str, MappingFile]) -> Iterator[str]:

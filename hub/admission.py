@@ -17,6 +17,7 @@ _COLD = 0.25
 """Of `call_timeout`: how long an exchange takes as long as none has been seen."""
 _BACKLOG_PAUSE = 2.0
 """Seconds for which a full backlog is taken to stay full, so that refusing does not ask the store."""
+_DRAIN_SECONDS = 0.1
 _HELD_UNTIL_RESUMED = 60.0
 """`Retry-After` when only an operator can say how long."""
 
@@ -32,6 +33,8 @@ class Admission:
         self._clock = clock
         self._seconds = _COLD * contract.call_timeout
         self._full_until = 0.0
+        self._drain = 1.0
+        self._drain_until = 0.0
 
     def check(self, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
         """
@@ -82,7 +85,15 @@ class Admission:
                 all_shares += SHARES[other, interactive]
         if not ahead:
             return 0.0
-        numbers = self._coordination.watch(self._lane)
-        slots = max(1.0, numbers.get("concurrency_limit", 1.0))
-        drain = slots / max(self._seconds, 1e-6)
-        return ahead / (min(numbers.get("rate_limit", drain), drain) * own / all_shares)
+        return ahead * all_shares / (own * self._drain_rate())
+
+    def _drain_rate(self) -> float:
+        """Return calls a second, looked up at most ten times a second: a flood must not pay for it at every call."""
+        now = self._clock.monotonic()
+        if now >= self._drain_until:
+            numbers = self._coordination.watch(self._lane)
+            slots = max(1.0, numbers.get("concurrency_limit", 1.0))
+            drain = slots / max(self._seconds, 1e-6)
+            self._drain = min(numbers.get("rate_limit", drain), drain)
+            self._drain_until = now + _DRAIN_SECONDS
+        return self._drain

@@ -8,6 +8,7 @@ from hub.errors import (
     AgencyUnavailable,
     CallExpired,
     HubError,
+    Internal,
     LaneHeld,
     LaneOpen,
     LaneWaitTooLong,
@@ -16,6 +17,9 @@ from hub.errors import (
 )
 from hub.guards.guard import Wait
 from hub.line import Turn
+
+UNWRITABLE = "The agency takes more, or other values, than the request gives."
+"""What a request lacks that is valid here and cannot be written for its agency."""
 
 
 def by_wait(wait: Wait, turn: Turn) -> HubError:
@@ -34,9 +38,11 @@ def by_wait(wait: Wait, turn: Turn) -> HubError:
 def by_outcome(outcome: Outcome | StaleCredentials | None, call: str, wait: float) -> HubError:
     """Return what a caller hears whose last exchange ended so; *wait* is the seconds until another could go."""
     match outcome:
+        case Broken(sent=False, faults=()):
+            return Internal(outcome.cause, call=call)
         case Broken(sent=False):
             faults = [RequestFault(fault.place, fault.rule) for fault in outcome.faults]
-            return RequestInvalid("The agency takes more, or other values, than the request gives.", faults=faults, call=call)
+            return RequestInvalid(UNWRITABLE, faults=faults, call=call)
         case Broken(cause=cause):
             return AgencyBroken(cause, call=call)
         case Answered():

@@ -98,7 +98,9 @@ def _answered(outcome: Answered, call: Call, then: Mapping[str, str]) -> Verdict
 
 def _broken(outcome: Broken, call: Call) -> Verdict:
     if not outcome.sent:
-        return Verdict(State.DEAD, "broken", f"contract:{outcome.cause}", "caller")
+        if not outcome.faults:  # nothing is wrong with the request: a connector or the hub failed over it
+            return Verdict(State.DEAD, "broken", outcome.cause, "hub")
+        return Verdict(State.DEAD, "broken", f"request:{outcome.cause}", "caller")
     cause = f"contract:{outcome.cause}"
     if call.kind is Kind.FILING and not outcome.refused_before_processing:
         return Verdict(State.IN_DOUBT, "broken", cause, "contract")

@@ -12,7 +12,18 @@ from typing import Any, Final, TypeAlias
 from pydantic_core import to_json
 
 from hub.call import Reply, State
-from hub.errors import AgencyBroken, AgencyUnavailable, CallExpired, CallGone, CallInDoubt, HubError, Internal, Refusal
+from hub.errors import (
+    AgencyBroken,
+    AgencyUnavailable,
+    CallExpired,
+    CallGone,
+    CallInDoubt,
+    HubError,
+    Internal,
+    Refusal,
+    RequestInvalid,
+)
+from hub.refusals import UNWRITABLE
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -96,7 +107,9 @@ def _reason(error: HubError, cause: str) -> bytes:
 
 
 BROKEN: Final = frozenset({"contract", "exists"})
-"""Causes of death by an answer, or a request, that does not fit; every other one is that nothing came through."""
+"""Causes of death by an answer that does not fit; others than these and those below are that nothing came through."""
+OURS: Final = frozenset({"crash_loop", "fault"})
+"""Causes of death by a fault of the hub or of a connector."""
 
 
 def problem_of(reply: Reply) -> HubError | None:
@@ -108,8 +121,10 @@ def problem_of(reply: Reply) -> HubError | None:
             return CallInDoubt(call=reply.call)
         case State.DEAD if reply.cause == "deadline":
             return CallExpired(call=reply.call)
-        case State.DEAD if reply.cause == "crash_loop":
+        case State.DEAD if reply.cause in OURS:
             return Internal(reply.cause, call=reply.call)
+        case State.DEAD if reply.cause.startswith("request:"):
+            return RequestInvalid(UNWRITABLE, call=reply.call)
         case State.DEAD if reply.cause.partition(":")[0] in BROKEN:
             return AgencyBroken(reply.cause, call=reply.call)
         case State.DEAD:

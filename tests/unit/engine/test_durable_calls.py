@@ -141,7 +141,7 @@ def test_a_filing_that_cannot_be_written_dies_unsent_and_costs_no_day_quota() ->
     async def scenario(world: World) -> None:
         world.agency.unwritable.add("file_paper")
         reply = await world.file(wait=5.0)
-        assert (reply.state, reply.cause) == (State.DEAD, "contract:mapping")
+        assert (reply.state, reply.cause) == (State.DEAD, "request:mapping")
         assert world.agency.arrivals == []
 
     play(scenario)

@@ -1,7 +1,7 @@
 """
 What every outcome means for every kind of call, in one table, checked twice: in the pure verdict, and in what is settled.
 
-`design`: outcome -> for interactive look-up, durable look-up, repeat-safe filing, other filing: the state that follows,
+By design: outcome -> for interactive look-up, durable look-up, repeat-safe filing, other filing: the state that follows,
 whether it counts as an attempt, and who is to blame.
 """
 

@@ -165,7 +165,9 @@ async def test_a_traceparent_is_carried_on_with_a_span_of_ours(client: httpx2.As
         (Reply(ID, State.DEAD, cause="deadline"), 504, "call.expired"),
         (Reply(ID, State.DEAD, cause="contract:mapping"), 502, "agency.broken"),
         (Reply(ID, State.DEAD, cause="exists"), 502, "agency.broken"),
+        (Reply(ID, State.DEAD, cause="request:mapping"), 400, "request.invalid"),
         (Reply(ID, State.DEAD, cause="crash_loop"), 500, "internal"),
+        (Reply(ID, State.DEAD, cause="fault"), 500, "internal"),
         (Reply(ID, State.DEAD, cause="dns"), 503, "agency.unavailable"),
     ],
 )

@@ -179,6 +179,9 @@ class Endings:
 
     def _go_again(self, turn: Turn, decided: _Decided, exchange_no: int) -> None:
         said, call = decided.verdict, turn.call
+        if turn.future is not None and turn.future.done():  # its caller went while this was written
+            self.unsent(turn, State.EXPIRED, "left")
+            return
         if turn.verifies or (not turn.interactive and (said.again is not Again.NEXT or turn.until <= self._around.clock.monotonic())):
             self._lane.forget(turn)
             self._lane.backlog.due(decided.wait)

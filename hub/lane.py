@@ -16,13 +16,13 @@ from connectors.kit.outcomes import Answered, StaleCredentials
 from hub.admission import Admission
 from hub.backlog import SWEEP, Backlog
 from hub.call import Call, Reply, State
-from hub.coordination.protocol import UNSENT, HoldCause, Permit, Wait
+from hub.coordination.protocol import Permit
 from hub.endings import Endings
 from hub.errors import CallExpired, HubError, HubStopping, Internal, StoreUnavailable
 from hub.exchanges import Exchanges
+from hub.granting import Granting
 from hub.line import Line, Place, Turn
 from hub.logging_in import LoggingIn
-from hub.refusals import by_wait
 from hub.settling import Settling
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
@@ -30,8 +30,8 @@ from hub.verification import Verification
 
 _GRACE = 1.0
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
-_BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE})
-"""Causes of holds that nothing in the lane ends."""
+_PATIENCE = 0.1
+"""Seconds between looks, while stopping, whether everything has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +64,21 @@ class Lane:
         self._line = Line()
         self._turns: dict[str, Turn] = {}
         """Durable calls of this lane that are in our hands, by id."""
-        self._woken = asyncio.Event()
-        self._alarm: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.Task[None] | None = None
-        self._logging_in = False
-        self._stopped = False
         contract = agency.contract
         self.admission = Admission(self.name, contract, self._line, self._coordination, self._clock)
         self.settling = Settling(surroundings, self.stir)
         self._session = LoggingIn(agency, surroundings)
         self._exchanges = Exchanges(agency, surroundings)
+        self._granting = Granting(self, self._line, self._session, surroundings)
         self.verification = Verification(
             self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
         )
         self.backlog = Backlog(
             self.name, contract.calls_at_once, contract.call_timeout, self._line, self._turns, self._ready, self.stir, surroundings
         )
-        self._endings = Endings(self, surroundings)
+        self.endings = Endings(self, surroundings)
 
     # --- Beginning and end -------------------------------------------------------------------------------------------
 
@@ -92,7 +88,7 @@ class Lane:
         left = [one.sent_at + self.verification.patience - now for one in occupied if one.agency == self.name]
         await self._coordination.restore(self.name, left, sent_today)
         self._coordination.subscribe(self.name, self.stir)
-        self._loop = asyncio.get_running_loop().create_task(self._serve())
+        self._granting.start()
         self._sweep()
 
     async def stop(self, patience: float) -> None:
@@ -104,24 +100,21 @@ class Lane:
         end = self._clock.monotonic() + patience
         while (self._tasks or self._line) and (left := end - self._clock.monotonic()) > 0:
             self.stir()
-            await asyncio.wait(set(self._tasks) or {self._loop_task()}, timeout=min(left, 0.1))
-        self._stopped = True
-        self.stir()
+            await (asyncio.wait(self._tasks, timeout=min(left, _PATIENCE)) if self._tasks else asyncio.sleep(min(left, _PATIENCE)))
+        await self._granting.stop()
         for turn in self._line:
             self._line.leave(turn)
             self.fail(turn, HubStopping(call=turn.call.id))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(self._loop_task(), *tasks, return_exceptions=True)
-        if self._alarm is not None:
-            self._alarm.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.settling.stop()
         await self._agency.close()
 
     def stir(self) -> None:
         """Look whether something can go now."""
-        self._woken.set()
+        self._granting.stir()
 
     def view(self) -> LaneView:
         """Return the lane's numbers as they are."""
@@ -148,7 +141,7 @@ class Lane:
         if turn.place is Place.WIRE:
             return
         self._line.leave(turn)
-        self._endings.unsent(turn, State.CANCELLED, "left")
+        self.endings.unsent(turn, State.CANCELLED, "left")
 
     def drop(self, call_id: str) -> None:
         """Forget a durable call that was cancelled in the store."""
@@ -187,130 +180,16 @@ class Lane:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # --- Granting ----------------------------------------------------------------------------------------------------
-
-    async def _serve(self) -> None:
-        while not self._stopped:
-            await self._woken.wait()
-            self._woken.clear()
-            try:
-                await self._grant()
-            except Exception as error:  # a lane that stops granting is the worst that can happen; say so and go on
-                self._around.observer.fault("lane", error)
-                asyncio.get_running_loop().call_later(1.0, self.stir)
-
-    async def _grant(self) -> None:
-        aside: list[Turn] = []
-        waits: list[float] = []
-        blocked: Wait | None = None
-        try:
-            while not (blocked or self._stopped) and len(self.settling) < self.contract.calls_at_once:
-                if self._session.needed and self._line:
-                    wait = await self._log_in()
-                elif (turn := self._line.take()) is None:
-                    break
-                elif self._too_late(turn):
-                    continue
-                else:
-                    aside.append(turn)
-                    wait = await self._claim(turn)
-                    if turn.place is not Place.CLAIMING:
-                        aside.pop()
-                if wait is not None:
-                    waits.append(wait.seconds or SWEEP)
-                    blocked = wait if wait.whole else None
-                elif self._logging_in:
-                    break
-        finally:
-            for turn in reversed(aside):
-                self._line.put_back(turn)
-        if blocked is not None:
-            self._turn_away(blocked)
-        self._wake_in(min(waits, default=None))
-        self.backlog.fill()
-
-    async def _claim(self, turn: Turn) -> Wait | None:
-        """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING` if it stays."""
-        (got,) = await self._coordination.claim(self.name, [turn.wanted()])
-        if isinstance(got, Wait):
-            if turn.place is Place.CLAIMING and not got.whole and not self._stays(turn, got):
-                turn.place = Place.GONE
-            return got
-        if turn.place is Place.CLAIMING:
-            self._line.send(turn)
-            self.spawn(self._carry(turn, got))
-        else:  # its caller left while we asked
-            await self._coordination.release(got, UNSENT, 0.0)
-        return None
-
-    async def _log_in(self) -> Wait | None:
-        """Begin to log in, or return what it has to wait for."""
-        if self._logging_in:
-            return None
-        (got,) = await self._coordination.claim(self.name, [self._session.wanted()])
-        if isinstance(got, Wait):
-            return got
-        self._logging_in = True
-        self.spawn(self._logged_in(got))
-        return None
-
-    async def _logged_in(self, permit: Permit) -> None:
-        try:
-            await self._session.log_in(permit)
-        finally:
-            self._logging_in = False
-            self.stir()
-
-    def _turn_away(self, wait: Wait) -> None:
-        """Tell at once every caller whose time ends before a long stop does."""
-        if wait.guard not in ("hold", "day") or wait.seconds is None:
-            return
-        end = self._clock.monotonic() + wait.seconds
-        for turn in self._line:
-            if turn.interactive and turn.until < end and self._line.leave(turn):
-                self._endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
-
-    def _stays(self, turn: Turn, wait: Wait) -> bool:
-        """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
-        if turn.interactive:
-            if wait.seconds is None or turn.until >= self._clock.monotonic() + wait.seconds:
-                return True
-            self._endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
-            return False
-        if wait.seconds is None and wait.cause not in _BY_A_PERSON:
-            return True  # a probe is under way, and its end is what we wait for
-        seconds = wait.seconds or SWEEP
-        if turn.verifies:
-            self.forget(turn)
-            self.verification.due(seconds)
-        else:
-            self.spawn(self.backlog.give_back([turn], self._clock.now() + seconds))
-        return False
-
-    def _too_late(self, turn: Turn) -> bool:
-        """Return whether *turn* is a durable call past its deadline, which then is for a person."""
-        if turn.interactive or turn.verifies or turn.call.deadline > self._clock.now():
-            return False
-        self.forget(turn)
-        self.spawn(self._endings.die(turn.call, "deadline"))
-        return True
-
-    def _wake_in(self, seconds: float | None) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if seconds is not None:
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self.stir)
-
     # --- One exchange ------------------------------------------------------------------------------------------------
 
-    async def _carry(self, turn: Turn, permit: Permit) -> None:
+    async def carry(self, turn: Turn, permit: Permit) -> None:
+        """Make *turn*'s next exchange under *permit*, and settle it."""
         began = self._clock.monotonic()
         generation = self._session.generation
         try:
             ended = await self._exchanges.make(turn, permit, self._session.values)
         except StoreUnavailable as error:
-            self._endings.not_recorded(turn, error)
+            self.endings.not_recorded(turn, error)
             return
         except HubError as error:  # the store found an idempotency key that was used for something else
             self.fail(turn, error)
@@ -323,7 +202,7 @@ class Lane:
             self.fail(turn, Internal(call=turn.call.id))
             return
         if ended is None:
-            self.forget(turn)  # an interactive caller hears at its deadline; nobody else can have moved its call
+            self.fail(turn, CallExpired(call=turn.call.id))
             return
         turn.overhead += self._clock.monotonic() - began - ended.seconds
         if isinstance(ended.outcome, StaleCredentials):
@@ -332,7 +211,7 @@ class Lane:
         elif isinstance(ended.outcome, Answered):
             turn.stale = 0
             self._session.proved(generation)
-        await self._endings.settle(turn, ended)
+        await self.endings.settle(turn, ended)
 
     # --- From the store ----------------------------------------------------------------------------------------------
 
@@ -340,11 +219,11 @@ class Lane:
         """Make a turn of a leased call, unless its time is over or nobody can read it any more."""
         call = leased.call
         if call.deadline <= self._clock.now():
-            self.spawn(self._endings.die(call, "deadline"))
+            self.spawn(self.endings.die(call, "deadline"))
             return None
         turn = self._parsed(leased, until)
         if turn is None:
-            self.spawn(self._endings.die(call, "contract:request"))
+            self.spawn(self.endings.die(call, "contract:request"))
             return None
         turn.repeat = call.exchange_no > 0 and call.step == call.operation
         return turn
@@ -365,7 +244,7 @@ class Lane:
             turn.timer = asyncio.get_running_loop().call_later(_GRACE, self._give_up, turn)
             return
         self._line.leave(turn)
-        self._endings.unsent(turn, State.EXPIRED, "deadline", CallExpired(turn.cause, call=turn.call.id))
+        self.endings.unsent(turn, State.EXPIRED, "deadline", CallExpired(turn.cause, call=turn.call.id))
 
     def _give_up(self, turn: Turn) -> None:
         if turn.future is not None and not turn.future.done():
@@ -373,15 +252,10 @@ class Lane:
 
     def _sweep(self) -> None:
         for turn in self._line:
-            if self._too_late(turn):
+            if self._granting.too_late(turn):
                 self._line.leave(turn)
         self.backlog.more()
         self.verification.due(0.0)
         self.stir()
         wait = SWEEP * (0.9 + 0.2 * self._around.random.random())
         self._sweeper = asyncio.get_running_loop().call_later(wait, self._sweep)
-
-    def _loop_task(self) -> asyncio.Task[None]:
-        if self._loop is None:
-            raise RuntimeError("start the lane first")
-        return self._loop

@@ -370,3 +370,23 @@ def test_a_hub_that_must_stop_tells_those_who_still_wait() -> None:
         assert [type(end) for end in ends] == [HubStopping] * 3
 
     play(scenario, calls_at_once=2)
+
+
+def test_a_caller_whose_time_ran_out_while_the_store_was_silent_is_not_tried_for_again() -> None:
+    async def scenario(world: World) -> None:
+        async def down() -> None:
+            raise StoreUnavailable
+
+        world.store.before["settle"] = down
+        world.agency.will["lookup_citizen"].append((0.1, Unavailable("connect")))
+        began = world.clock.monotonic()
+        with pytest.raises(CallExpired):
+            await world.ask(wait=3.0)
+        assert world.clock.monotonic() - began == pytest.approx(4.0, abs=0.1)
+        del world.store.before["settle"]
+        await asyncio.sleep(20)
+        assert len(world.agency.arrivals) == 1
+        (record,) = await world.store.find(Sought())
+        assert record.call.state is State.EXPIRED
+
+    play(scenario)

@@ -1,0 +1,167 @@
+"""
+Who goes now: takes turns from the line as permits come, and says no to those whose time will end first.
+
+One task per lane. It sleeps until somebody stirs it: a call that joined, a permit that came back, the end of a wait.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from hub.backlog import SWEEP
+from hub.call import State
+from hub.coordination.protocol import UNSENT, HoldCause, Permit, Wait
+from hub.line import Line, Place, Turn
+from hub.logging_in import LoggingIn
+from hub.refusals import by_wait
+from hub.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from hub.lane import Lane
+
+_BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE})
+"""Causes of holds that nothing in the lane ends."""
+
+
+class Granting:
+    """The loop of one lane."""
+
+    def __init__(self, lane: "Lane", line: Line, session: LoggingIn, surroundings: Surroundings) -> None:
+        self._lane = lane
+        self._line = line
+        self._session = session
+        self._around = surroundings
+        self._woken = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._loop: asyncio.Task[None] | None = None
+        self._logging_in = False
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to grant."""
+        self._loop = asyncio.get_running_loop().create_task(self._serve())
+
+    async def stop(self) -> None:
+        """Grant nothing more."""
+        self._stopped = True
+        self.stir()
+        if self._loop is not None:
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def stir(self) -> None:
+        """Look whether something can go now."""
+        self._woken.set()
+
+    async def _serve(self) -> None:
+        while not self._stopped:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._grant()
+            except Exception as error:  # a lane that stops granting is the worst that can happen; say so and go on
+                self._around.observer.fault("lane", error)
+                asyncio.get_running_loop().call_later(1.0, self.stir)
+
+    async def _grant(self) -> None:
+        aside: list[Turn] = []
+        waits: list[float] = []
+        blocked: Wait | None = None
+        try:
+            while not (blocked or self._stopped) and len(self._lane.settling) < self._lane.contract.calls_at_once:
+                if self._session.needed and self._line:
+                    wait = await self._log_in()
+                elif (turn := self._line.take()) is None:
+                    break
+                elif self.too_late(turn):
+                    continue
+                else:
+                    aside.append(turn)
+                    wait = await self._claim(turn)
+                    if turn.place is not Place.CLAIMING:
+                        aside.pop()
+                if wait is not None:
+                    waits.append(wait.seconds or SWEEP)
+                    blocked = wait if wait.whole else None
+                elif self._logging_in:
+                    break
+        finally:
+            for turn in reversed(aside):
+                self._line.put_back(turn)
+        if blocked is not None:
+            self._turn_away(blocked)
+        self._wake_in(min(waits, default=None))
+        self._lane.backlog.fill()
+
+    async def _claim(self, turn: Turn) -> Wait | None:
+        """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING` if it stays."""
+        (got,) = await self._around.coordination.claim(self._lane.name, [turn.wanted()])
+        if isinstance(got, Wait):
+            if turn.place is Place.CLAIMING and not got.whole and not self._stays(turn, got):
+                turn.place = Place.GONE
+            return got
+        if turn.place is Place.CLAIMING:
+            self._line.send(turn)
+            self._lane.spawn(self._lane.carry(turn, got))
+        else:  # its caller left while we asked
+            await self._around.coordination.release(got, UNSENT, 0.0)
+        return None
+
+    async def _log_in(self) -> Wait | None:
+        """Begin to log in, or return what it has to wait for."""
+        if self._logging_in:
+            return None
+        (got,) = await self._around.coordination.claim(self._lane.name, [self._session.wanted()])
+        if isinstance(got, Wait):
+            return got
+        self._logging_in = True
+        self._lane.spawn(self._logged_in(got))
+        return None
+
+    async def _logged_in(self, permit: Permit) -> None:
+        try:
+            await self._session.log_in(permit)
+        finally:
+            self._logging_in = False
+            self.stir()
+
+    def _turn_away(self, wait: Wait) -> None:
+        """Tell at once every caller whose time ends before a long stop does."""
+        if wait.guard not in ("hold", "day") or wait.seconds is None:
+            return
+        end = self._around.clock.monotonic() + wait.seconds
+        for turn in self._line:
+            if turn.interactive and turn.until < end and self._line.leave(turn):
+                self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
+
+    def _stays(self, turn: Turn, wait: Wait) -> bool:
+        """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
+        if turn.interactive:
+            if wait.seconds is None or turn.until >= self._around.clock.monotonic() + wait.seconds:
+                return True
+            self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
+            return False
+        if wait.seconds is None and wait.cause not in _BY_A_PERSON:
+            return True  # a probe is under way, and its end is what we wait for
+        seconds = wait.seconds or SWEEP
+        if turn.verifies:
+            self._lane.forget(turn)
+            self._lane.verification.due(seconds)
+        else:
+            self._lane.spawn(self._lane.backlog.give_back([turn], self._around.clock.now() + seconds))
+        return False
+
+    def too_late(self, turn: Turn) -> bool:
+        """Return whether *turn* is a durable call past its deadline, which then is for a person."""
+        if turn.interactive or turn.verifies or turn.call.deadline > self._around.clock.now():
+            return False
+        self._lane.forget(turn)
+        self._lane.spawn(self._lane.endings.die(turn.call, "deadline"))
+        return True
+
+    def _wake_in(self, seconds: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if seconds is not None:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.stir)

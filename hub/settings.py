@@ -59,6 +59,11 @@ class Hub(Table):
     store: str = Field(
         "sqlite:///hub.db", pattern=r"^sqlite:///.+", description="Where calls are kept", examples=["sqlite:///hub.db"]
     )
+    connectors: str = Field(
+        "",
+        description="Folder of connector folders beside those that are installed: data only, without hooks",
+        examples=["connectors"],
+    )
     request_bytes: Count = Field(
         10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760]
     )

@@ -33,20 +33,35 @@ class Installed:
     """References followed: holds secrets. Never print it."""
 
 
-def connector_folder(name: str, entry: AgencyEntry) -> Path:
+def connector_folder(name: str, entry: AgencyEntry, settings: Settings) -> Path:
     """
-    Return the folder of the connector that the agency *name* names.
+    Return the folder of the connector that the agency *name* names: an installed one, else one of `[hub] connectors`.
 
     Raises:
-        FilesRefused: There is no such connector; the nearest is named.
+        FilesRefused: There is no such connector, the nearest is named; or it is data that brings code.
     """
-    folders = find_connectors()
+    installed = find_connectors()
+    beside = _beside(settings)
+    folders = beside | dict(installed)
     wanted = entry.connector or name
     if wanted in folders:
+        if wanted not in installed and (folders[wanted] / "hooks.py").exists():
+            says = "hooks come only with installed packages; take hooks.py out, or install the connector"
+            raise FilesRefused([FileFault(f"{wanted}/hooks.py", "", says)])
         return folders[wanted]
     near = difflib.get_close_matches(wanted, folders, 1, 0.6)
     advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(folders)}"
     raise FilesRefused([FileFault("hub.toml", f"agencies.{name}.connector", f"`{wanted}` is no connector; {advice}")])
+
+
+def _beside(settings: Settings) -> dict[str, Path]:
+    if not settings.hub.connectors:
+        return {}
+    place = settings.path(settings.hub.connectors)
+    if not place.is_dir():
+        says = f"`{settings.hub.connectors}` is no folder; name one that holds connector folders, or leave the key out"
+        raise FilesRefused([FileFault("hub.toml", "hub.connectors", says)])
+    return {folder.name: folder for folder in sorted(place.iterdir()) if (folder / "manifest.toml").is_file()}
 
 
 def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> dict[str, Installed]:
@@ -61,7 +76,7 @@ def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], fl
     connectors: dict[Path, Connector] = {}
     for name, entry in settings.agencies.items():
         try:
-            folder = connector_folder(name, entry)
+            folder = connector_folder(name, entry, settings)
             if folder not in connectors:
                 connectors[folder] = load_connector(folder, today=lambda: today(now()))
             installed[name] = _install(name, entry, connectors[folder], settings, environ, now)

@@ -125,10 +125,11 @@ def _folder(agency: str, config: Path | None) -> Path:
     folders = find_connectors()
     if agency in folders and config is None:
         return folders[agency]
-    entry = read_settings(config).agencies.get(agency)
+    settings = read_settings(config)
+    entry = settings.agencies.get(agency)
     if entry is None:
         fail(f"{agency} is no agency of hub.toml and no connector; connectors are {', '.join(folders)}.")
-    return connector_folder(agency, entry)
+    return connector_folder(agency, entry, settings)
 
 
 def _sample(samples: Mapping[str, Sample], case: str, target: str) -> Sample | None:

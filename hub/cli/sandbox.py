@@ -88,7 +88,7 @@ def _played_by_settings(config: Path | None) -> list[Play]:
     faults: list[FileFault] = []
     for name, entry in settings.agencies.items():
         try:
-            folder = connector_folder(name, entry)
+            folder = connector_folder(name, entry, settings)
         except FilesRefused as refused:
             faults += refused.faults
             continue

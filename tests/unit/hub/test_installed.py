@@ -1,10 +1,12 @@
 """Settings become agencies, or every reason why not is told at once."""
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from connectors.kit.registry import find_connectors
 from hub.app.installed import install, plain_settings
 from hub.settings import Settings, load_settings
 from mappings.errors import FilesRefused
@@ -50,6 +52,36 @@ async def test_two_agencies_may_be_of_one_kind(tmp_path: Path) -> None:
     assert [one.connector.name for one in installed.values()] == ["police", "police"]
     for one in installed.values():
         await one.agency.close()
+
+
+def beside(folder: Path, name: str) -> str:
+    """Lay a copy of the police connector beside hub.toml as *name*; return a hub.toml that takes it."""
+    shutil.copytree(find_connectors()["police"], folder / "own" / name)
+    return '[hub]\nconnectors = "own"\n' + POLICE.replace(
+        "[agencies.police]", f'[agencies.police]\nconnector = "{name}"'
+    )
+
+
+async def test_a_connector_may_lie_beside_the_installed_ones(tmp_path: Path) -> None:
+    installed = install(read(tmp_path, beside(tmp_path, "police_lab")), {"C06_SECRET": "s"}, time.time)
+    assert installed["police"].connector.folder == tmp_path / "own" / "police_lab"
+    await installed["police"].agency.close()
+
+
+async def test_an_installed_connector_is_never_replaced_by_one_beside_it(tmp_path: Path) -> None:
+    installed = install(read(tmp_path, beside(tmp_path, "police")), {"C06_SECRET": "s"}, time.time)
+    assert installed["police"].connector.folder == find_connectors()["police"]
+    await installed["police"].agency.close()
+
+
+def test_a_connector_beside_them_is_data_and_brings_no_code(tmp_path: Path) -> None:
+    text = beside(tmp_path, "police_lab")
+    (tmp_path / "own/police_lab/hooks.py").write_text("raise SystemExit\n", "utf-8")
+    assert "hooks come only with installed packages" in faults(tmp_path, text, C06_SECRET="s")
+
+
+def test_a_folder_of_connectors_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "hub.connectors" in faults(tmp_path, '[hub]\nconnectors = "none"\n' + POLICE, C06_SECRET="s")
 
 
 def test_every_fault_of_every_agency_is_told_at_once(tmp_path: Path) -> None:

@@ -100,7 +100,9 @@ def one_of(words: Mapping[str, bool]) -> Callable[[Any], bool]:
     def read(value: Any) -> bool:
         if isinstance(value, bool):
             return value
-        found = words.get(str(value).strip().lower()) if isinstance(value, int | str) else None
+        found = words.get(value) if type(value) is str else None
+        if found is None and isinstance(value, int | str):
+            found = words.get(str(value).strip().lower())
         if found is None:
             raise ValueError(f"{spelled} is needed")
         return found

@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(self._status)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(0)
 
@@ -126,7 +126,9 @@ async def closed(url: str, request: Request, *, at_once: int, total: int, good: 
     return Shot(len(latencies), failed, wall, latencies)
 
 
-async def open_loop(url: str, request: Request, *, per_second: float, seconds: float, good: tuple[int, ...] = (200,)) -> Shot:
+async def open_loop(
+    url: str, request: Request, *, per_second: float, seconds: float, good: tuple[int, ...] = (200,)
+) -> Shot:
     """Send *per_second* requests for *seconds* on a fixed schedule; latency counts from the scheduled moment."""
     idle: list[Connection] = []
     latencies: list[float] = []

@@ -5,6 +5,7 @@ Everything is in memory, so that a door asks without waiting. Changes go through
 journal entry, and take effect at once.
 """
 
+import asyncio
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ KEY_PREFIX = "lt_"
 BUILT_IN = "hub"
 """The caller of scheduled calls; no key opens it."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_OPERATION = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Identity:
         self._accounts: dict[tuple[str, str], list[Spell]] = {}
         self._units: dict[str, list[Spell]] = {}
         self._codes: dict[tuple[str, str], list[Spell]] = {}
+        self._changing = asyncio.Lock()  # what one change was checked against must still be true when it is written
 
     async def load(self) -> None:
         """Read all registers; call it once before anybody asks."""
@@ -128,21 +131,23 @@ class Identity:
         Raises:
             hub.errors.RequestInvalid: Every fault of the name and of what it may call.
         """
-        faults = list(self._caller_faults(name, allowed))
-        if faults:
-            raise RequestInvalid(faults=faults)
-        key = KEY_PREFIX + urlsafe_b64encode(self._random_bytes(32)).decode().rstrip("=")
-        row = CallerRow(name, _digest(key), tuple(allowed), top_class, True, self._clock.now())
-        await self._put(row, "caller_added", by)
-        return key
+        async with self._changing:
+            faults = list(self._caller_faults(name, allowed))
+            if faults:
+                raise RequestInvalid(faults=faults)
+            key = KEY_PREFIX + urlsafe_b64encode(self._random_bytes(32)).decode().rstrip("=")
+            row = CallerRow(name, _digest(key), tuple(allowed), top_class, True, self._clock.now())
+            await self._put(row, "caller_added", by)
+            return key
 
     async def revoke_caller(self, name: str, by: str) -> bool:
         """Make a caller's key worthless; False if there is no such caller with a key."""
-        row = self._rows.get(name)
-        if row is None or not row.enabled:
-            return False
-        await self._put(replace(row, enabled=False), "caller_revoked", by)
-        return True
+        async with self._changing:
+            row = self._rows.get(name)
+            if row is None or not row.enabled:
+                return False
+            await self._put(replace(row, enabled=False), "caller_revoked", by)
+            return True
 
     async def import_officers(self, content: bytes, by: str) -> int:
         """
@@ -151,10 +156,11 @@ class Identity:
         Raises:
             mappings.errors.FilesRefused: Every fault of the file; nothing changed.
         """
-        lines = read_officers(content, units=self._units.keys(), agencies=self._agencies)
-        await self._registers.replace_officers(lines, by)
-        self._take_officers(lines)
-        return len(lines)
+        async with self._changing:
+            lines = read_officers(content, units=self._units.keys(), agencies=self._agencies)
+            await self._registers.replace_officers(lines, by)
+            self._take_officers(lines)
+            return len(lines)
 
     async def import_units(self, content: bytes, by: str) -> int:
         """
@@ -163,10 +169,11 @@ class Identity:
         Raises:
             mappings.errors.FilesRefused: Every fault of the file; nothing changed.
         """
-        lines = read_units(content, agencies=self._agencies)
-        await self._registers.replace_units(lines, by)
-        self._take_units(lines)
-        return len(lines)
+        async with self._changing:
+            lines = read_units(content, agencies=self._agencies)
+            await self._registers.replace_units(lines, by)
+            self._take_units(lines)
+            return len(lines)
 
     # --- Inside ------------------------------------------------------------------------------------------------------
 
@@ -180,8 +187,11 @@ class Identity:
         if not allowed:
             yield RequestFault("/allowed", "names what it may call: `*`, an agency, or agency.operation")
         for place, item in enumerate(allowed):
-            if item != "*" and item.partition(".")[0] not in self._agencies:
+            agency, dot, operation = item.partition(".")
+            if item != "*" and agency not in self._agencies:
                 yield RequestFault(f"/allowed/{place}", "names an agency that this hub does not have")
+            elif dot and not _OPERATION.fullmatch(operation):  # a space would part it in two when it is read back
+                yield RequestFault(f"/allowed/{place}", "names no operation after the dot, e.g. police.lookup_citizen")
 
     async def _put(self, row: CallerRow, event: str, by: str) -> None:
         await self._registers.put_caller(row, event, by)

@@ -66,7 +66,7 @@ def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row
     try:
         lines = list(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error:
-        raise FilesRefused([FileFault(file, "", "has a quotation mark that is never closed")]) from None
+        raise FilesRefused([FileFault(file, "", "has a quotation mark out of place, or never closed")]) from None
     header = [name.strip() for name in lines[0]] if lines else []
     faults = _header_faults(file, header, columns)
     if faults:
@@ -84,6 +84,9 @@ def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row
 
 
 def _header_faults(file: str, header: Sequence[str], columns: tuple[str, ...]) -> list[FileFault]:
+    needs = f"it needs {','.join(columns)}"
+    if not set(header) & set(columns):  # a first line of data: repeating it would tell a person's number
+        return [FileFault(file, "", f"does not begin with a line of column names; {needs}")]
     faults = []
     for name in header:
         if name not in columns:
@@ -91,7 +94,7 @@ def _header_faults(file: str, header: Sequence[str], columns: tuple[str, ...]) -
             faults.append(FileFault(file, name, f"is no column; did you mean `{near[0]}`?" if near else "is no column"))
     missing = [name for name in columns if name not in header]
     if missing:
-        faults.append(FileFault(file, "", f"lacks the columns {', '.join(missing)}; it needs {','.join(columns)}"))
+        faults.append(FileFault(file, "", f"lacks the columns {', '.join(missing)}; {needs}"))
     if len(set(header)) != len(header):
         faults.append(FileFault(file, "", "names a column twice"))
     return faults
@@ -118,7 +121,7 @@ def _overlaps(file: str, rows: Sequence[Row], key: tuple[str, str], needs: str) 
     """Yield a fault for each line whose days overlap those of an earlier line that says the same thing."""
     seen: dict[tuple[str, ...], list[Row]] = {}
     for number, row in rows:
-        if not row[needs]:
+        if not row[needs] or not (_is_day(row["valid_from"]) and _is_day(row["valid_to"] or row["valid_from"])):
             continue
         same = seen.setdefault(tuple(row[name] for name in key), [])
         for other_number, other in same:

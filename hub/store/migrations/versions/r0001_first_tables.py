@@ -228,4 +228,3 @@ def _accounts() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
-    _index("journal_call", "journal", ["call"], where="call IS NOT NULL")

@@ -1,0 +1,153 @@
+"""A process killed at each commit boundary of the store leaves what was told, and nothing that was not begun."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.call import State
+from hub.clock import SystemClock
+from hub.journal import first_break
+from hub.store.protocol import Sought
+from hub.store.sqlite import SqliteStore
+
+CHILD = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from hub.call import Call, Class, Kind, Purpose, State
+from hub.clock import SystemClock
+from hub.store.protocol import Settlement
+from hub.store.sqlite import SqliteStore
+
+path, moment, repeat_safe = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "repeat-safe"
+
+def die(passed):
+    if passed == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def call(number, interactive):
+    now = SystemClock().now()
+    kind = Kind.LOOKUP if interactive else Kind.FILING
+    return Call(f"call-{number}", "npsp", "x", kind, Class.NORMAL, interactive, "onestop", Purpose(), "f", now, now + 99,
+                now, "x", repeat_safe, idempotency_key=None if interactive else "key")
+
+def tell(word):
+    print(word, flush=True)
+
+async def main():
+    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 9}, failpoint=die)
+    await store.accept(call(1, False), b"{}"); tell("accepted")
+    (leased,) = await store.lease("npsp", "node-1", 1, 600)
+    number = await store.begin("call-1", leased.call.fence, "node-1"); tell("begun")
+    await store.open(call(2, True), "node-1", "d", 1); tell("opened")
+    await store.settle(Settlement("call-1", leased.call.fence, number, State.ANSWERED, "answered", answer=b"1", result="ok"))
+    tell("settled")
+    raise SystemExit("did not die")
+
+asyncio.run(main())
+"""
+
+Q, A, D, E = State.QUEUED, State.ANSWERED, State.IN_DOUBT, State.EXPIRED
+AFTER = [
+    # died at, last word heard, then after recovery: a careful filing, a repeat-safe one, the interactive look-up
+    ("accept.before_commit", "", None, None, None),
+    ("accept.after_commit", "", Q, Q, None),
+    ("lease.after_commit", "accepted", Q, Q, None),
+    ("begin.before_commit", "accepted", Q, Q, None),
+    ("begin.after_commit", "accepted", D, Q, None),
+    ("open.before_commit", "begun", D, Q, None),
+    ("open.after_commit", "begun", D, Q, E),
+    ("settle.before_commit", "opened", D, Q, E),
+    ("settle.after_commit", "opened", A, A, E),
+]
+
+
+@pytest.mark.parametrize("nature", ["careful", "repeat-safe"])
+@pytest.mark.parametrize(("moment", "heard", "careful", "safe", "looked_up"), AFTER, ids=[row[0] for row in AFTER])
+async def test_a_process_killed_at_a_commit_boundary_leaves_what_design_says(
+    tmp_path: Path,
+    nature: str,
+    moment: str,
+    heard: str,
+    careful: State | None,
+    safe: State | None,
+    looked_up: State | None,
+) -> None:
+    path = tmp_path / "hub.db"
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), moment, nature],
+        capture_output=True, text=True, timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    assert (child.stdout.split() or [""])[-1] == heard
+
+    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 9})
+    await store.recover("node-1")
+    filing, lookup = await store.get("call-1"), await store.get("call-2")
+    assert (filing and filing.call.state) == (careful if nature == "careful" else safe)
+    assert (lookup and lookup.call.state) == looked_up
+    if "settled" in heard or (filing and filing.call.state is A):
+        assert filing is not None
+        assert filing.answer == b"1"
+    assert first_break(await store.journal()) is None
+    sent = {one.call_id for one in await store.occupied(0.0)} | (
+        {"call-1"} if filing and filing.call.state is A else set()
+    )
+    begun = {"call-1"} if (filing and filing.call.exchange_no) else set()
+    assert sent == begun | ({"call-2"} if lookup else set())
+    await store.close()
+
+
+async def test_many_calls_at_once_told_means_kept(tmp_path: Path) -> None:
+    """Thirty-two callers at a time, killed without warning: every call whose acceptance was heard is there."""
+    path = tmp_path / "hub.db"
+    code = (
+        CHILD.split("async def main")[0]
+        + """
+async def one(store, number):
+    await store.accept(call(number, False).__class__(**{**{f: getattr(call(number, False), f) for f in Call.__slots__},
+                                                       "idempotency_key": None}), b"{}")
+    os.write(1, f"call-{number}\\n".encode())
+
+async def main():
+    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 10**6})
+    for batch in range(10**6):
+        await asyncio.gather(*(one(store, batch * 32 + number) for number in range(32)))
+
+asyncio.run(main())
+"""
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(path), "", "careful"],
+        stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert child.stdout is not None
+    told = [child.stdout.readline() for _ in range(500)]
+    child.kill()
+    told += child.stdout.readlines()
+    child.stdout.close()
+    child.wait(60)
+
+    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={})
+    there = {record.call.id for record in await store.find(Sought(limit=10**6))}
+    assert {line.decode().strip() for line in told if line.endswith(b"\n")} <= there
+    assert first_break(await store.journal(limit=10**6)) is None
+    await store.close()
+
+
+async def test_a_killed_process_does_not_keep_the_file(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path / "hub.db"), "accept.after_commit", "careful"],
+        capture_output=True, timeout=60, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL
+    store = SqliteStore.open_file(tmp_path / "hub.db", SystemClock(), backlog_calls={"npsp": 1})
+    assert await store.backlog("npsp") == 1, "counted anew from the table"
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "hub.db")
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

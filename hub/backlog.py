@@ -16,6 +16,8 @@ from hub.surroundings import Surroundings
 SWEEP = 60.0
 """Seconds between looks that nobody asked for; 25 lanes then cost less than one statement a second."""
 _STORE_PAUSE = 1.0
+_LEAST = 0.05
+"""Seconds between two looks for a call that falls due: the store's clock and the loop's are not one to the microsecond."""
 
 
 class Backlog:
@@ -41,6 +43,8 @@ class Backlog:
         self._stir = stir
         self._around = surroundings
         self._more = True
+        self._fell_due = True
+        """One timer serves all calls: when it fires, and at the start, the store says when the next one falls due."""
         self._stopped = False
         self._task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
@@ -53,20 +57,20 @@ class Backlog:
 
     def due(self, seconds: float) -> None:
         """Look into the store in *seconds*, or before."""
+        if self._stopped:
+            return
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, seconds)
-        if self._due is not None and not self._due.cancelled() and loop.time() <= self._due.when() <= at:
-            return
         if self._due is not None:
+            if self._due.when() <= at:
+                return
             self._due.cancel()
-        self._due = loop.call_at(at, self.more)
+        self._due = loop.call_at(at, self._now_due)
 
     def fill(self) -> None:
         """Lease ahead if the store may hold more and fewer wait here than can be sent at once."""
-        if self._stopped or not self._more or (self._task is not None and not self._task.done()):
-            return
-        if self._line.count(interactive=False) < self._at_once:
-            self._task = asyncio.get_running_loop().create_task(self._lease())
+        if self._wanting() and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
     async def give_back(self, turns: Sequence[Turn], due_at: float | None = None) -> None:
         """Return calls to the store unsent; those that cannot be returned come back when their lease ends."""
@@ -92,6 +96,18 @@ class Backlog:
         if leased:
             await self.give_back(leased)
 
+    def _now_due(self) -> None:
+        self._due = None
+        self._fell_due = True
+        self.more()
+
+    def _wanting(self) -> bool:
+        return self._more and not self._stopped and self._line.count(interactive=False) < self._at_once
+
+    async def _lease_ahead(self) -> None:
+        while self._wanting():  # also for what was noted while the store was asked
+            await self._lease()
+
     async def _lease(self) -> None:
         want = 2 * self._at_once - self._line.count(interactive=False)
         began = self._around.clock.monotonic()
@@ -107,6 +123,18 @@ class Backlog:
         if leased:
             self._renew_later()
             self._stir()
+        if self._fell_due and len(leased) < want:
+            await self._set_timer()
+
+    async def _set_timer(self) -> None:
+        try:
+            next_due = await self._around.store.next_due(self._lane)
+        except StoreUnavailable:
+            self.due(_STORE_PAUSE)
+            return
+        self._fell_due = False
+        if next_due is not None:
+            self.due(max(_LEAST, next_due - self._around.clock.now()))
 
     def _join(self, leased: Leased, until: float) -> None:
         known = self._turns.get(leased.call.id)

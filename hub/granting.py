@@ -18,6 +18,8 @@ from hub.surroundings import Surroundings
 if TYPE_CHECKING:
     from hub.lane import Lane
 
+_SHORT = 1.0
+"""Seconds that a leased call waits here; giving it back and leasing it again costs more than such a wait."""
 _BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE})
 """Causes of holds that nothing in the lane ends."""
 
@@ -143,6 +145,8 @@ class Granting:
             return False
         if wait.seconds is None and wait.cause not in _BY_A_PERSON:
             return True  # a probe is under way, and its end is what we wait for
+        if wait.seconds is not None and wait.seconds < _SHORT:
+            return True
         seconds = wait.seconds or SWEEP
         if turn.verifies:
             self._lane.forget(turn)

@@ -64,9 +64,9 @@ class Verification:
         """Look for calls in doubt in *seconds*, or before; never before what an earlier process sent can have ended."""
         loop = asyncio.get_running_loop()
         at = max(loop.time() + min(seconds, _LONGEST), self._not_before)
-        if self._timer is not None and not self._timer.cancelled() and loop.time() <= self._timer.when() <= at:
-            return
         if self._timer is not None:
+            if self._timer.when() <= at:
+                return
             self._timer.cancel()
         self._timer = loop.call_at(at, self._begin)
 
@@ -84,6 +84,7 @@ class Verification:
             self._task.cancel()
 
     def _begin(self) -> None:
+        self._timer = None
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._look())
 

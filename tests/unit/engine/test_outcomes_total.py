@@ -49,7 +49,9 @@ TABLE: Mapping[str, Row] = {
     "unavailable": Row(Unavailable("connect"), (QUEUED,) * 4, True, "agency"),
     "in doubt": Row(InDoubt("reset"), (QUEUED, QUEUED, QUEUED, IN_DOUBT), True, "agency"),
     "unreadable": Row(Broken("no_row"), (DEAD, DEAD, IN_DOUBT, IN_DOUBT), False, "contract"),
-    "refused before processing": Row(Broken("http_400", refused_before_processing=True), (DEAD,) * 4, False, "contract"),
+    "refused before processing": Row(
+        Broken("http_400", refused_before_processing=True), (DEAD,) * 4, False, "contract"
+    ),
     "cannot be written": Row(Broken("mapping", FAULTS, sent=False), (DEAD,) * 4, False, "caller"),
     "our own fault before sending": Row(Broken("fault", sent=False), (DEAD,) * 4, False, "hub"),
     "credentials refused": Row(StaleCredentials(), (QUEUED,) * 4, False, "auth"),
@@ -75,7 +77,9 @@ def test_the_table_is_total() -> None:
 @pytest.mark.parametrize("last", [False, True], ids=["early", "last"])
 def test_each_outcome_moves_each_kind_of_call_as_designed(row: str, kind: int, last: bool) -> None:
     async def scenario(world: World) -> None:
-        call = world.hub._call(submission(world, kind), world.agency.operations[OPERATION[kind]], 60.0, interactive=kind == 0)
+        call = world.hub._call(
+            submission(world, kind), world.agency.operations[OPERATION[kind]], 60.0, interactive=kind == 0
+        )
         most = INTERACTIVE_ATTEMPTS if call.interactive else DURABLE_ATTEMPTS
         call = replace(call, state=State.SENDING, attempts=most - 1 if last else 0)
         operation = OPERATIONS[OPERATION[kind]]
@@ -94,21 +98,22 @@ def test_each_outcome_is_settled_as_the_table_says(row: str, kind: int) -> None:
     """Through the whole engine: one exchange, and what the store was told of it."""
 
     async def scenario(world: World) -> None:
-        settled: list[Settlement] = []
+        settled: asyncio.Queue[Settlement] = asyncio.Queue()
         settle = world.store.settle
 
         async def watched(settlement: Settlement) -> Any:
-            settled.append(settlement)
+            settled.put_nowait(settlement)
             return await settle(settlement)
 
         world.store.settle = watched
         prepare(world, row, OPERATION[kind])
         asked = asyncio.create_task(world.hub.submit(submission(world, kind)))
-        while not settled:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0)
-        told, wanted = settled[0], TABLE[row]
-        assert (told.state, told.attempt, told.outcome) == (wanted.states[kind], wanted.attempt, OUTCOMES[type(wanted.outcome)])
+        told, wanted = await settled.get(), TABLE[row]
+        assert (told.state, told.attempt, told.outcome) == (
+            wanted.states[kind],
+            wanted.attempt,
+            OUTCOMES[type(wanted.outcome)],
+        )
         assert world.log.exchanges[0][1:3] == (told.outcome, wanted.blame)
         await asyncio.sleep(0.02)
         (record,) = await world.store.find(Sought())

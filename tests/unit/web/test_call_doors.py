@@ -213,7 +213,9 @@ async def test_reading_waits_as_long_as_asked_but_not_for_ever(client: httpx2.As
     assert engine.waited == [(ID, "counter", 2.5), (ID, "counter", 120.0), (ID, "counter", 0.0)]
 
 
-@pytest.mark.parametrize("path", [f"/v1/calls/nobody/{ID}", f"/v1/calls/tax/{ID}", "/v1/calls/police/1", f"/v1/calls/police/{ID.upper()}"])
+@pytest.mark.parametrize(
+    "path", [f"/v1/calls/nobody/{ID}", f"/v1/calls/tax/{ID}", "/v1/calls/police/1", f"/v1/calls/police/{ID.upper()}"]
+)
 async def test_an_unknown_call_is_unknown_to_read_and_to_cancel(client: httpx2.AsyncClient, path: str) -> None:
     for method in ("GET", "DELETE"):
         reply = await client.request(method, path)

@@ -159,6 +159,7 @@ def test_a_caller_cancelled_at_any_step_leaves_no_permit_turn_or_call_behind(kin
     """Every await of a call is a step of the loop: cancel at each of them."""
 
     async def scenario(world: World) -> None:
+        await asyncio.sleep(1)  # a hub that has just started keeps its distance to the one before it
         world.agency.will["lookup_citizen"].extend([(0.0, InDoubt("reset")), (0.0, OK)])
         asked = asyncio.create_task(world.ask() if kind == "look_up" else world.file("upsert_paper", wait=5.0))
         for _ in range(step):
@@ -181,6 +182,7 @@ def test_a_caller_cancelled_at_any_step_leaves_no_permit_turn_or_call_behind(kin
 @pytest.mark.parametrize("step", range(0, 60, 2))
 def test_a_hub_cut_at_any_step_gives_every_permit_back_and_the_next_life_finishes(step: int) -> None:
     async def scenario(world: World) -> None:
+        await asyncio.sleep(1)
         asked = asyncio.create_task(world.ask())
         ticket = await world.file("upsert_paper")
         for _ in range(step):

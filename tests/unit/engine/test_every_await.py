@@ -1,0 +1,121 @@
+"""Coordination and store answer over a network one day: whoever leaves while they are asked leaves nothing behind."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from connectors.kit.outcomes import Answered, InDoubt, Result
+from hub.call import WAITING, State
+from hub.errors import CallNotCancellable
+from hub.store.protocol import Sought
+from tests.unit.engine.stage import CALLER, OK, World, play
+
+STEPS = 80
+"""More turns of the loop than any of these calls takes."""
+
+
+async def turns_of_the_loop(count: int) -> None:
+    """Virtual time stands still while something can run, so every now and then a moment passes, for pauses to end."""
+    for number in range(count):
+        await asyncio.sleep(0.15 if number % 25 == 24 else 0)
+
+
+async def slow_to_answer(world: World) -> None:
+    """Let every question to coordination and store take two turns of the loop, one before and one after it is done."""
+    await asyncio.sleep(1)  # a hub that has just started keeps its distance to the one before it
+
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
+    for name in ("open", "accept", "begin", "settle", "lease", "get", "give_back", "end", "cancel", "next_due"):
+        world.store.before[name] = world.store.after[name] = turn
+    for name in ("claim", "release"):
+        setattr(world.coordination, name, yielding(getattr(world.coordination, name)))
+
+
+def yielding(asked: Any) -> Any:
+    async def slow(*args: Any) -> Any:
+        await asyncio.sleep(0)
+        result = await asked(*args)
+        await asyncio.sleep(0)
+        return result
+
+    return slow
+
+
+async def nothing_is_left(world: World) -> None:
+    await asyncio.sleep(120)
+    assert world.coordination.out() == 0, "every permit came back, once"
+    assert world.coordination.watch("agency")["concurrency_in_use"] == 0
+    assert (len(world.lane._line), world.lane._turns, len(world.lane.settling)) == (0, {}, 0)
+    records = await world.store.find(Sought())
+    assert all(record.call.state not in WAITING for record in records)
+
+
+@pytest.mark.parametrize("first", [OK, InDoubt("reset")], ids=["answered", "repeated"])
+def test_an_interactive_caller_may_leave_at_any_await(first: Any) -> None:
+    async def scenario(world: World) -> None:
+        await slow_to_answer(world)
+        seen: set[str] = set()
+        ends: list[State | None] = []
+        for step in range(STEPS):
+            world.agency.will["lookup_citizen"] = deque([(0.0, first), (0.0, OK)])
+            asked = asyncio.create_task(world.ask())
+            await turns_of_the_loop(step)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            await nothing_is_left(world)
+            new = [record.call for record in await world.store.find(Sought()) if record.call.id not in seen]
+            assert len(new) <= 1
+            ends.append(new[0].state if new else None)
+            seen.update(call.id for call in new)
+        assert ends[0] is None, "left before anything was recorded"
+        assert ends[-1] is State.ANSWERED, "the last steps were past the end"
+        assert set(ends) <= {None, State.ANSWERED, State.EXPIRED, State.CANCELLED}
+        assert {one.sources["call.id"] for one in world.agency.arrivals} <= seen, "nothing left unrecorded"
+
+    play(scenario, calls_at_once=1)
+
+
+def test_a_filing_goes_on_whenever_its_caller_leaves() -> None:
+    async def scenario(world: World) -> None:
+        await slow_to_answer(world)
+        kept = []
+        for step in range(STEPS):
+            world.agency.will["upsert_paper"] = deque([(0.0, Answered(Result.EXISTS))])
+            asked = asyncio.create_task(world.file("upsert_paper", idempotency_key=str(step), wait=30.0))
+            await turns_of_the_loop(step)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            await nothing_is_left(world)
+            found = await world.store.find(Sought(key=str(step)))
+            assert all(record.call.state is State.ANSWERED for record in found), "accepted is carried out"
+            kept.append(len(found))
+        assert (kept[0], kept[-1]) == (0, 1), "left before it was handed over, and after all was done"
+        assert len(world.agency.arrivals) == 2 * sum(kept), "created, then updated, once each"
+
+    play(scenario, calls_at_once=1)
+
+
+def test_a_call_taken_back_at_any_await_is_sent_or_cancelled_and_never_both() -> None:
+    async def scenario(world: World) -> None:
+        await slow_to_answer(world)
+        ends = []
+        for step in range(STEPS):
+            ticket = await world.file("file_blindly")
+            before = len(world.agency.arrivals)
+            await turns_of_the_loop(step)
+            with suppress(CallNotCancellable):
+                await world.hub.cancel(ticket.call, CALLER)
+            await nothing_is_left(world)
+            state, _ = await world.state(ticket)
+            assert len(world.agency.arrivals) - before <= 1
+            sent = ticket.call in {one.sources["call.id"] for one in world.agency.arrivals}
+            assert sent is (state is State.ANSWERED)
+            ends.append(state)
+        assert set(ends) == {State.CANCELLED, State.ANSWERED}
+
+    play(scenario, calls_at_once=1)

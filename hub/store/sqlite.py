@@ -185,8 +185,8 @@ class SqliteStore:
         self._reader.close()
         self._own.release()
 
-    async def _write(self, name: str, act: Callable[..., T], *args: Any) -> T:
-        return await self._line.do(name, act, *args)  # type: ignore[no-any-return]
+    def _write(self, name: str, act: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+        return self._line.do(name, act, *args)
 
     async def _read(self, ask: Callable[..., T], *args: Any) -> T:
         try:

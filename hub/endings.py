@@ -79,7 +79,9 @@ class Endings:
             self._lane.verification.due(self._lane.verification.patience)
             return
         state = State.EXPIRED if turn.interactive else State.QUEUED
-        unsent = Settlement(call.id, call.fence, call.exchange_no + 1, state, "unsent", "store", due_at=self._around.clock.now())
+        unsent = Settlement(
+            call.id, call.fence, call.exchange_no + 1, state, "unsent", "store", due_at=self._around.clock.now()
+        )
         self._lane.fail(turn, StoreUnavailable(retry_after=1.0, call=call.id))
         self._lane.settling.keep(unsent, partial(self._returned, turn))
 
@@ -128,7 +130,11 @@ class Endings:
             case Again.LATER:
                 tried = ended.exchange_no if turn.verifies else call.attempts + 1
                 return self._waits.after(tried, interactive=turn.interactive)
-        if said.state is State.IN_DOUBT and not turn.verifies and lane.verification.look_up_of(call.operation, call.step):
+        if (
+            said.state is State.IN_DOUBT
+            and not turn.verifies
+            and lane.verification.look_up_of(call.operation, call.step)
+        ):
             return max(0.0, lane.verification.patience - ended.seconds)
         return NEVER if said.state is State.IN_DOUBT else 0.0
 
@@ -182,7 +188,9 @@ class Endings:
         if turn.future is not None and turn.future.done():  # its caller went while this was written
             self.unsent(turn, State.EXPIRED, "left")
             return
-        if turn.verifies or (not turn.interactive and (said.again is not Again.NEXT or turn.until <= self._around.clock.monotonic())):
+        if turn.verifies or (
+            not turn.interactive and (said.again is not Again.NEXT or turn.until <= self._around.clock.monotonic())
+        ):
             self._lane.forget(turn)
             self._lane.backlog.due(decided.wait)
             return
@@ -246,7 +254,9 @@ class Endings:
         if outcome is None:
             return
         said = decided.verdict
-        observer.exchange(call.id, name, call.step, name_of(outcome), said.blame, said.cause, seconds, call.traceparent or "")
+        observer.exchange(
+            call.id, name, call.step, name_of(outcome), said.blame, said.cause, seconds, call.traceparent or ""
+        )
         if isinstance(outcome, Answered):
             self._lane.admission.learn(outcome, seconds)
             if outcome.drift:
@@ -257,4 +267,6 @@ class Endings:
                 observer.hold(name, hold.cause, hold.seconds)
 
     def _ended(self, call: Call, state: State, cause: str, overhead: float) -> None:
-        self._around.observer.call_ended(call.id, call.agency, call.operation, state.value, cause, overhead, call.traceparent or "")
+        self._around.observer.call_ended(
+            call.id, call.agency, call.operation, state.value, cause, overhead, call.traceparent or ""
+        )

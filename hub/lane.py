@@ -76,7 +76,14 @@ class Lane:
             self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
         )
         self.backlog = Backlog(
-            self.name, contract.calls_at_once, contract.call_timeout, self._line, self._turns, self._ready, self.stir, surroundings
+            self.name,
+            contract.calls_at_once,
+            contract.call_timeout,
+            self._line,
+            self._turns,
+            self._ready,
+            self.stir,
+            surroundings,
         )
         self.endings = Endings(self, surroundings)
 
@@ -100,7 +107,11 @@ class Lane:
         end = self._clock.monotonic() + patience
         while (self._tasks or self._line) and (left := end - self._clock.monotonic()) > 0:
             self.stir()
-            await (asyncio.wait(self._tasks, timeout=min(left, _PATIENCE)) if self._tasks else asyncio.sleep(min(left, _PATIENCE)))
+            await (
+                asyncio.wait(self._tasks, timeout=min(left, _PATIENCE))
+                if self._tasks
+                else asyncio.sleep(min(left, _PATIENCE))
+            )
         await self._granting.stop()
         for turn in self._line:
             self._line.leave(turn)
@@ -125,7 +136,12 @@ class Lane:
                 numbers[f"predicted_wait_seconds/{cls.value}"] = self.admission.predicted_wait(cls)
         hold = self._coordination.held(self.name, "")
         return LaneView(
-            self.name, numbers, hold.cause if hold else "", hold.seconds if hold else None, self._session.needed, len(self.settling)
+            self.name,
+            numbers,
+            hold.cause if hold else "",
+            hold.seconds if hold else None,
+            self._session.needed,
+            len(self.settling),
         )
 
     # --- Turns -------------------------------------------------------------------------------------------------------

@@ -59,9 +59,13 @@ class LoggingIn:
             ended: Outcome = Answered(Result.OK) if isinstance(told, Mapping) else told
             seconds = around.clock.monotonic() - began
             await around.coordination.release(permit, ended, seconds)
-        around.observer.exchange("", permit.lane, permit.operation, name_of(ended), "auth", getattr(ended, "cause", ""), seconds, "")
+        around.observer.exchange(
+            "", permit.lane, permit.operation, name_of(ended), "auth", getattr(ended, "cause", ""), seconds, ""
+        )
         if isinstance(told, Mapping):
-            self.values = MappingProxyType({f"auth.{name.removeprefix('auth.')}": value for name, value in told.items()})
+            self.values = MappingProxyType(
+                {f"auth.{name.removeprefix('auth.')}": value for name, value in told.items()}
+            )
             self.generation += 1
             self._known, self._proven = True, False
         elif not isinstance(told, Busy):  # Busy holds the lane by itself

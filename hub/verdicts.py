@@ -46,7 +46,14 @@ class Verdict:
 
 
 OUTCOMES: MappingProxyType[type[object], str] = MappingProxyType(
-    {Answered: "answered", Busy: "busy", Unavailable: "unavailable", InDoubt: "in_doubt", Broken: "broken", StaleCredentials: "stale"}
+    {
+        Answered: "answered",
+        Busy: "busy",
+        Unavailable: "unavailable",
+        InDoubt: "in_doubt",
+        Broken: "broken",
+        StaleCredentials: "stale",
+    }
 )
 """Names of the outcomes in exchange rows and metrics."""
 
@@ -70,7 +77,9 @@ def verdict(outcome: Outcome | StaleCredentials, call: Call, *, repeat_safe: boo
             return Verdict(State.QUEUED, "busy", cause, blame, again=Again.HELD, repeat=True)
         case Unavailable(cause=cause):
             if _may_repeat(call):
-                return Verdict(State.QUEUED, "unavailable", cause, "agency", attempt=True, again=Again.LATER, repeat=True)
+                return Verdict(
+                    State.QUEUED, "unavailable", cause, "agency", attempt=True, again=Again.LATER, repeat=True
+                )
             return Verdict(_given_up(call), "unavailable", cause, "agency", attempt=True)
         case InDoubt(cause=cause):
             if repeat_safe and _may_repeat(call):

@@ -167,7 +167,9 @@ def _header_faults(file: str, header: list[str]) -> list[FileFault]:
     ]
     for column in header:
         if column not in COLUMNS:
-            faults.append(FileFault(file, column, f"is not a known column ({', '.join(COLUMNS)}){nearest(column, COLUMNS)}"))
+            faults.append(
+                FileFault(file, column, f"is not a known column ({', '.join(COLUMNS)}){nearest(column, COLUMNS)}")
+            )
         elif header.count(column) > 1:
             faults.append(FileFault(file, column, "stands twice in the first line"))
     return faults
@@ -177,12 +179,28 @@ def _row(file: str, number: int, header: list[str], cells: list[str], faults: li
     """Return the row of line *number*, or None after adding what is wrong with it to *faults*."""
     before = len(faults)
     if len(cells) != len(header):
-        faults.append(FileFault(file, f"line {number}", f"has {len(cells)} cells where the first line has {len(header)}: put text with a comma in quotes"))
+        faults.append(
+            FileFault(
+                file,
+                f"line {number}",
+                f"has {len(cells)} cells where the first line has {len(header)}: put text with a comma in quotes",
+            )
+        )
         return None
     cell = {name: unicodedata.normalize("NFC", text.strip()) for name, text in zip(header, cells, strict=True)}
-    faults += [FileFault(file, f"line {number}, {name}", "is empty: every row needs it") for name in ("ours", "theirs") if not cell[name]]
+    faults += [
+        FileFault(file, f"line {number}, {name}", "is empty: every row needs it")
+        for name in ("ours", "theirs")
+        if not cell[name]
+    ]
     if cell.get("one_way", "") not in ("", "write", "read"):
-        faults.append(FileFault(file, f"line {number}, one_way", "is neither `write` (only when we send), `read` (only when we receive) nor empty"))
+        faults.append(
+            FileFault(
+                file,
+                f"line {number}, one_way",
+                "is neither `write` (only when we send), `read` (only when we receive) nor empty",
+            )
+        )
     days: dict[str, date | None] = {}
     for name in ("valid_from", "valid_to"):
         try:
@@ -195,7 +213,16 @@ def _row(file: str, number: int, header: list[str], cells: list[str], faults: li
     if len(faults) > before:
         return None
     one_way = cast("OneWay", cell.get("one_way", ""))
-    return CodeRow(cell["ours"], cell["theirs"], one_way, first, last, cell.get("succeeded_by", ""), cell.get("vi", ""), cell.get("en", ""))
+    return CodeRow(
+        cell["ours"],
+        cell["theirs"],
+        one_way,
+        first,
+        last,
+        cell.get("succeeded_by", ""),
+        cell.get("vi", ""),
+        cell.get("en", ""),
+    )
 
 
 def _conflicts(file: str, numbered: list[tuple[int, CodeRow]]) -> list[FileFault]:
@@ -216,5 +243,11 @@ def _conflicts(file: str, numbered: list[tuple[int, CodeRow]]) -> list[FileFault
             earlier[code].append((number, row))
     for number, row in numbered:
         if row.succeeded_by and row.succeeded_by not in known:
-            faults.append(FileFault(file, f"line {number}, succeeded_by", f"names no code of column ours{nearest(row.succeeded_by, known)}"))
+            faults.append(
+                FileFault(
+                    file,
+                    f"line {number}, succeeded_by",
+                    f"names no code of column ours{nearest(row.succeeded_by, known)}",
+                )
+            )
     return faults

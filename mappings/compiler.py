@@ -26,7 +26,15 @@ from mappings.place_tree import PlaceTree, Spot
 from mappings.plan import Given, Nested, Plan, Where
 from mappings.slots import OMITTED
 
-SOURCES = ("call.id", "call.reference", "call.accepted_at", "call.dossier", "call.procedure", "exchange.id", "exchange.at")
+SOURCES = (
+    "call.id",
+    "call.reference",
+    "call.accepted_at",
+    "call.dossier",
+    "call.procedure",
+    "exchange.id",
+    "exchange.at",
+)
 """Sources with a fixed name; settings, officer, unit and auth have names of their own."""
 _FREE_SOURCE = re.compile(r"(settings|officer|unit|auth)\.[a-z][a-z0-9_]*")
 
@@ -34,7 +42,9 @@ _FREE_SOURCE = re.compile(r"(settings|officer|unit|auth)\.[a-z][a-z0-9_]*")
 class Compiler:
     """Compiles one file for one place in a payload; `faults` has everything that is wrong with it."""
 
-    def __init__(self, file: MappingFile, given: Given, model: type[BaseModel], tree: PlaceTree, faults: list[FileFault]) -> None:
+    def __init__(
+        self, file: MappingFile, given: Given, model: type[BaseModel], tree: PlaceTree, faults: list[FileFault]
+    ) -> None:
         self._file, self._given, self._model, self._tree, self._faults = file, given, model, tree, faults
         self._last_reads: list[tuple[lines.Find, lines.Keep]] = []
         self.plan = Plan()
@@ -68,22 +78,40 @@ class Compiler:
             tell("a list stands at one place: neither alternatives, `parts` nor `also` then")
             return
         if line.map is not None and (line.as_ or line.codes or line.also or len(texts) > 1):
-            tell("`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names")
+            tell(
+                "`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names"
+            )
             return
         spots = self._spots(texts, fields, tell, group=line.map is not None, part=line.parts is not None)
         also = self._spots(line.also, fields, tell)
         made = (UNCHANGED,) if line.map is not None else self._conversions(fields, line, tell)
-        if not fields or not spots or len(spots) != len(texts) or len(also) != len(line.also) or len(made) not in (1, len(spots)):
+        if (
+            not fields
+            or not spots
+            or len(spots) != len(texts)
+            or len(also) != len(line.also)
+            or len(made) not in (1, len(spots))
+        ):
             return
         spells = tuple(_spell(spot, made[min(n, len(made) - 1)]) for n, spot in enumerate(spots))
         more = tuple(_spell(spot, made[0]) for spot in also)
         for spot in (*spots, *also):
             self._blank(spot, self._file.absent if line.absent is None else line.absent)
-        self._carry(key, line, fields, spells, more, readable=all(one.readable for one in made), spot=spots[0], tell=tell)
+        self._carry(
+            key, line, fields, spells, more, readable=all(one.readable for one in made), spot=spots[0], tell=tell
+        )
 
     def _carry(
-        self, key: str, line: Line, fields: list[OurField], spells: tuple[lines.Spell, ...], also: tuple[lines.Spell, ...],
-        *, readable: bool, spot: Spot, tell: Tell,
+        self,
+        key: str,
+        line: Line,
+        fields: list[OurField],
+        spells: tuple[lines.Spell, ...],
+        also: tuple[lines.Spell, ...],
+        *,
+        readable: bool,
+        spot: Spot,
+        tell: Tell,
     ) -> None:
         """Add the line's closures to the plan."""
         plan, first = self.plan, fields[0]
@@ -127,7 +155,10 @@ class Compiler:
         if len(found) > 1 and any(one.each or one.kind == "group" for one in found):
             tell("`|` chooses between single values, not between lists or groups")
         elif len({one.kind for one in found}) > 1:
-            tell("`|` chooses between fields of one kind: " + ", ".join(f"`{one.path}` holds {one.kind}" for one in found))
+            tell(
+                "`|` chooses between fields of one kind: "
+                + ", ".join(f"`{one.path}` holds {one.kind}" for one in found)
+            )
         return found
 
     def _spots(
@@ -164,7 +195,8 @@ class Compiler:
             return ()
         given, before = self._given, len(self._faults)
         made = tuple(
-            conversion(fields[0], chain, table, given.converters, given.form, given.today, tell) for chain in chains or ((),)
+            conversion(fields[0], chain, table, given.converters, given.form, given.today, tell)
+            for chain in chains or ((),)
         )
         return made if len(self._faults) == before else ()
 
@@ -244,8 +276,10 @@ class Compiler:
             self.plan.sources.add(source)
             self.plan.fixed.append((slot, source, convert, str(place)))
         else:
-            tell(f"`{source}` is no source{nearest(source, SOURCES)}; write a literal as `={source}`, or one of settings.x, "
-                 f"officer.x, unit.x, auth.x, {', '.join(SOURCES)}")
+            tell(
+                f"`{source}` is no source{nearest(source, SOURCES)}; write a literal as `={source}`, or one of settings.x, "
+                f"officer.x, unit.x, auth.x, {', '.join(SOURCES)}"
+            )
 
     def _dropped(self, key: str, reason: str, tell: Tell) -> None:
         try:
@@ -298,9 +332,9 @@ def _theirs_side(
     if each:
         return lines.find_list(spells[0], inner), lines.put_list(spells[0], inner)
     if inner is not None:
-        return lines.find_group(spells[0].slot, spells[0].place, inner), lines.put_group(spells[0].slot, spells[0].place, inner)
+        return lines.find_group(spells[0].slot, spells[0].place, inner), lines.put_group(
+            spells[0].slot, spells[0].place, inner
+        )
     if line.parts is not None:
         return lines.find_joined(spells, also), lines.put_first(spells[-1:], also)
     return lines.find_first(spells, also), lines.put_first(spells, also)
-
-

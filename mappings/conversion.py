@@ -38,7 +38,13 @@ UNCHANGED: Final = Conversion(None, None)
 
 
 def conversion(
-    field: OurField, chain: tuple[str, ...], table: CodeTable | None, find: FindConverter, form: Form, today: Today | None, tell: Tell
+    field: OurField,
+    chain: tuple[str, ...],
+    table: CodeTable | None,
+    find: FindConverter,
+    form: Form,
+    today: Today | None,
+    tell: Tell,
 ) -> Conversion:
     """Return the conversion of *field* through *table* and *chain*; what does not fit is told to *tell*."""
     writes: list[Convert] = []
@@ -90,7 +96,9 @@ def _plain(field: OurField, form: Form, tell: Tell) -> Conversion:
         tell('needs a converter: say how the agency writes it, e.g. as = "date yyyyMMdd"')
     elif form == "xml":
         example = "integer text" if field.kind == "number" else "true/false"
-        tell(f'is a {"number" if field.kind == "number" else "yes or no"} and XML holds text: name a converter, e.g. as = "{example}"')
+        tell(
+            f'is a {"number" if field.kind == "number" else "yes or no"} and XML holds text: name a converter, e.g. as = "{example}"'
+        )
     return UNCHANGED
 
 

@@ -59,7 +59,13 @@ def compile_mapping(
     except ValueError as error:
         faults.append(FileFault(f"{name}.map.toml", "agency", str(error)))
     if model is None:
-        faults.append(FileFault(f"{name}.map.toml", "canonical", f"there is no model `{file.canonical}`{nearest(file.canonical, canonical)}"))
+        faults.append(
+            FileFault(
+                f"{name}.map.toml",
+                "canonical",
+                f"there is no model `{file.canonical}`{nearest(file.canonical, canonical)}",
+            )
+        )
     if model is None or faults:
         raise FilesRefused(faults)
     made = Mapping(file, about, model, agency, tree, above, faults)
@@ -71,7 +77,9 @@ def compile_mapping(
 def _root(text: str) -> Place:
     place = read_place(text)
     if place.branch or place.each:
-        raise ValueError("names one thing: `result[0]` for the first; a list is taken apart by the operation's `unwrap`")
+        raise ValueError(
+            "names one thing: `result[0]` for the first; a list is taken apart by the operation's `unwrap`"
+        )
     if any(step.index for step in place.steps):
         raise ValueError("may only say [0]")
     return place
@@ -114,7 +122,15 @@ def load_mappings(
         layout = layouts.get(_root_tag(file))
         try:
             made[name] = compile_mapping(
-                file, name=name, form=form, canonical=canonical, converters=converters, codes=codes, nested=made, layout=layout, today=today
+                file,
+                name=name,
+                form=form,
+                canonical=canonical,
+                converters=converters,
+                codes=codes,
+                nested=made,
+                layout=layout,
+                today=today,
             )
         except FilesRefused as refused:
             made[name] = None
@@ -142,7 +158,11 @@ def _inner_first(files: MappingOf[str, MappingFile]) -> Iterator[str]:
     """The names of *files*, those that others name in `map` before those others, as far as that can be."""
     left = dict.fromkeys(files)
     while left:
-        free = [name for name in left if not any(line.map in left and line.map != name for line in files[name].fields.values())]
+        free = [
+            name
+            for name in left
+            if not any(line.map in left and line.map != name for line in files[name].fields.values())
+        ]
         for name in free or list(left):
             del left[name]
             yield name

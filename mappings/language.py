@@ -68,7 +68,9 @@ class Line(_Table):
         examples=["MaHoSoKhac"],
     )
     absent: Absent | None = Field(
-        None, description="How nothing is written at this line's places, when it differs from the file's", examples=["null"]
+        None,
+        description="How nothing is written at this line's places, when it differs from the file's",
+        examples=["null"],
     )
 
     @model_validator(mode="before")
@@ -103,7 +105,9 @@ class MappingFile(_Table):
         examples=["{http://www.mic.gov.vn/dancu/1.0}CongdanCollection/CongDan", "result[0]", ""],
     )
     absent: Absent = Field(
-        "omitted", description='How nothing is written: leave the place out, write "" or write null', examples=["omitted"]
+        "omitted",
+        description='How nothing is written: leave the place out, write "" or write null',
+        examples=["omitted"],
     )
     fields: dict[str, Line] = Field(
         default_factory=dict,
@@ -148,6 +152,10 @@ def _with_quotes(fault: FileFault, raw: dict[str, Any]) -> FileFault:
     name, _, _ = rest.rpartition(".")
     table = raw.get(section)
     unquoted = table.get(name) if isinstance(table, dict) else None
-    if "not a known key" not in fault.says or not isinstance(unquoted, dict) or unquoted.keys() & {"at", "parts", "from"}:
+    if (
+        "not a known key" not in fault.says
+        or not isinstance(unquoted, dict)
+        or unquoted.keys() & {"at", "parts", "from"}
+    ):
         return fault
     return FileFault(fault.file, fault.key, f'{fault.says} (if the path "{rest}" is meant, put it in quotes)')

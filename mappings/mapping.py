@@ -217,7 +217,9 @@ class Mapping:
             path = ".".join(names[:depth])
             where = self._plan.where.get(path)
             if where is None:
-                below = [place for one, at in self._plan.where.items() if one.startswith(f"{path}.") for place in at.places]
+                below = [
+                    place for one, at in self._plan.where.items() if one.startswith(f"{path}.") for place in at.places
+                ]
                 if below and depth == len(names):
                     return tuple(below)
                 continue
@@ -241,7 +243,11 @@ class Mapping:
                 continue
             rule = one["msg"].removeprefix("Value error, ")
             if one["type"] == "missing":
-                rule = "is missing" if places else f"our `{'.'.join(map(str, one['loc']))}` is needed, and no line gives it"
+                rule = (
+                    "is missing"
+                    if places
+                    else f"our `{'.'.join(map(str, one['loc']))}` is needed, and no line gives it"
+                )
             found.append(Fault(places[0] if places else "", rule))
         return list(dict.fromkeys(found))
 
@@ -251,7 +257,9 @@ class Mapping:
 
     def _check_rooted(self) -> None:
         if not self._rooted:
-            raise MappingFailed([Fault("", f"mapping {self.name} names no root in `agency`, so it works only inside others")])
+            raise MappingFailed(
+                [Fault("", f"mapping {self.name} names no root in `agency`, so it works only inside others")]
+            )
 
 
 def _lie_together(one: str, other: str) -> bool:

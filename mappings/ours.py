@@ -88,9 +88,13 @@ def _find(model: type[BaseModel], text: str, names: tuple[str, ...], each: bool)
         inner = _alternatives(field.annotation)
         listed = [get_args(one)[0] for one in inner if get_origin(one) is tuple]
         if listed and depth < len(names) - 1:
-            raise ValueError(f"goes into the list `{name}[]`: describe one item in a mapping of its own and name it in `map`")
+            raise ValueError(
+                f"goes into the list `{name}[]`: describe one item in a mapping of its own and name it in `map`"
+            )
         if depth == len(names) - 1 and bool(listed) != each:
-            raise ValueError(f"is a list: write `{'.'.join(names)}[]`" if listed else "is no list: write it without `[]`")
+            raise ValueError(
+                f"is a list: write `{'.'.join(names)}[]`" if listed else "is no list: write it without `[]`"
+            )
         held = [one for item in (listed or inner) for one in _alternatives(item)]
         holder = next((one for one in held if isinstance(one, type) and issubclass(one, BaseModel)), None)
     kind, words = _kind(held, holder)

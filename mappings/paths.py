@@ -93,7 +93,9 @@ def read_place(text: str) -> Place:
         steps.append(Step(found["name"], found["namespace"], number, index == "[]"))
         position = found.end() if found["end"] else len(rest) + 1
     if any(step.each for step in steps[:-1]):
-        raise ValueError("has `[]` before its end: end the place there and describe one item in a mapping named by `map`")
+        raise ValueError(
+            "has `[]` before its end: end the place there and describe one item in a mapping named by `map`"
+        )
     return Place(tuple(steps), branch)
 
 
@@ -106,7 +108,9 @@ def read_our_path(text: str) -> OurPath:
     """
     found = _OURS.fullmatch(text)
     if found is None:
-        raise ValueError("is no path of ours: write `born_on`, `owner.full_name`, `documents[]`, or `owner/*` for a whole branch")
+        raise ValueError(
+            "is no path of ours: write `born_on`, `owner.full_name`, `documents[]`, or `owner/*` for a whole branch"
+        )
     return OurPath(tuple(found["names"].split(".")), bool(found["each"]), bool(found["branch"]))
 
 

@@ -89,7 +89,9 @@ class PlaceTree:
                 raise ValueError(f"lies in `{spot.place}`, which another line takes whole")
             spot = self._below(spot, step)
         if spot.slot is not None or spot is self.root:
-            raise ValueError("has a line already: one place, one line" if spot.slot is not None else "is empty: name a place")
+            raise ValueError(
+                "has a line already: one place, one line" if spot.slot is not None else "is empty: name a place"
+            )
         mixed = part and self.form == "xml" and all(end.part for end in spot.ends())
         if (spot.children or spot.items) and not mixed:
             raise ValueError(f"has other lines inside it, such as `{next(spot.ends()).place}`")
@@ -131,7 +133,9 @@ class PlaceTree:
             child = spot.children[key] = Spot(key, name, order, namespace, layout)
         if step.index is None:
             if child.items:
-                raise ValueError(f"is numbered in another line (`{name}[{next(iter(child.items))}]`): number it here too")
+                raise ValueError(
+                    f"is numbered in another line (`{name}[{next(iter(child.items))}]`): number it here too"
+                )
             return child
         if child.slot is not None or child.children:
             raise ValueError("is numbered here and not in another line")
@@ -162,4 +166,6 @@ class PlaceTree:
             if layout.name == step.name and (step.namespace is None or (step.namespace or None) == layout.namespace):
                 return layout.tag, layout.namespace, layout, rank
         known = [layout.name for layout in spot.layout.children]
-        raise ValueError(f"is not in the contract: `{spot.layout.name}` has no `{step.name}`{nearest(step.name, known)}")
+        raise ValueError(
+            f"is not in the contract: `{spot.layout.name}` has no `{step.name}`{nearest(step.name, known)}"
+        )

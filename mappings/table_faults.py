@@ -37,7 +37,9 @@ def faults_of(error: ValidationError, model: type[BaseModel], file: str, under: 
     faults = []
     for one in error.errors(include_url=False, include_context=True, include_input=False):
         path = tuple(str(step) for step in one["loc"] if step != "[key]")
-        faults.append(FileFault(file, ".".join((under, *path) if under else path), _says(one["type"], one["msg"], path, model)))
+        faults.append(
+            FileFault(file, ".".join((under, *path) if under else path), _says(one["type"], one["msg"], path, model))
+        )
     return list(dict.fromkeys(faults))
 
 
@@ -45,7 +47,11 @@ def _says(kind: str, message: str, path: tuple[str, ...], model: type[BaseModel]
     if kind == "extra_forbidden":
         known = sorted({name for name, _ in _fields_at(model, path[:-1])})
         near = difflib.get_close_matches(path[-1], known, 1, 0.6)
-        return f"is not a known key; did you mean `{near[0]}`?" if near else f"is not a known key; known here: {', '.join(known)}"
+        return (
+            f"is not a known key; did you mean `{near[0]}`?"
+            if near
+            else f"is not a known key; known here: {', '.join(known)}"
+        )
     if kind == "missing":
         field = next((field for name, field in _fields_at(model, path[:-1]) if name == path[-1]), None)
         return f"is missing; write it: {field.description}" if field and field.description else "is missing; write it"

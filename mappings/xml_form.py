@@ -22,7 +22,11 @@ Child: TypeAlias = Callable[[etree._Element, Slots, Notes], None]
 
 def collector(spot: Spot, new_slot: Callable[[], int]) -> Collect:
     """Return what fills slots from the element at *spot*; names in another letter case count when the exact one is absent."""
-    texts = {child.key: child.slot for child in spot.read() if child.slot is not None and not (child.group or child.each or child.children)}
+    texts = {
+        child.key: child.slot
+        for child in spot.read()
+        if child.slot is not None and not (child.group or child.each or child.children)
+    }
     branches = {child.key: _child(child, new_slot) for child in spot.read() if child.key not in texts}
     places = {child.key: child.place for child in spot.read()}
     folded, passed_by = spot.folded(), spot.passed_by()

@@ -32,7 +32,8 @@ class InProcess:
         self._routes = {name: Guards(clock, random, bounds, route=True) for name, bounds in (routes or {}).items()}
         roads = route_of or {}
         self._over = {
-            name: self._routes[roads[name]] if name in roads else Guards(clock, random, None, route=True) for name in lanes
+            name: self._routes[roads[name]] if name in roads else Guards(clock, random, None, route=True)
+            for name in lanes
         }
         self._wake: dict[str, Callable[[], None]] = {}
         self._granted: dict[int, tuple[Permit, Wanted]] = {}
@@ -92,7 +93,9 @@ class InProcess:
         longest: Wait | None = None
         for guards in (self._lanes[lane], self._over[lane]):
             for stopped, cause, left in guards.hold.view():
-                if stopped in ("", operation) and (longest is None or (left or math.inf) > (longest.seconds or math.inf)):
+                if stopped in ("", operation) and (
+                    longest is None or (left or math.inf) > (longest.seconds or math.inf)
+                ):
                     longest = Wait("hold", left, cause.value, whole=not stopped)
         return longest
 

@@ -94,7 +94,9 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize("folder", [*FOLDERS.values(), Path(str(files("connectors.kit") / "template"))], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "folder", [*FOLDERS.values(), Path(str(files("connectors.kit") / "template"))], ids=lambda one: one.name
+)
 def test_the_checks_pass(folder: Path) -> None:
     report = check_folder(folder)
     assert report.passed, str(report)
@@ -167,7 +169,11 @@ def test_a_status_goes_out_as_it_is(status: DossierStatus, code: str) -> None:
 @pytest.mark.parametrize(
     ("operation", "code", "says", "result"),
     [
-        *(("file_dossier", code, says, "ok") for code in ("0", "00", " 000 ") for says in ("Thành công", "", "Không thành công")),
+        *(
+            ("file_dossier", code, says, "ok")
+            for code in ("0", "00", " 000 ")
+            for says in ("Thành công", "", "Không thành công")
+        ),
         ("file_dossier", None, "Thành công", None),
         ("file_dossier", "77", "Thành công", None),
         ("file_dossier", "3", "Hồ sơ đã tồn tại", "exists"),
@@ -185,7 +191,9 @@ def test_a_status_goes_out_as_it_is(status: DossierStatus, code: str) -> None:
         ("log_in", "-1", "Sai mật khẩu", "refused"),
     ],
 )
-def test_what_the_portal_says_is_judged_by_its_code(operation: str, code: str | None, says: str, result: str | None) -> None:
+def test_what_the_portal_says_is_judged_by_its_code(
+    operation: str, code: str | None, says: str, result: str | None
+) -> None:
     row = NPSP.operations[operation].judge.row_for(Signs(200, code, says))
     assert (row and row.result) == result
 

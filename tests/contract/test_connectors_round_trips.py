@@ -47,7 +47,9 @@ NAMES = NAMES.map(lambda text: " ".join(text.split())).filter(bool)
 CODES = st.from_regex(r"[A-Z0-9][A-Z0-9.\-]{0,19}", fullmatch=True)
 DOSSIERS = st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.H32-26[0-9]{4}-[0-9]{4,5}", fullmatch=True)
 PROCEDURES = st.from_regex(r"[1-9]\.[0-9]{6}", fullmatch=True)
-MOMENTS = st.integers(631_152_000, 4_102_444_800).map(lambda second: datetime.fromtimestamp(second, UTC).astimezone(VIETNAM))
+MOMENTS = st.integers(631_152_000, 4_102_444_800).map(
+    lambda second: datetime.fromtimestamp(second, UTC).astimezone(VIETNAM)
+)
 AMOUNTS = st.integers(0, 10**12)
 
 
@@ -123,14 +125,23 @@ DOSSIER = model(
             received_note=maybe(WORDS),
             received_at=maybe(MOMENTS),
             status=maybe(CODES),
-            papers=few(model(SupplementPaper, name=WORDS, id=maybe(CODES), component_code=maybe(CODES), url=maybe(URLS))),
+            papers=few(
+                model(SupplementPaper, name=WORDS, id=maybe(CODES), component_code=maybe(CODES), url=maybe(URLS))
+            ),
             fees=few(FEES),
             due_before=maybe(MOMENTS),
             due_after=maybe(MOMENTS),
         )
     ),
     results=few(
-        model(ResultPaper, name=WORDS, component_code=maybe(CODES), id=maybe(CODES), url=maybe(URLS), result_code=maybe(CODES))
+        model(
+            ResultPaper,
+            name=WORDS,
+            component_code=maybe(CODES),
+            id=maybe(CODES),
+            url=maybe(URLS),
+            result_code=maybe(CODES),
+        )
     ),
     submitted_through=maybe(st.sampled_from(SubmittedAt)),
     has_digitised_parts=maybe(st.booleans()),

@@ -31,7 +31,9 @@ def clock() -> VirtualClock:
 
 @pytest.fixture(params=[InProcess])
 def make(request: pytest.FixtureRequest, clock: VirtualClock) -> Make:
-    def build(lanes: dict[str, Bounds], routes: dict[str, Bounds | None] | None = None, over: dict[str, str] | None = None) -> Coordination:
+    def build(
+        lanes: dict[str, Bounds], routes: dict[str, Bounds | None] | None = None, over: dict[str, str] | None = None
+    ) -> Coordination:
         built: Coordination = request.param(clock, Random(3), lanes, routes, over)
         clock.advance(1)
         return built
@@ -178,7 +180,13 @@ class Anything(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = VirtualClock()
         bounds = Bounds(calls_per_second=50, calls_at_once=3, call_timeout=10)
-        self.group = InProcess(self.clock, Random(5), dict.fromkeys(self.LANES, bounds), {"r": Bounds(80, 4, 10)}, dict.fromkeys(self.LANES, "r"))
+        self.group = InProcess(
+            self.clock,
+            Random(5),
+            dict.fromkeys(self.LANES, bounds),
+            {"r": Bounds(80, 4, 10)},
+            dict.fromkeys(self.LANES, "r"),
+        )
         self.out: list[Permit] = []
         self.clock.advance(1)
 
@@ -187,7 +195,10 @@ class Anything(RuleBasedStateMachine):
         answers = run(self.group.claim(lane, [Wanted("x", Class.BULK, repeat)] * count))
         self.out += [answer for answer in answers if isinstance(answer, Permit)]
 
-    @rule(index=st.integers(0, 9), outcome=st.sampled_from([OK, UNSENT, STALE, InDoubt("timeout"), InDoubt("reset"), Busy(2.0), Busy(None)]))
+    @rule(
+        index=st.integers(0, 9),
+        outcome=st.sampled_from([OK, UNSENT, STALE, InDoubt("timeout"), InDoubt("reset"), Busy(2.0), Busy(None)]),
+    )
     def end(self, index: int, outcome: object) -> None:
         if self.out:
             run(self.group.release(self.out.pop(index % len(self.out)), outcome, 1.0))  # type: ignore[arg-type]

@@ -133,7 +133,9 @@ async def test_a_new_dossier_is_created_updated_moved_on_and_found_again() -> No
 
 
 async def test_calls_at_once_do_not_mix_up_their_answers() -> None:
-    samples = [one for one in load_samples(CONNECTORS["police"].folder) if one.reply and one.operation == "lookup_citizen"]
+    samples = [
+        one for one in load_samples(CONNECTORS["police"].folder) if one.reply and one.operation == "lookup_citizen"
+    ]
     async with Table("police", SETTINGS["police"]) as table:
         asked = samples * 8
         answers = await asyncio.gather(

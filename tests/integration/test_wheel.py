@@ -40,10 +40,6 @@ def test_the_wheel_holds_every_file_of_every_connector(wheel: set[str]) -> None:
 
 
 def test_the_wheel_holds_every_module_and_nothing_of_tests_or_bench(wheel: set[str]) -> None:
-    modules = {
-        path.relative_to(ROOT).as_posix()
-        for folder in PACKAGES
-        for path in (ROOT / folder).rglob("*.py")
-    }
+    modules = {path.relative_to(ROOT).as_posix() for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")}
     assert modules - wheel == set()
     assert [name for name in wheel if name.startswith(("tests/", "bench/"))] == []

@@ -15,7 +15,13 @@ async def die(world: World) -> World:
     mine = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for lane in world.lanes.values():
         lane._granting._stopped = True
-        for timer in (lane._sweeper, lane._granting._alarm, lane.backlog._due, lane.backlog._renewal, lane.verification._timer):
+        for timer in (
+            lane._sweeper,
+            lane._granting._alarm,
+            lane.backlog._due,
+            lane.backlog._renewal,
+            lane.verification._timer,
+        ):
             if timer is not None:
                 timer.cancel()
     world.store.cut = True

@@ -48,7 +48,11 @@ def test_a_doubt_is_looked_up_once_the_agency_must_be_done_and_settled_if_all_pl
 
 @pytest.mark.parametrize(
     ("found", "cause"),
-    [(NOT_FOUND, "not_found"), (Answered(Result.OK, Paper(code="H32-1", title="Khác")), "differs"), (Answered(Result.REFUSED), "differs")],
+    [
+        (NOT_FOUND, "not_found"),
+        (Answered(Result.OK, Paper(code="H32-1", title="Khác")), "differs"),
+        (Answered(Result.REFUSED), "differs"),
+    ],
 )
 def test_what_a_look_up_does_not_prove_is_left_to_a_person(found: Answered, cause: str) -> None:
     async def scenario(world: World) -> None:
@@ -122,7 +126,9 @@ def test_late_evidence_ends_a_doubt() -> None:
         ticket = await world.file()
         await asyncio.sleep(1)
         call = await world.call(ticket)
-        doubt = Settlement(call.id, call.fence, call.exchange_no, State.IN_DOUBT, "in_doubt", "crash", due_at=world.clock.now() + 999)
+        doubt = Settlement(
+            call.id, call.fence, call.exchange_no, State.IN_DOUBT, "in_doubt", "crash", due_at=world.clock.now() + 999
+        )
         await world.store.settle(doubt)
         await asyncio.sleep(20)
         assert (await world.state(ticket))[0] is State.ANSWERED

@@ -128,7 +128,9 @@ def test_a_durable_call_past_its_deadline_is_shown_to_a_person_and_never_sent() 
 
 def test_unreadable_answers_leave_a_filing_in_doubt_unless_it_was_refused_before_processing() -> None:
     async def scenario(world: World) -> None:
-        world.agency.will["file_blindly"].extend([(0.1, Broken("mapping")), (0.1, Broken("http_400", refused_before_processing=True))])
+        world.agency.will["file_blindly"].extend(
+            [(0.1, Broken("mapping")), (0.1, Broken("http_400", refused_before_processing=True))]
+        )
         doubtful = await world.file("file_blindly", wait=5.0)
         refused = await world.file("file_blindly", wait=5.0)
         assert (doubtful.state, doubtful.cause) == (State.IN_DOUBT, "contract:mapping")

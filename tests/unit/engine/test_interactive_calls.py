@@ -223,7 +223,9 @@ def test_a_wait_longer_than_the_call_can_bear_is_refused_at_the_door() -> None:
             world.hub.admit("agency", "lookup_citizen", Class.NORMAL, interactive=True, seconds=5)
         assert told.value.retry_after is not None
         assert told.value.retry_after > 5
-        world.hub.admit("agency", "lookup_citizen", Class.COUNTER, interactive=True, seconds=5)  # another row, and first
+        world.hub.admit(
+            "agency", "lookup_citizen", Class.COUNTER, interactive=True, seconds=5
+        )  # another row, and first
         await asyncio.gather(*asked)
 
     play(scenario, calls_at_once=1)

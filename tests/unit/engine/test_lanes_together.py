@@ -87,8 +87,6 @@ def test_after_an_outage_the_backlog_drains_in_order_of_acceptance() -> None:
     play(scenario, calls_at_once=2)
 
 
-
-
 def test_three_thousand_waiting_calls_and_one_slot_lose_no_wake_up() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (0.001, OK)

@@ -48,7 +48,9 @@ class Queue:
         return sent
 
 
-def test_a_full_lane_is_shared_60_30_10_and_two_thirds_of_each_by_those_who_wait(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_full_lane_is_shared_60_30_10_and_two_thirds_of_each_by_those_who_wait(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
     queue = Queue(loop)
     for cls, interactive in SHARES:
         queue.join(cls, interactive=interactive, count=500)

@@ -59,7 +59,9 @@ def test_a_filing_that_may_have_been_done_is_never_sent_again_unless_a_repeat_is
 
 
 def test_the_same_step_is_not_taken_twice_for_an_existing_record() -> None:
-    said = verdict(Answered(Result.EXISTS), replace(CALL, step="update_paper"), repeat_safe=True, then={"exists": "update_paper"})
+    said = verdict(
+        Answered(Result.EXISTS), replace(CALL, step="update_paper"), repeat_safe=True, then={"exists": "update_paper"}
+    )
     assert (said.state, said.cause) == (State.DEAD, "exists")
 
 
@@ -77,7 +79,9 @@ def test_a_verification_proves_or_leaves_the_doubt(outcome: Outcome | StaleCrede
 
 
 @pytest.mark.parametrize("outcome", [*EVERY, None], ids=repr)
-def test_every_end_without_an_answer_has_a_problem_that_names_the_call(outcome: Outcome | StaleCredentials | None) -> None:
+def test_every_end_without_an_answer_has_a_problem_that_names_the_call(
+    outcome: Outcome | StaleCredentials | None,
+) -> None:
     assert by_outcome(outcome, "01", 5.0).call == "01"
 
 

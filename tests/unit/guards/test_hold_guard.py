@@ -46,9 +46,12 @@ class Lane:
 
 
 @pytest.mark.parametrize(
-    ("asked", "least", "most"), [(0, 1, 1.1), (0.2, 1, 1.1), (30, 30, 33), (900, 900, 900), (1e9, 900, 900), (1e300, 900, 900)]
+    ("asked", "least", "most"),
+    [(0, 1, 1.1), (0.2, 1, 1.1), (30, 30, 33), (900, 900, 900), (1e9, 900, 900), (1e300, 900, 900)],
 )
-def test_a_hold_lasts_what_the_agency_asked_within_one_second_and_fifteen_minutes(asked: float, least: float, most: float) -> None:
+def test_a_hold_lasts_what_the_agency_asked_within_one_second_and_fifteen_minutes(
+    asked: float, least: float, most: float
+) -> None:
     lane = Lane()
     lane.exchange(Busy(asked))
     assert least <= lane.seconds() <= most

@@ -80,13 +80,16 @@ def test_a_code_that_ended_without_successor_is_not_written(tmp_path: Path) -> N
 
 
 def test_successors_in_a_ring_end_the_search() -> None:
-    rows = [CodeRow("a", "1", valid_to=date(2020, 1, 1), succeeded_by="b"), CodeRow("b", "2", valid_to=date(2020, 1, 1), succeeded_by="a")]
+    rows = [
+        CodeRow("a", "1", valid_to=date(2020, 1, 1), succeeded_by="b"),
+        CodeRow("b", "2", valid_to=date(2020, 1, 1), succeeded_by="a"),
+    ]
     with pytest.raises(ValueError, match="no longer valid"):
         CodeTable("ring", rows).theirs("a", date(2026, 1, 1))
 
 
 def test_every_fault_of_a_table_is_told_at_once(tmp_path: Path) -> None:
-    rows = 'male,,,,,,,\nfemale,2,both,,,,,\nother,3,,1/7/2025,,,,\nold,4,,2025-07-01,2025-06-30,,,\nx,5\ngone,6,,,2025-06-30,femal,,\nfemale,7,,,,,,\n'
+    rows = "male,,,,,,,\nfemale,2,both,,,,,\nother,3,,1/7/2025,,,,\nold,4,,2025-07-01,2025-06-30,,,\nx,5\ngone,6,,,2025-06-30,femal,,\nfemale,7,,,,,,\n"
     faults = refused(tmp_path, rows)
     assert [fault.split("[")[1].split("]")[0] for fault in faults] == [
         "line 2, theirs",

@@ -29,14 +29,22 @@ def load(folder: Path, files: dict[str, str], form: Any = "json", **more: Any) -
 def refused(folder: Path, files: dict[str, str], **more: Any) -> dict[str, str]:
     with pytest.raises(FilesRefused) as caught:
         load(folder, files, **more)
-    return {f"{fault.file.removeprefix(folder.name + '/')} {fault.key}".strip(): fault.says for fault in caught.value.faults}
+    return {
+        f"{fault.file.removeprefix(folder.name + '/')} {fault.key}".strip(): fault.says for fault in caught.value.faults
+    }
 
 
-def line_faults(form: Any = "json", model: str = "Dossier@1", codes: dict[str, CodeTable] | None = None, **tables: Any) -> dict[str, str]:
+def line_faults(
+    form: Any = "json", model: str = "Dossier@1", codes: dict[str, CodeTable] | None = None, **tables: Any
+) -> dict[str, str]:
     """What is wrong with a file of *model*, by key."""
-    file = MappingFile.model_validate({"canonical": model, "agency": tables.pop("agency", "{urn:x}A" if form == "xml" else ""), **tables})
+    file = MappingFile.model_validate(
+        {"canonical": model, "agency": tables.pop("agency", "{urn:x}A" if form == "xml" else ""), **tables}
+    )
     with pytest.raises(FilesRefused) as caught:
-        compile_mapping(file, name="m", form=form, canonical=CANONICAL, converters=converter, codes=codes or {}, nested={})
+        compile_mapping(
+            file, name="m", form=form, canonical=CANONICAL, converters=converter, codes=codes or {}, nested={}
+        )
     return {fault.key: fault.says for fault in caught.value.faults}
 
 
@@ -105,28 +113,64 @@ def test_a_mapping_cannot_hold_itself(tmp_path: Path) -> None:
         ("code.x", "Ma", "goes on below `code`, which holds no fields"),
         ("documents", {"at": "A[]", "map": "x"}, "is a list: write `documents[]`"),
         ("code[]", "Ma", "is no list: write it without `[]`"),
-        ("documents.name", "Ma", "goes into the list `documents[]`: describe one item in a mapping of its own and name it in `map`"),
-        ("HoVaTen", "Ma", "is no path of ours: write `born_on`, `owner.full_name`, `documents[]`, or `owner/*` for a whole branch"),
+        (
+            "documents.name",
+            "Ma",
+            "goes into the list `documents[]`: describe one item in a mapping of its own and name it in `map`",
+        ),
+        (
+            "HoVaTen",
+            "Ma",
+            "is no path of ours: write `born_on`, `owner.full_name`, `documents[]`, or `owner/*` for a whole branch",
+        ),
         ("owner/*", "Ma", "is a whole branch, which only [withheld] takes"),
         ("code", {"as": "trimmed"}, "needs either `at` or `parts`"),
         ("code", {"at": "A", "parts": ["B", "C"]}, "has both `at` and `parts`: which is it?"),
-        ("code", "A//B", "`A//B` is no place: write `A/B`, `A[]`, `A[0]/B`, `{namespace}A/B`, or `A/*` for a whole branch"),
+        (
+            "code",
+            "A//B",
+            "`A//B` is no place: write `A/B`, `A[]`, `A[0]/B`, `{namespace}A/B`, or `A/*` for a whole branch",
+        ),
         ("code", "A/*", "`A/*` is a whole branch, which only [dropped] takes"),
         ("code", "A[]", "`A[]`: a list of ours stands at one place that ends in `[]`, and only a list does"),
-        ("fees[]", {"at": "A[]", "also": "B[]"}, "a list stands at one place: neither alternatives, `parts` nor `also` then"),
-        ("code", {"at": ["A", "B"], "as": ["trimmed"]}, "`as` needs one entry for each of the 2 places in `at`, and has 1"),
+        (
+            "fees[]",
+            {"at": "A[]", "also": "B[]"},
+            "a list stands at one place: neither alternatives, `parts` nor `also` then",
+        ),
+        (
+            "code",
+            {"at": ["A", "B"], "as": ["trimmed"]},
+            "`as` needs one entry for each of the 2 places in `at`, and has 1",
+        ),
         ("code", {"at": "A", "as": "trimed"}, "`trimed` is not a converter; did you mean `trimmed`?"),
         ("code", {"at": "A", "codes": "none"}, "there is no code table codes/none.csv"),
         ("status", {"at": "A", "codes": "stats"}, "there is no code table codes/stats.csv; did you mean `status`?"),
-        ("status", {"at": "A", "codes": "status"}, "code table `status` has `recieved`, which this field does not know; did you mean `received`?"),
+        (
+            "status",
+            {"at": "A", "codes": "status"},
+            "code table `status` has `recieved`, which this field does not know; did you mean `received`?",
+        ),
         ("received_at", "A", 'needs a converter: say how the agency writes it, e.g. as = "date yyyyMMdd"'),
         ("received_at", {"at": "A", "codes": "status"}, "takes no code table: only text, words and numbers have codes"),
         ("owner", "A", "holds a group: name its mapping in `map`"),
         ("owner", {"at": "A", "map": "own"}, "there is no mapping own.map.toml"),
-        ("owner", {"at": "A", "map": "own", "as": "trimmed"}, "`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names"),
+        (
+            "owner",
+            {"at": "A", "map": "own", "as": "trimmed"},
+            "`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names",
+        ),
         ("code | owner", "A", "`|` chooses between single values, not between lists or groups"),
-        ("code | received_at", "A", "`|` chooses between fields of one kind: `code` holds text, `received_at` holds other"),
-        ("code | note", {"at": ["A", "B", "C"]}, "`|` has either one place, or in `at` one place for each of ours, and neither `parts` nor `also` then"),
+        (
+            "code | received_at",
+            "A",
+            "`|` chooses between fields of one kind: `code` holds text, `received_at` holds other",
+        ),
+        (
+            "code | note",
+            {"at": ["A", "B", "C"]},
+            "`|` has either one place, or in `at` one place for each of ours, and neither `parts` nor `also` then",
+        ),
         ("code | nite", "A", "`nite` is no field of Dossier; did you mean `note`?"),
     ],
 )
@@ -183,21 +227,36 @@ def test_two_lines_that_want_one_place_are_refused(fields: dict[str, Any], says:
     assert says in told
 
 
-@pytest.mark.parametrize(("agency", "says"), [("a[]", "a list is taken apart by the operation's `unwrap`"), ("a/*", "names one thing"), ("a[1]", "may only say [0]")])
+@pytest.mark.parametrize(
+    ("agency", "says"),
+    [
+        ("a[]", "a list is taken apart by the operation's `unwrap`"),
+        ("a/*", "names one thing"),
+        ("a[1]", "may only say [0]"),
+    ],
+)
 def test_a_root_names_one_thing(agency: str, says: str) -> None:
     assert says in line_faults(agency=agency)["agency"]
 
 
 def test_a_nested_mapping_has_no_root_of_its_own_and_the_right_model(tmp_path: Path) -> None:
     outer = 'canonical = "Dossier@1"\nagency = ""\n[fields]\n"fees[]" = { at = "A[]", map = "rooted" }\n"documents[]" = { at = "B[]", map = "fee" }\n'
-    told = refused(tmp_path, {"m.map.toml": outer, "rooted.map.toml": FEE.replace('agency = ""', 'agency = "x"'), "fee.map.toml": FEE})
-    assert told["m.map.toml fields.fees[]"] == 'mapping `rooted` has a root of its own: a mapping named by `map` says agency = ""'
+    told = refused(
+        tmp_path,
+        {"m.map.toml": outer, "rooted.map.toml": FEE.replace('agency = ""', 'agency = "x"'), "fee.map.toml": FEE},
+    )
+    assert (
+        told["m.map.toml fields.fees[]"]
+        == 'mapping `rooted` has a root of its own: a mapping named by `map` says agency = ""'
+    )
     assert told["m.map.toml fields.documents[]"] == "mapping `fee` is of Fee@1, and this field holds Document"
 
 
 def test_a_refused_inner_mapping_is_told_once(tmp_path: Path) -> None:
     outer = 'canonical = "Dossier@1"\nagency = ""\n[fields]\n"fees[]" = { at = "A[]", map = "fee" }\n'
-    assert list(refused(tmp_path, {"m.map.toml": outer, "fee.map.toml": FEE.replace("Gia", "")})) == ["fee.map.toml fields.amount"]
+    assert list(refused(tmp_path, {"m.map.toml": outer, "fee.map.toml": FEE.replace("Gia", "")})) == [
+        "fee.map.toml fields.amount"
+    ]
 
 
 @pytest.mark.parametrize("model", [MappingFile, Line, Fixed])
@@ -209,7 +268,9 @@ def test_every_key_is_described_with_an_example(model: type[BaseModel]) -> None:
 
 def test_the_examples_of_the_keys_are_valid_themselves() -> None:
     for model in (MappingFile, Line, Fixed):
-        needed = {"canonical": "Fee@1", "agency": ""} if model is MappingFile else {"from": "=x"} if model is Fixed else {}
+        needed = (
+            {"canonical": "Fee@1", "agency": ""} if model is MappingFile else {"from": "=x"} if model is Fixed else {}
+        )
         for name, field in model.model_fields.items():
             for example in field.examples or ():
                 model.model_validate({**needed, field.alias or name: example})

@@ -17,9 +17,13 @@ from mappings.values import converter
 SEX = CodeTable("sex", [CodeRow("male", "1"), CodeRow("female", "2")])
 
 
-def mapping(model: str, fields: dict[str, Any], agency: str = "", nested: dict[str, Mapping] | None = None, **rest: Any) -> Mapping:
+def mapping(
+    model: str, fields: dict[str, Any], agency: str = "", nested: dict[str, Mapping] | None = None, **rest: Any
+) -> Mapping:
     file = MappingFile.model_validate({"canonical": model, "agency": agency, "fields": fields, **rest})
-    return compile_mapping(file, name="m", form="json", canonical=CANONICAL, converters=converter, codes={"sex": SEX}, nested=nested or {})
+    return compile_mapping(
+        file, name="m", form="json", canonical=CANONICAL, converters=converter, codes={"sex": SEX}, nested=nested or {}
+    )
 
 
 def faults(read: Any, *given: Any) -> list[tuple[str, str]]:
@@ -48,10 +52,17 @@ def citizen(**places: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("absent", "written"), [("omitted", {"Ten": "Phí"}), ("", {"Ten": "Phí", "Ma": "", "Loai": ""}), ("null", {"Ten": "Phí", "Ma": None, "Loai": None})]
+    ("absent", "written"),
+    [
+        ("omitted", {"Ten": "Phí"}),
+        ("", {"Ten": "Phí", "Ma": "", "Loai": ""}),
+        ("null", {"Ten": "Phí", "Ma": None, "Loai": None}),
+    ],
 )
 def test_nothing_is_written_as_the_file_says_and_always_read_as_nothing(absent: str, written: dict[str, Any]) -> None:
-    fees = mapping("Fee@1", {"name": "Ten", "code": "Ma", "kind": "Loai", "amount": {"at": "Gia", "as": "amount"}}, absent=absent)
+    fees = mapping(
+        "Fee@1", {"name": "Ten", "code": "Ma", "kind": "Loai", "amount": {"at": "Gia", "as": "amount"}}, absent=absent
+    )
     fee = Fee(name="Phí", amount=0)
     assert fees.write(fee, {}) == {**written, "Gia": "0"}
     for nothing in ({}, {"Ma": None}, {"Ma": ""}, {"Ma": "  "}):
@@ -76,6 +87,7 @@ def test_the_first_alternative_that_fits_is_written() -> None:
         "CitizenQuery@1",
         {"full_name": "Ten", "citizen_id": "So", "born_on": {"at": ["Ngay", "Nam"], "as": ["date yyyyMMdd", "year"]}},
     )
+
     def written(born: PartialDate) -> dict[str, Any]:
         return query.write(CitizenQuery(full_name="A", citizen_id="000180000011", born_on=born), {})
 
@@ -98,7 +110,9 @@ def test_the_first_alternative_that_fits_is_read(places: dict[str, Any], born: P
 
 
 def test_alternatives_that_contradict_are_refused() -> None:
-    assert faults(lambda: citizen(Sinh={"Ngay": "19800517", "Nam": "1981"})) == [("Sinh/Nam", "contradicts `Sinh/Ngay`")]
+    assert faults(lambda: citizen(Sinh={"Ngay": "19800517", "Nam": "1981"})) == [
+        ("Sinh/Nam", "contradicts `Sinh/Ngay`")
+    ]
 
 
 def test_alternatives_of_which_none_fits_are_refused_at_the_first() -> None:
@@ -114,7 +128,9 @@ def test_further_places_of_a_value_are_written_and_must_agree() -> None:
 
 def test_a_code_that_nobody_knows_is_never_passed_through() -> None:
     assert faults(lambda: citizen(GioiTinh="9")) == [("GioiTinh", "is not an agency code in code table `sex`")]
-    assert faults(CITIZEN.write, Citizen(full_name="A", sex="other"), {}) == [("GioiTinh", "is not a code of ours in code table `sex`")]
+    assert faults(CITIZEN.write, Citizen(full_name="A", sex="other"), {}) == [
+        ("GioiTinh", "is not a code of ours in code table `sex`")
+    ]
 
 
 def test_all_faults_come_at_once_with_the_agencys_places_and_no_value() -> None:
@@ -126,11 +142,15 @@ def test_all_faults_come_at_once_with_the_agencys_places_and_no_value() -> None:
 
 def test_a_value_that_did_not_fit_is_not_reported_as_missing_too() -> None:
     fees = mapping("Fee@1", {"name": "Ten", "amount": {"at": "Gia", "as": "amount"}})
-    assert faults(fees.read, {"Ten": "Phí", "Gia": "50.000"}) == [("Gia", "an amount in whole đồng is needed, without separators")]
+    assert faults(fees.read, {"Ten": "Phí", "Gia": "50.000"}) == [
+        ("Gia", "an amount in whole đồng is needed, without separators")
+    ]
 
 
 def test_a_needed_field_without_a_line_is_named_as_ours() -> None:
-    assert faults(mapping("Fee@1", {"name": "Ten"}).read, {"Ten": "x"}) == [("the payload", "our `amount` is needed, and no line gives it")]
+    assert faults(mapping("Fee@1", {"name": "Ten"}).read, {"Ten": "x"}) == [
+        ("the payload", "our `amount` is needed, and no line gives it")
+    ]
 
 
 @pytest.mark.parametrize("reply", [{"result": []}, {"result": [None]}])
@@ -154,13 +174,16 @@ def test_a_missing_parent_is_drift_and_not_absence(reply: Any, fault: tuple[str,
 
 def test_lists_are_mapped_item_by_item_with_the_number_in_each_fault() -> None:
     way = mapping(
-        "Supplement@1", {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}, "fees[]": {"at": "Phi/Muc[]", "map": "fee"}},
+        "Supplement@1",
+        {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}, "fees[]": {"at": "Phi/Muc[]", "map": "fee"}},
         nested={"fee": FEE, "paper": mapping("SupplementPaper@1", {"name": "Ten"})},
     )
     reading = way.read({"Id": "1", "Giay": [], "Phi": {"Muc": [{"Ten": "a", "Gia": "1"}, {"Ten": "b", "Gia": 2}]}})
     assert reading is not None
     assert [fee.amount for fee in reading.value.fees] == [1, 2]
-    assert faults(way.read, {"Id": "1", "Giay": {}, "Phi": {"Muc": [{"Ten": "a", "Gia": "1"}, {"Ten": "x" * 501, "Gia": "?"}, 5]}}) == [
+    assert faults(
+        way.read, {"Id": "1", "Giay": {}, "Phi": {"Muc": [{"Ten": "a", "Gia": "1"}, {"Ten": "x" * 501, "Gia": "?"}, 5]}}
+    ) == [
         ("Giay[]", "is not a list"),
         ("Phi/Muc[1]/Gia", "an amount in whole đồng is needed, without separators"),
         ("Phi/Muc[2]", "is not a group of places"),
@@ -169,8 +192,13 @@ def test_lists_are_mapped_item_by_item_with_the_number_in_each_fault() -> None:
 
 
 def test_faults_of_writing_inside_a_list_say_which_item() -> None:
-    outer = mapping("Supplement@1", {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}}, nested={
-        "paper": mapping("SupplementPaper@1", {"name": "Ten", "url": "Url"}, fixed={"CanBo": "officer.account"})})
+    outer = mapping(
+        "Supplement@1",
+        {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}},
+        nested={
+            "paper": mapping("SupplementPaper@1", {"name": "Ten", "url": "Url"}, fixed={"CanBo": "officer.account"})
+        },
+    )
     supplement = outer.canonical.model_validate({"id": "1", "papers": [{"name": "a"}, {"name": "b"}]})
     assert outer.sources == {"officer.account"}
     assert faults(outer.write, supplement, {}) == [
@@ -180,7 +208,11 @@ def test_faults_of_writing_inside_a_list_say_which_item() -> None:
 
 
 def test_a_source_that_is_not_given_is_a_fault_named_by_source() -> None:
-    made = mapping("Document@1", {"name": "Ten"}, fixed={"A": "settings.x", "B": {"from": "exchange.id", "as": "digits"}, "C": "=1"})
+    made = mapping(
+        "Document@1",
+        {"name": "Ten"},
+        fixed={"A": "settings.x", "B": {"from": "exchange.id", "as": "digits"}, "C": "=1"},
+    )
     assert made.sources == {"settings.x", "exchange.id"}
     assert faults(made.write, Document(name="a"), {"settings.x": None, "exchange.id": "no uuid"}) == [
         ("A", "source `settings.x` is not given"),
@@ -192,7 +224,11 @@ def test_a_source_that_is_not_given_is_a_fault_named_by_source() -> None:
 def test_fixed_values_alone_do_not_call_a_group_into_being() -> None:
     made = mapping("Document@1", {"name": "Ten", "url": "Tep[0]/Url"}, fixed={"Tep[0]/Loai": "=1", "Dau/Ban": "=2"})
     assert made.write(Document(name="a"), {}) == {"Ten": "a", "Dau": {"Ban": "2"}}
-    assert made.write(Document(name="a", url="u"), {}) == {"Ten": "a", "Tep": [{"Url": "u", "Loai": "1"}], "Dau": {"Ban": "2"}}
+    assert made.write(Document(name="a", url="u"), {}) == {
+        "Ten": "a",
+        "Tep": [{"Url": "u", "Loai": "1"}],
+        "Dau": {"Ban": "2"},
+    }
 
 
 def test_numbered_places_keep_their_numbers() -> None:
@@ -224,8 +260,12 @@ def test_a_field_may_have_its_own_line_beside_one_that_chooses_whatever_their_or
 def test_parts_are_converted_as_one_text_and_must_agree_with_further_places() -> None:
     made = mapping("Citizen@1", {"full_name": {"parts": ["Ho", "Ten"], "as": "no accents", "also": "HoTen"}})
     assert made.write(Citizen(full_name="Trần Đá"), {}) == {"Ten": "Tran Da", "HoTen": "Tran Da"}
-    joined = mapping("CitizenQuery@1", {"full_name": "N", "citizen_id": "S", "born_on": {"parts": ["Nam", "Thang"], "as": "year"}})
-    assert faults(joined.read, {"N": "A", "S": "000180000011", "Nam": "1980", "Thang": "05"}) == [("Thang", "text is not written as yyyy")]
+    joined = mapping(
+        "CitizenQuery@1", {"full_name": "N", "citizen_id": "S", "born_on": {"parts": ["Nam", "Thang"], "as": "year"}}
+    )
+    assert faults(joined.read, {"N": "A", "S": "000180000011", "Nam": "1980", "Thang": "05"}) == [
+        ("Thang", "text is not written as yyyy")
+    ]
     assert made.read({"Ho": "Tran", "Ten": "Da", "HoTen": "Tran Da"}).value == Citizen(full_name="Tran Da")  # type: ignore[union-attr]
     assert made.read({"HoTen": "Tran Da"}).value == Citizen(full_name="Tran Da")  # type: ignore[union-attr]
     assert faults(made.read, {"Ho": "Tran", "Ten": "Da", "HoTen": "Tran"}) == [("HoTen", "contradicts `Ten`")]
@@ -256,7 +296,10 @@ def test_a_mapping_writes_its_own_model_only() -> None:
 
 def test_masking_hides_what_no_line_knows() -> None:
     reply = {"result": [{"HoVaTen": "A", "GHICHU": "secret", "Sinh": {"Nam": 1980}, "x": None}], "note": "y"}
-    assert CITIZEN.masked(reply) == {"result": [{"HoVaTen": "•••", "GHICHU": "•••", "Sinh": {"Nam": "•••"}, "x": None}], "note": "•••"}
+    assert CITIZEN.masked(reply) == {
+        "result": [{"HoVaTen": "•••", "GHICHU": "•••", "Sinh": {"Nam": "•••"}, "x": None}],
+        "note": "•••",
+    }
     assert FEE.masked({"Ten": "Phí", "ma": 1}) == {"Ten": "Phí", "ma": 1}
 
 

@@ -6,7 +6,21 @@ from mappings.paths import Layout, nearest, read_our_path, read_place
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A", "A/B", "A[]", "A/B[]", "A[0]/B", "[0]/A", "result[0]", "{urn:a/b}A/{}B/C", "{urn:x}A[2]", "A/*", "Mã hồ sơ/B.1"]
+    "text",
+    [
+        "",
+        "A",
+        "A/B",
+        "A[]",
+        "A/B[]",
+        "A[0]/B",
+        "[0]/A",
+        "result[0]",
+        "{urn:a/b}A/{}B/C",
+        "{urn:x}A[2]",
+        "A/*",
+        "Mã hồ sơ/B.1",
+    ],
 )
 def test_a_place_is_read_and_written_alike(text: str) -> None:
     assert str(read_place(text)) == text

@@ -88,7 +88,9 @@ class Thing(Canonical):
     words: Many[Text] = ()
 
 
-COLOUR = CodeTable("colour", [CodeRow("red", "01"), CodeRow("blue", "02"), CodeRow("navy", "03"), CodeRow("red", "1", "read")])
+COLOUR = CodeTable(
+    "colour", [CodeRow("red", "01"), CodeRow("blue", "02"), CodeRow("navy", "03"), CodeRow("red", "1", "read")]
+)
 LEVEL = CodeTable("level", [CodeRow("1", "A"), CodeRow("2", "B")])
 MODELS = {"Thing@1": Thing, "Part@1": Part, "Inch@1": Inch, "Spot@1": Spot}
 FILES: dict[str, dict[str, Any]] = {
@@ -99,14 +101,23 @@ FILES: dict[str, dict[str, Any]] = {
         "fields": {"name": "Ten", "inches[]": {"at": "DSDai/Dai[]", "map": "inch"}},
         "fixed": {"Loai": "=1"},
     },
-    "spot": {"canonical": "Spot@1", "agency": "", "absent": "", "fields": {"street": "Duong", "colour": {"at": "Mau", "codes": "colour"}}},
+    "spot": {
+        "canonical": "Spot@1",
+        "agency": "",
+        "absent": "",
+        "fields": {"street": "Duong", "colour": {"at": "Mau", "codes": "colour"}},
+    },
     "thing": {
         "canonical": "Thing@1",
         "agency": "",  # set by `mapping` for each form
         "absent": "",
         "fields": {
             "code": {"at": "Ma", "also": ["MaKhac", "Dau/Ma"]},
-            "born": {"at": ["Sinh/Ngay", "Sinh/Thang", "Sinh/Nam"], "as": ["date yyyyMMdd", "month yyyy", "year"], "absent": "omitted"},
+            "born": {
+                "at": ["Sinh/Ngay", "Sinh/Thang", "Sinh/Nam"],
+                "as": ["date yyyyMMdd", "month yyyy", "year"],
+                "absent": "omitted",
+            },
             "due": {"at": "Han", "as": "moment yyyyMMddHHmmss", "absent": "null"},
             "day": {"at": "Dau/Ngay", "as": ["date dd-MM-yyyy", "trimmed"]},
             "colour": {"at": "Mau", "codes": "colour"},
@@ -152,7 +163,10 @@ def mapping(form: str) -> Mapping:
 BOTH = {"json": mapping("json"), "xml": mapping("xml")}
 
 _letters = st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co", "Zl", "Zp"])
-texts = st.one_of(st.sampled_from(["Đặng Thị Không", "a", "  <&>]]>\"' ", "0", "hoa\u0300", "𠀀"]), st.text(_letters, min_size=1, max_size=12)).filter(str.strip)
+texts = st.one_of(
+    st.sampled_from(["Đặng Thị Không", "a", "  <&>]]>\"' ", "0", "hoa\u0300", "𠀀"]),
+    st.text(_letters, min_size=1, max_size=12),
+).filter(str.strip)
 names = st.sampled_from(["Trần Thị Không", "Đỗ", "LÊ VĂN KHÔNG"])
 few = st.integers(-5, 10**12)
 
@@ -171,12 +185,16 @@ def digits(length: int) -> st.SearchStrategy[str]:
 
 days = st.dates(date(1801, 1, 1), date(2999, 12, 31))
 partial = st.one_of(
-    days.map(PartialDate.of), days.map(lambda day: PartialDate(day.year)), days.map(lambda day: PartialDate(day.year, day.month))
+    days.map(PartialDate.of),
+    days.map(lambda day: PartialDate(day.year)),
+    days.map(lambda day: PartialDate(day.year, day.month)),
 )
 moments = st.datetimes(datetime(1801, 1, 1), datetime(2999, 12, 30), timezones=st.just(VIETNAM))  # noqa: DTZ001 - bounds have none
 colours = st.sampled_from(Colour)
 spots = st.one_of(st.builds(Spot, street=texts, colour=maybe(colours)), st.builds(Spot, colour=colours))
-contacts = st.one_of(st.builds(Contact, phone=texts, tags=several(texts)), st.builds(Contact, tags=texts.map(lambda one: (one,))))
+contacts = st.one_of(
+    st.builds(Contact, phone=texts, tags=several(texts)), st.builds(Contact, tags=texts.map(lambda one: (one,)))
+)
 parts = st.builds(Part, name=texts, inches=several(st.builds(Inch, length=few)))
 either = st.sampled_from(["none", "first", "second"])
 
@@ -205,12 +223,21 @@ def things(draw: st.DrawFn) -> Thing:
 
 
 def over_the_wire(form: str, payload: Any) -> Any:
-    return from_json(to_json(payload)) if form == "json" else etree.fromstring(etree.tostring(payload, encoding="utf-8"))
+    return (
+        from_json(to_json(payload)) if form == "json" else etree.fromstring(etree.tostring(payload, encoding="utf-8"))
+    )
 
 
 def test_the_thing_uses_every_key_of_the_language() -> None:
     """Otherwise the property below would prove less than it says."""
-    used = {key for file in FILES.values() for table in ("fields", "fixed") for line in file.get(table, {}).values() if isinstance(line, dict) for key in line}
+    used = {
+        key
+        for file in FILES.values()
+        for table in ("fields", "fixed")
+        for line in file.get(table, {}).values()
+        if isinstance(line, dict)
+        for key in line
+    }
     known = {field.alias or name for model in (Line, Fixed) for name, field in model.model_fields.items()}
     assert known - used == set()
 
@@ -253,9 +280,42 @@ def test_a_masked_payload_shows_nothing_personal(form: str, thing: Thing) -> Non
     assert thing.model_copy() == thing
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.just("PRIVATE") | st.sampled_from(["1", "01", "20260101"])
-keys = st.sampled_from(["Ma", "MaKhac", "Dau", "Sinh", "Ngay", "Nam", "Han", "Mau", "Cap", "So", "Co", "GiayTo", "Chu", "Ten", "The", "Noi", "Phan", "DSDai", "Dai", "Tu", "x"])
-junk = st.recursive(leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=8), max_leaves=25)
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.just("PRIVATE")
+    | st.sampled_from(["1", "01", "20260101"])
+)
+keys = st.sampled_from(
+    [
+        "Ma",
+        "MaKhac",
+        "Dau",
+        "Sinh",
+        "Ngay",
+        "Nam",
+        "Han",
+        "Mau",
+        "Cap",
+        "So",
+        "Co",
+        "GiayTo",
+        "Chu",
+        "Ten",
+        "The",
+        "Noi",
+        "Phan",
+        "DSDai",
+        "Dai",
+        "Tu",
+        "x",
+    ]
+)
+junk = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=8), max_leaves=25
+)
 
 
 def refusal(form: str, tree: Any) -> MappingFailed | None:

@@ -44,7 +44,9 @@ def compiled(folder: Path, form: str, files: dict[str, str]) -> Mapping:
 
 
 @pytest.mark.parametrize(("form", "ours", "theirs", "files"), examples())
-def test_an_example_writes_and_reads_what_the_page_shows(tmp_path: Path, form: str, ours: str, theirs: str, files: dict[str, str]) -> None:
+def test_an_example_writes_and_reads_what_the_page_shows(
+    tmp_path: Path, form: str, ours: str, theirs: str, files: dict[str, str]
+) -> None:
     mapping = compiled(tmp_path, form, files)
     value = mapping.canonical.model_validate_json(ours)
     written = mapping.write(value, {source: source for source in mapping.sources})
@@ -63,7 +65,9 @@ def test_an_example_writes_and_reads_what_the_page_shows(tmp_path: Path, form: s
 def test_the_page_explains_every_key_of_the_language() -> None:
     page = README.read_text("utf-8")
     keys = {field.alias or name for model in (MappingFile, Line, Fixed) for name, field in model.model_fields.items()}
-    assert {key for key in keys if not re.search(rf"`\[?{key}\]?`|^{key}\b|\b{key} = |^\[{key}\]", page, re.MULTILINE)} == set()
+    assert {
+        key for key in keys if not re.search(rf"`\[?{key}\]?`|^{key}\b|\b{key} = |^\[{key}\]", page, re.MULTILINE)
+    } == set()
 
 
 def test_there_are_two_examples_at_least() -> None:

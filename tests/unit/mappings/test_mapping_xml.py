@@ -18,25 +18,52 @@ from mappings.values import converter
 U = "urn:list"
 PLACE = tuple(Layout(name, U) for name in ("MaTinh", "MaXa", "ChiTiet"))
 PERSON = Layout(
-    "Person", U, (Layout("MaYeuCau", U), Layout("SoDinhDanh", None), Layout("HoVaTen", U), Layout("ThuongTru", U, PLACE), Layout("Giay", U, (), True)), True
+    "Person",
+    U,
+    (
+        Layout("MaYeuCau", U),
+        Layout("SoDinhDanh", None),
+        Layout("HoVaTen", U),
+        Layout("ThuongTru", U, PLACE),
+        Layout("Giay", U, (), True),
+    ),
+    True,
 )
 LIST = Layout("List", U, (PERSON,))
 
 
 def mapping(
-    model: str, fields: dict[str, Any], agency: str = "{urn:list}List/Person", nested: dict[str, Mapping] | None = None, layout: Layout | None = None, **rest: Any
+    model: str,
+    fields: dict[str, Any],
+    agency: str = "{urn:list}List/Person",
+    nested: dict[str, Mapping] | None = None,
+    layout: Layout | None = None,
+    **rest: Any,
 ) -> Mapping:
     file = MappingFile.model_validate({"canonical": model, "agency": agency, "fields": fields, **rest})
     return compile_mapping(
-        file, name="m", form="xml", canonical=CANONICAL, converters=converter, codes={}, nested=nested or {}, layout=layout
+        file,
+        name="m",
+        form="xml",
+        canonical=CANONICAL,
+        converters=converter,
+        codes={},
+        nested=nested or {},
+        layout=layout,
     )
 
 
 ADDRESS = mapping("Address@1", {"detail": "ChiTiet", "commune": "MaXa", "province": "MaTinh"}, agency="")
-FIELDS = {"permanent_address": {"at": "ThuongTru", "map": "address"}, "full_name": "HoVaTen", "citizen_id": "SoDinhDanh"}
+FIELDS = {
+    "permanent_address": {"at": "ThuongTru", "map": "address"},
+    "full_name": "HoVaTen",
+    "citizen_id": "SoDinhDanh",
+}
 LAID_OUT = mapping("Citizen@1", FIELDS, nested={"address": ADDRESS}, layout=LIST, fixed={"MaYeuCau": "exchange.id"})
 PLAIN = mapping("Citizen@1", FIELDS, nested={"address": ADDRESS})
-CITIZEN = Citizen(citizen_id="000180000011", full_name="TRẦN & <KHÔNG>", permanent_address=Address(province="56", detail="Số 0"))
+CITIZEN = Citizen(
+    citizen_id="000180000011", full_name="TRẦN & <KHÔNG>", permanent_address=Address(province="56", detail="Số 0")
+)
 
 
 def read(inside: str, of: Mapping = PLAIN) -> Any:
@@ -70,13 +97,21 @@ def test_a_place_that_the_contract_lacks_is_refused_with_the_nearest() -> None:
     with pytest.raises(FilesRefused) as caught:
         mapping(
             "Citizen@1",
-            {"full_name": "HoVaTem", "old_id": "Giay", "citizen_id": "SoDinhDanh[]", "origin": {"at": "ThuongTru", "map": "address"}},
+            {
+                "full_name": "HoVaTem",
+                "old_id": "Giay",
+                "citizen_id": "SoDinhDanh[]",
+                "origin": {"at": "ThuongTru", "map": "address"},
+            },
             nested={"address": mapping("Address@1", {"commune": "MaXaa"}, agency="")},
             layout=LIST,
             dropped={"HoVaTe": "?", "Gone/*": "?"},
         )
     told = {fault.key: fault.says for fault in caught.value.faults}
-    assert told["fields.full_name"] == "`HoVaTem` is not in the contract: `Person` has no `HoVaTem`; did you mean `HoVaTen`?"
+    assert (
+        told["fields.full_name"]
+        == "`HoVaTem` is not in the contract: `Person` has no `HoVaTem`; did you mean `HoVaTen`?"
+    )
     assert told["fields.old_id"] == "`Giay` repeats in the contract: write `Giay[]` for all or `Giay[0]` for the first"
     assert told["fields.citizen_id"] == "`SoDinhDanh[]` does not repeat in the contract: write it without `[]`"
     assert "did you mean `MaXa`?" in told["fields.commune"]
@@ -84,17 +119,26 @@ def test_a_place_that_the_contract_lacks_is_refused_with_the_nearest() -> None:
     assert "is not in the contract" in told["dropped.Gone/*"]
 
 
-@pytest.mark.parametrize(("absent", "written"), [("omitted", []), ("", [(None, {})]), ("null", [(None, {"nil": "true"})])])
+@pytest.mark.parametrize(
+    ("absent", "written"), [("omitted", []), ("", [(None, {})]), ("null", [(None, {"nil": "true"})])]
+)
 def test_nothing_is_left_out_or_empty_or_nil(absent: str, written: list[Any]) -> None:
     made = mapping("Document@1", {"name": "Ten", "url": "Url"}, agency="{urn:list}Giay", absent=absent)
     payload = etree.fromstring(etree.tostring(made.write(Document(name="a"), {})))
     found = payload.findall("{urn:list}Url")
-    assert [(one.text, {etree.QName(name).localname: value for name, value in one.attrib.items()}) for one in found] == written
+    assert [
+        (one.text, {etree.QName(name).localname: value for name, value in one.attrib.items()}) for one in found
+    ] == written
     assert made.read(payload).value == Document(name="a")  # type: ignore[union-attr]
 
 
 def test_a_character_that_xml_forbids_is_a_fault_and_no_crash() -> None:
-    made = mapping("Document@1", {"name": "Ten", "url": "Url"}, agency="Giay", fixed={"A": "officer.id", "B": "unit.id", "C[0]": "unit.code"})
+    made = mapping(
+        "Document@1",
+        {"name": "Ten", "url": "Url"},
+        agency="Giay",
+        fixed={"A": "officer.id", "B": "unit.id", "C[0]": "unit.code"},
+    )
     with pytest.raises(MappingFailed) as caught:
         made.write(Document(name="a"), {"officer.id": "\x00", "unit.id": "\ud800", "unit.code": "\ufffe"})
     assert [(fault.place, fault.rule) for fault in caught.value.faults] == [
@@ -121,18 +165,25 @@ def test_one_thing_of_which_there_are_two_is_not_guessed_at() -> None:
     person = "<Person><HoVaTen>A</HoVaTen></Person>"
     assert faults(person * 2) == [("List/Person", "stands more than once")]
     assert faults("<Person><HoVaTen>A</HoVaTen><HoVaTen>B</HoVaTen></Person>") == [("HoVaTen", "stands more than once")]
-    assert faults("<Person><HoVaTen>A</HoVaTen><ThuongTru><MaXa>1</MaXa></ThuongTru><ThuongTru><MaXa>1</MaXa></ThuongTru></Person>")[0] == (
+    assert faults(
+        "<Person><HoVaTen>A</HoVaTen><ThuongTru><MaXa>1</MaXa></ThuongTru><ThuongTru><MaXa>1</MaXa></ThuongTru></Person>"
+    )[0] == (
         "ThuongTru",
         "stands more than once",
     )
 
 
 def test_comments_and_sections_do_not_cut_a_text() -> None:
-    assert read("<Person><HoVaTen>TRẦN<!-- x --> THỊ<?y?><![CDATA[ KHÔNG]]></HoVaTen></Person>").value.full_name == "TRẦN THỊ KHÔNG"
+    assert (
+        read("<Person><HoVaTen>TRẦN<!-- x --> THỊ<?y?><![CDATA[ KHÔNG]]></HoVaTen></Person>").value.full_name
+        == "TRẦN THỊ KHÔNG"
+    )
 
 
 def test_a_group_where_a_text_is_expected_is_a_fault() -> None:
-    assert ("HoVaTen", "is a group where a value is expected") in faults("<Person><HoVaTen><Ten>A</Ten></HoVaTen></Person>")
+    assert ("HoVaTen", "is a group where a value is expected") in faults(
+        "<Person><HoVaTen><Ten>A</Ten></HoVaTen></Person>"
+    )
 
 
 def test_names_in_other_letter_case_are_read_unless_the_exact_one_is_there() -> None:
@@ -143,7 +194,9 @@ def test_names_in_other_letter_case_are_read_unless_the_exact_one_is_there() -> 
 
 
 def test_an_empty_group_is_nothing_and_unknown_elements_are_passed_by() -> None:
-    assert read("<Person><HoVaTen>A</HoVaTen><ThuongTru> <MaXa/> </ThuongTru><New><HoVaTen>B</HoVaTen></New></Person>").value == Citizen(full_name="A")
+    assert read(
+        "<Person><HoVaTen>A</HoVaTen><ThuongTru> <MaXa/> </ThuongTru><New><HoVaTen>B</HoVaTen></New></Person>"
+    ).value == Citizen(full_name="A")
 
 
 def test_lists_of_elements_are_written_and_read_in_order() -> None:
@@ -156,13 +209,19 @@ def test_lists_of_elements_are_written_and_read_in_order() -> None:
     value = made.canonical.model_validate({"id": "1", "papers": [{"name": "a"}, {"name": "b"}]})
     written = made.write(value, {"officer.account": "x"})
     assert [one.text for one in written.iter("{urn:list}Ten")] == ["a", "b"]
-    assert [one.tag for one in written.iter("{urn:list}DS", "{urn:list}Giay")] == ["{urn:list}DS", "{urn:list}Giay", "{urn:list}Giay"]
+    assert [one.tag for one in written.iter("{urn:list}DS", "{urn:list}Giay")] == [
+        "{urn:list}DS",
+        "{urn:list}Giay",
+        "{urn:list}Giay",
+    ]
     assert made.read(written).value == value  # type: ignore[union-attr]
     assert made.write(made.canonical.model_validate({"id": "1"}), {"officer.account": "x"}).find("{urn:list}DS") is None
 
 
 def test_masking_hides_texts_attributes_and_what_no_line_knows() -> None:
-    tree = etree.fromstring('<List xmlns="urn:list"><Person id="PRIVATE"><HoVaTen>PRIVATE</HoVaTen>PRIVATE<!-- PRIVATE --><New>PRIVATE</New></Person></List>')
+    tree = etree.fromstring(
+        '<List xmlns="urn:list"><Person id="PRIVATE"><HoVaTen>PRIVATE</HoVaTen>PRIVATE<!-- PRIVATE --><New>PRIVATE</New></Person></List>'
+    )
     masked = etree.tostring(PLAIN.masked(tree), encoding="unicode")
     assert "PRIVATE" not in masked
     assert "•••" in masked

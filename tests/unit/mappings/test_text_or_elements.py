@@ -16,12 +16,18 @@ SPLIT = {"parts": ["HoVaTen/Ho", "HoVaTen/Ten", "HoVaTen"], "as": "joined name"}
 
 
 def mapping(form: Any = "xml", **fields: Any) -> Mapping:
-    file = MappingFile.model_validate({"canonical": "Relative@1", "agency": "{urn:x}Cha" if form == "xml" else "", "fields": fields})
-    return compile_mapping(file, name="relative", form=form, canonical=CANONICAL, converters=converter, codes={}, nested={})
+    file = MappingFile.model_validate(
+        {"canonical": "Relative@1", "agency": "{urn:x}Cha" if form == "xml" else "", "fields": fields}
+    )
+    return compile_mapping(
+        file, name="relative", form=form, canonical=CANONICAL, converters=converter, codes={}, nested={}
+    )
 
 
 def read(inside: str) -> Any:
-    found = mapping(full_name=SPLIT, citizen_id="SoDinhDanh").read(etree.fromstring(f'<Cha xmlns="urn:x">{inside}</Cha>'))
+    found = mapping(full_name=SPLIT, citizen_id="SoDinhDanh").read(
+        etree.fromstring(f'<Cha xmlns="urn:x">{inside}</Cha>')
+    )
     return found and found.value
 
 
@@ -51,7 +57,10 @@ def test_two_names_are_not_guessed_at() -> None:
 
 def test_the_whole_name_is_written_where_the_line_ends() -> None:
     written = mapping(full_name=SPLIT, citizen_id="SoDinhDanh").write(Relative(full_name="TRẦN VĂN KHÔNG"), {})
-    assert etree.tostring(written, encoding="unicode") == '<ns0:Cha xmlns:ns0="urn:x"><ns0:HoVaTen>TRẦN VĂN KHÔNG</ns0:HoVaTen></ns0:Cha>'
+    assert (
+        etree.tostring(written, encoding="unicode")
+        == '<ns0:Cha xmlns:ns0="urn:x"><ns0:HoVaTen>TRẦN VĂN KHÔNG</ns0:HoVaTen></ns0:Cha>'
+    )
 
 
 def test_nothing_is_written_for_no_name() -> None:

@@ -171,11 +171,21 @@ class Log(Silent):
         self.admissions[decision, reason] += 1
 
     def exchange(
-        self, call: str, agency: str, operation: str, outcome: str, blame: str, cause: str, seconds: float, traceparent: str
+        self,
+        call: str,
+        agency: str,
+        operation: str,
+        outcome: str,
+        blame: str,
+        cause: str,
+        seconds: float,
+        traceparent: str,
     ) -> None:
         self.exchanges.append((operation, outcome, blame, cause))
 
-    def call_ended(self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str) -> None:
+    def call_ended(
+        self, call: str, agency: str, operation: str, state: str, cause: str, overhead: float, traceparent: str
+    ) -> None:
         earlier = self.ended.get(call, ("", ""))[0]
         assert earlier in ("", "in_doubt", "dead"), "only doubt and death are not the end"
         self.ended[call] = (state, cause)
@@ -200,9 +210,10 @@ class World:
     agencies: dict[str, ScriptedAgency]
     log: Log = field(default_factory=Log)
     node: str = "node"
+    life: int = 1
 
     def __post_init__(self) -> None:
-        random = Random(11)
+        random = Random(self.life)  # another life makes other ids, though it may begin in the same millisecond
         bounds = {name: bounds_of(agency.contract) for name, agency in self.agencies.items()}
         self.coordination = InProcess(self.clock, random, bounds)
         self.around = Surroundings(
@@ -217,7 +228,7 @@ class World:
 
     def again(self) -> "World":
         """Return the next life of this hub: the same store and agencies, nothing in memory."""
-        life = World(self.clock, self.store, self.agencies, Log(), self.node)
+        life = World(self.clock, self.store, self.agencies, Log(), self.node, self.life + 1)
         life._keys = self._keys
         return life
 
@@ -228,7 +239,9 @@ class World:
             "purpose": Purpose("o1", "u1", "H32-1"), "wait": None if filing else 30.0,
             "idempotency_key": f"k{next(self._keys)}" if filing else None,
         }  # fmt: skip
-        return Submission(operation=operation, request=request, request_json=request.model_dump_json().encode(), **{**facts, **given})
+        return Submission(
+            operation=operation, request=request, request_json=request.model_dump_json().encode(), **{**facts, **given}
+        )
 
     async def ask(self, operation: str = "lookup_citizen", **given: Any) -> Reply:
         """Look somebody up and wait."""
@@ -250,17 +263,26 @@ class World:
 
 
 def people(call: Call, agency: str, day: date) -> Mapping[str, str | None]:
-    return {"officer.id": call.purpose.officer, "officer.account": f"{agency}-{call.purpose.officer}", "unit.id": "u1", "unit.code": "H32"}
+    return {
+        "officer.id": call.purpose.officer,
+        "officer.account": f"{agency}-{call.purpose.officer}",
+        "unit.id": "u1",
+        "unit.code": "H32",
+    }
 
 
-def play(scenario: Callable[[World], Awaitable[T]], *, names: tuple[str, ...] = ("agency",), start: bool = True, **given: Any) -> T:
+def play(
+    scenario: Callable[[World], Awaitable[T]], *, names: tuple[str, ...] = ("agency",), start: bool = True, **given: Any
+) -> T:
     """Run *scenario* with a started hub, stop it, and make sure that nothing of it was left over."""
     clock = VirtualClock()
     clock.advance(1000)
 
     async def run() -> T:
         agencies = {name: ScriptedAgency(name, clock, **given) for name in names}
-        store = SqliteStore.in_memory(clock, backlog_calls={name: one.contract.backlog_calls for name, one in agencies.items()})
+        store = SqliteStore.in_memory(
+            clock, backlog_calls={name: one.contract.backlog_calls for name, one in agencies.items()}
+        )
         world = World(clock, Flaky(store), agencies)
         if start:
             await world.hub.start()

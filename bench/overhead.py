@@ -68,10 +68,12 @@ class Aim:
     figure: float
     aim: float
     at_least: bool = False
+    failed: int = 0
+    """Calls that failed while it was measured: a refusal is cheap and fast, so a figure with failures meets no aim."""
 
     @property
     def met(self) -> bool:
-        return self.figure >= self.aim if self.at_least else self.figure <= self.aim
+        return not self.failed and (self.figure >= self.aim if self.at_least else self.figure <= self.aim)
 
 
 class Run:
@@ -134,12 +136,21 @@ class Run:
                 )
         for agency, times in (("npsp", 2.0), ("police", 4.0)):
             hub, gateway = self._figure("hub", agency, 32), self._figure("gateway", agency, 32)
-            self.aims.append(Aim(f"whole call at 32 at once, ms CPU, {agency}", hub.cpu_us / 1000, 0.6))
+            self.aims.append(
+                Aim(f"whole call at 32 at once, ms CPU, {agency}", hub.cpu_us / 1000, 0.6, failed=hub.failed)
+            )
             ratio = hub.per_second / gateway.per_second
             self.aims.append(
-                Aim(f"calls a second, hub over naive gateway, 32 at once, {agency}", ratio, times, at_least=True)
+                Aim(
+                    f"calls a second, hub over naive gateway, 32 at once, {agency}",
+                    ratio,
+                    times,
+                    at_least=True,
+                    failed=hub.failed + gateway.failed,
+                )
             )
-            self.aims.append(Aim(f"one call alone, ms CPU, {agency}", self._cpu("hub", agency, 1) / 1000, 2.0))
+            alone = self._figure("hub", agency, 1)
+            self.aims.append(Aim(f"one call alone, ms CPU, {agency}", alone.cpu_us / 1000, 2.0, failed=alone.failed))
 
     async def _client(self, way: str, agency: str, at_once: int) -> dict[str, float]:
         words = [way, agency, str(self._lab), self._urls[agency], str(at_once), str(self._size.kit)]
@@ -168,13 +179,19 @@ class Run:
         rate = self._figure("hub", agency, 32).per_second / 2
         address, body, headers = await wire_of(self._lab, agency, self._urls[agency])
         direct = load.http_request(address, body, headers)
-        added = []
+        added, failed = [], 0
         for _ in range(self._size.repeats):
             bare = await load.open_loop(address, lambda _: direct, per_second=rate, seconds=self._size.seconds)
             through = await load.open_loop(url, lambda _: raw, per_second=rate, seconds=self._size.seconds)
             added.append(through.quantile(0.5) - bare.quantile(0.5))
+            failed += bare.failed + through.failed
         self.aims.append(
-            Aim(f"time added at half load ({rate:,.0f}/s), p50 ms, {agency}", statistics.median(added), 3.0)
+            Aim(
+                f"time added at half load ({rate:,.0f}/s), p50 ms, {agency}",
+                statistics.median(added),
+                3.0,
+                failed=failed,
+            )
         )
 
     async def _gateway_needs(self) -> dict[str, Any]:
@@ -235,7 +252,10 @@ def _verdicts(aims: list[Aim]) -> str:
     lines = ["| figure | measured | aim | |", "|---|---|---|---|"]
     for aim in aims:
         sign = "≥" if aim.at_least else "≤"
-        lines.append(f"| {aim.what} | {aim.figure:.2f} | {sign} {aim.aim:g} | {'met' if aim.met else '**missed**'} |")
+        failures = f" ({aim.failed} calls failed)" if aim.failed else ""
+        lines.append(
+            f"| {aim.what}{failures} | {aim.figure:.2f} | {sign} {aim.aim:g} | {'met' if aim.met else '**missed**'} |"
+        )
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ JSON or form over HTTP: `call`, `wrap`, `code` and `says` of a manifest, compile
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from pydantic_core import to_json
 
@@ -35,6 +35,26 @@ class RestCall:
     path: str
     fields: tuple[str, ...]
     """Names of the payload that stand in the path, and nowhere else."""
+
+    @property
+    def flat(self) -> bool:
+        """True when all goes out as fields with text: in path and query, or in path and form."""
+        return self.form or self.method in _BODILESS
+
+    def content(self, target: str, body: bytes) -> Json:
+        """Return the payload that a request to *target* (path and query) carries, wherever its fields stand; flat: in lists."""
+        path, _, query = target.partition("?")
+        pattern = "".join(
+            re.escape(part) if at % 2 == 0 else "([^/]+)" for at, part in enumerate(_FIELD.split(self.path))
+        )
+        found = re.search(pattern + "$", path)  # the address of an installation may have a path of its own in front
+        values = map(unquote, found.groups() if found else ())
+        fields = {name: value for name, value in zip(self.fields, values, strict=False) if "." not in name}
+        if self.flat:
+            written = query if self.method in _BODILESS else body.decode()
+            return parse_qs(written, keep_blank_values=True) | {name: [value] for name, value in fields.items()}
+        payload = parse_json(body, {})
+        return payload | fields if isinstance(payload, dict) else payload
 
 
 def read_call(text: str) -> RestCall:
@@ -143,9 +163,10 @@ def _flat(content: Any, faults: list[Fault]) -> dict[str, Any]:
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dict | list) for item in items):
             faults.append(Fault(name, "is a group, which a form or a query cannot hold"))
-        flat[name] = [_plain(item) for item in items if item is not None]
+        flat[name] = [plain(item) for item in items if item is not None]
     return flat
 
 
-def _plain(item: Any) -> str:
+def plain(item: Any) -> str:
+    """Return *item* as a form or a query writes it."""
     return ("true" if item else "false") if isinstance(item, bool) else str(item)

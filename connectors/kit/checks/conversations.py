@@ -12,9 +12,17 @@ from pydantic_core import to_json
 from connectors.kit.answers import RESULTS
 from connectors.kit.checks.differences import json_difference, xml_difference
 from connectors.kit.checks.folder import Folder, manifest_file
-from connectors.kit.checks.replay import NOW, inside_envelope, playable, rendered, result_of
+from connectors.kit.checks.replay import (
+    NOW,
+    inside_envelope,
+    playable,
+    rendered,
+    result_of,
+    sent_and_recorded,
+)
+from connectors.kit.connector import Connector
 from connectors.kit.contract import xsd_contract
-from connectors.kit.exchange import WireReply
+from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.judging import judge
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken
@@ -43,7 +51,8 @@ def samples_recorded(folder: Folder) -> Iterator[FileFault]:
             )
         for side, found in (("request", sample.request_agency), ("reply", sample.reply_agency)):
             if found is None:
-                yield FileFault(place, f"{side}.agency", "is missing; record what goes over the wire")
+                media = "xml" if folder.wsdl else "json"
+                yield FileFault(f"{place}/{side}.agency.{media}", "", "is missing; record what goes over the wire")
     for name in folder.operations:
         if not any(sample.operation == name and sample.result in ("ok", "pending") for sample in folder.samples):
             yield FileFault(
@@ -91,16 +100,16 @@ def requests_come_out(folder: Folder) -> Iterator[FileFault]:
             )
         else:
             if sample.request_agency is not None:
-                yield from _different(folder, sample, wire.body)
+                yield from _different(folder, sample, connector, wire)
 
 
-def _different(folder: Folder, sample: Sample, body: bytes) -> Iterator[FileFault]:
+def _different(folder: Folder, sample: Sample, connector: Connector, wire: WireRequest) -> Iterator[FileFault]:
     file = folder.file(f"samples/{sample.name}/request.agency.{sample.media}")
     try:
         if sample.media == "xml":
-            place = xml_difference(parse_xml(sample.request_agency or b"", {}), parse_xml(body, {}))
+            place = xml_difference(parse_xml(sample.request_agency or b"", {}), parse_xml(wire.body, {}))
         else:
-            place = json_difference(parse_json(sample.request_agency or b"", {}), parse_json(body, {}))
+            place = json_difference(*sent_and_recorded(connector, sample, wire))
     except Unreadable as error:
         yield FileFault(file, "", error.rule)
         return

@@ -14,8 +14,11 @@ from connectors.kit.exchange import WireRequest
 from connectors.kit.http import CannedSender
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
+from connectors.kit.rest import plain, read_call
 from connectors.kit.samples import Sample
+from connectors.kit.texts import Json, parse_json
 
+BASE_URL = "https://sample.example"
 NOW = 1_767_225_600.0
 """Unix seconds at which samples are replayed, 2026-01-01; only handshakes depend on it, and they are not recorded."""
 
@@ -45,7 +48,7 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
     agency = bind(
         connector,
         name=connector.name,
-        base_url="https://sample.example",
+        base_url=BASE_URL,
         settings={**declared, **given},
         sender=CannedSender(lambda _: InDoubt("no_sample")),
         now=lambda: NOW,
@@ -57,6 +60,34 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
 def _kept(connector: Connector) -> dict[str, str]:
     auth = connector.manifest.auth
     return {f"auth.{name}": "sample" for name in (auth.keep if auth else {})}
+
+
+def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -> tuple[Json, Json]:
+    """
+    Return the JSON payload that *wire* carries, and the recorded one in a form that compares with it.
+
+    A payload is recorded whole, wherever its fields go: path, query, form or body. What the handshake adds to the
+    query is no part of it. In a query or a form every value is a text, and null is nothing.
+
+    Raises:
+        Unreadable: The recorded request is not JSON.
+    """
+    recorded = parse_json(sample.request_agency or b"", {})
+    call = read_call(connector.manifest.operations[sample.operation].call or "")
+    sent = call.content(wire.url.removeprefix(BASE_URL), wire.body)
+    if not (call.flat and isinstance(sent, dict) and isinstance(recorded, dict)):
+        return sent, recorded
+    auth = connector.manifest.auth
+    for place in auth.put if auth else ():
+        if place.startswith("query:"):
+            sent.pop(place.removeprefix("query:"), None)
+    lists = {name: value if isinstance(value, list) else [value] for name, value in recorded.items()}
+    texts = {name: [plain(item) for item in items if item is not None] for name, items in lists.items()}
+    return _single(sent), _single(texts)
+
+
+def _single(fields: dict[str, list[str]]) -> Json:
+    return {name: items[0] if len(items) == 1 else items for name, items in fields.items() if items}
 
 
 def result_of(outcome: Outcome | StaleCredentials) -> str:

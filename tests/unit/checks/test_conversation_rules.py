@@ -145,7 +145,39 @@ def test_an_operation_without_a_sample_is_found(small: Path) -> None:
 @pytest.mark.parametrize("missing", ["request.agency.json", "reply.agency.json"])
 def test_a_sample_without_a_side_is_found(small: Path, missing: str) -> None:
     (small / "samples" / "find_step.found" / missing).unlink()
-    assert [finding.key for finding in found(small, "samples_recorded")] == [missing.removesuffix(".json")]
+    assert [finding.file.rpartition("/")[2] for finding in found(small, "samples_recorded")] == [missing]
+
+
+AUTH_IN_QUERY = """
+[settings.key]
+help = "Key given by the agency"
+[auth]
+put = { "query:key" = "settings.key" }
+[operations.find_step]"""
+BY_ADDRESS = ["GET /find/{MaHoSo}", "GET /find", "POST form /find", "POST form /find/{MaHoSo}", "PUT /find/{MaHoSo}"]
+
+
+@pytest.mark.parametrize("call", BY_ADDRESS)
+def test_a_payload_is_recorded_whole_wherever_its_fields_go(small: Path, spoil: Spoil, call: str) -> None:
+    """An agency that is asked by path, query or form is recorded like any other: one JSON object."""
+    spoil(small, "manifest.toml", "POST /find", call)
+    assert check_folder(small).passed, str(check_folder(small))
+
+
+@pytest.mark.parametrize("call", BY_ADDRESS)
+@pytest.mark.parametrize("place", ["MaHoSo", "Nguoi"])
+def test_a_field_that_differs_from_the_recording_is_found_wherever_it_goes(
+    small: Path, spoil: Spoil, call: str, place: str
+) -> None:
+    spoil(small, "manifest.toml", "POST /find", call)
+    spoil(small, "samples/find_step.found/request.agency.json", {"MaHoSo": "A-1", "Nguoi": "Cán"}[place], "B")
+    assert [finding.key for finding in found(small, "requests_come_out")] == [place]
+
+
+def test_a_handshake_in_the_query_is_no_part_of_what_is_recorded(small: Path, spoil: Spoil) -> None:
+    spoil(small, "manifest.toml", "POST /find", "GET /find")
+    spoil(small, "manifest.toml", "[operations.find_step]", AUTH_IN_QUERY)
+    assert not found(small, "requests_come_out")
 
 
 def test_a_sample_of_an_unknown_operation_is_found(small: Path) -> None:

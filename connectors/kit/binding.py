@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 from lxml import etree
 from pydantic import BaseModel
@@ -172,9 +173,9 @@ class BoundAgency:
             payload = _without(operation.sends.masked(payload), hidden)
         written = operation.wire.write(payload, shown, placed({}, shown))
         try:
-            return from_json(written.body) if written.body else written.address
+            return from_json(written.body) if written.body else unquote(written.address)
         except ValueError:
-            return written.body.decode()
+            return unquote_plus(written.body.decode())
 
     async def _exchange(self, operation: Operation, wire: WireRequest, timeout: float) -> Judged:  # noqa: ASYNC109 - handed to the sender
         reply = await self._sender.send(wire, timeout=timeout, reply_bytes=self.contract.reply_bytes)

@@ -42,7 +42,7 @@ class RestCall:
         return self.form or self.method in _BODILESS
 
     def content(self, target: str, body: bytes) -> Json:
-        """Return the payload that a request to *target* (path and query) carries, wherever its fields stand; flat: in lists."""
+        """Return the payload that a request to *target* (path and query) carries, wherever its fields stand."""
         path, _, query = target.partition("?")
         pattern = "".join(
             re.escape(part) if at % 2 == 0 else "([^/]+)" for at, part in enumerate(_FIELD.split(self.path))
@@ -51,8 +51,8 @@ class RestCall:
         values = map(unquote, found.groups() if found else ())
         fields = {name: value for name, value in zip(self.fields, values, strict=False) if "." not in name}
         if self.flat:
-            written = query if self.method in _BODILESS else body.decode()
-            return parse_qs(written, keep_blank_values=True) | {name: [value] for name, value in fields.items()}
+            written = parse_qs(query if self.method in _BODILESS else body.decode(), keep_blank_values=True)
+            return {name: held[0] if len(held) == 1 else held for name, held in written.items()} | fields
         payload = parse_json(body, {})
         return payload | fields if isinstance(payload, dict) else payload
 
@@ -163,10 +163,9 @@ def _flat(content: Any, faults: list[Fault]) -> dict[str, Any]:
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dict | list) for item in items):
             faults.append(Fault(name, "is a group, which a form or a query cannot hold"))
-        flat[name] = [plain(item) for item in items if item is not None]
+        flat[name] = [_plain(item) for item in items if item is not None]
     return flat
 
 
-def plain(item: Any) -> str:
-    """Return *item* as a form or a query writes it."""
+def _plain(item: Any) -> str:
     return ("true" if item else "false") if isinstance(item, bool) else str(item)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from connectors.kit.connector import Connector
+from connectors.kit.checks.replay import result_of
 from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
 from connectors.kit.operation import Operation, follow_up_request
@@ -246,7 +247,7 @@ def _told(outcome: Outcome | StaleCredentials) -> dict[str, Any]:
             "drift": outcome.drift,
         }
     return {
-        "outcome": type(outcome).__name__,
+        "outcome": result_of(outcome),
         "cause": outcome.cause,
         "faults": [str(fault) for fault in getattr(outcome, "faults", ())],
     }

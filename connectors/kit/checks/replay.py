@@ -14,7 +14,7 @@ from connectors.kit.exchange import WireRequest
 from connectors.kit.http import CannedSender
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
-from connectors.kit.rest import plain, read_call
+from connectors.kit.rest import read_call
 from connectors.kit.samples import Sample
 from connectors.kit.texts import Json, parse_json
 
@@ -64,10 +64,10 @@ def _kept(connector: Connector) -> dict[str, str]:
 
 def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -> tuple[Json, Json]:
     """
-    Return the JSON payload that *wire* carries, and the recorded one in a form that compares with it.
+    Return the JSON payload that *wire* carries, and the recorded one.
 
-    A payload is recorded whole, wherever its fields go: path, query, form or body. What the handshake adds to the
-    query is no part of it. In a query or a form every value is a text, and null is nothing.
+    A payload is recorded whole, wherever its fields go: path, query, form or body. In a query or a form every value is
+    a text. What the handshake adds to the query is no part of it.
 
     Raises:
         Unreadable: The recorded request is not JSON.
@@ -75,19 +75,11 @@ def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -
     recorded = parse_json(sample.request_agency or b"", {})
     call = read_call(connector.manifest.operations[sample.operation].call or "")
     sent = call.content(wire.url.removeprefix(BASE_URL), wire.body)
-    if not (call.flat and isinstance(sent, dict) and isinstance(recorded, dict)):
-        return sent, recorded
     auth = connector.manifest.auth
     for place in auth.put if auth else ():
-        if place.startswith("query:"):
+        if place.startswith("query:") and isinstance(sent, dict):
             sent.pop(place.removeprefix("query:"), None)
-    lists = {name: value if isinstance(value, list) else [value] for name, value in recorded.items()}
-    texts = {name: [plain(item) for item in items if item is not None] for name, items in lists.items()}
-    return _single(sent), _single(texts)
-
-
-def _single(fields: dict[str, list[str]]) -> Json:
-    return {name: items[0] if len(items) == 1 else items for name, items in fields.items() if items}
+    return sent, recorded
 
 
 def result_of(outcome: Outcome | StaleCredentials) -> str:

@@ -90,6 +90,13 @@ class Hearing:
         if any(value_at(plain, place) != literal for place, literal in self._literals[operation.name]):
             return None
         places = (operation.payload + place for place in operation.key)
-        return Heard(
-            operation, body.tree, plain, next((value for place in places if (value := value_at(plain, place))), "")
-        )
+        key = next((value for place in places if (value := value_at(plain, place))), "")
+        return Heard(operation, _spoken_of(operation, body.tree, extra), plain, key)
+
+
+def _spoken_of(operation: Spoken, tree: Any, extra: Mapping[str, Any]) -> Any:
+    """Return what the contract speaks of: the payload whole, with what stands in path and query, handshake left out."""
+    if operation.xml or not extra:
+        return tree
+    handshake = {place.removeprefix("query:") for place in operation.shown if place.startswith("query:")}
+    return {**(tree or {}), **{name: value for name, value in extra.items() if name not in handshake}}

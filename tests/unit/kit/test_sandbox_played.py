@@ -367,6 +367,11 @@ class TestOtherShapes:
         (folder / "query.map.toml").write_text(
             'canonical = "DossierQuery@1"\nagency = ""\n[fields]\n"code" = "code"\n', "utf-8"
         )
+        (folder / "contract").mkdir()
+        (folder / "contract" / "lookup_dossier.request.schema.json").write_text(
+            '{"type": "object", "required": ["code"], "properties": {"code": {}}, "additionalProperties": false}',
+            "utf-8",
+        )
         found = folder / "samples" / "lookup_dossier.found"
         found.mkdir(parents=True)
         (found / "request.canonical.json").write_text('{"code": "A-1"}', "utf-8")

@@ -16,8 +16,8 @@ import typer
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from connectors.kit.connector import Connector
 from connectors.kit.checks.replay import result_of
+from connectors.kit.connector import Connector
 from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
 from connectors.kit.operation import Operation, follow_up_request

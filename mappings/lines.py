@@ -5,7 +5,6 @@ Made by `compiler.py`, run by `engine.py`. A line's theirs side finds and puts, 
 the commonest line (one place, one field) is not here: the engine runs it in a loop of its own, for speed.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from mappings.canonical.partial_date import PartialDate
 from mappings.conversion import Convert
 from mappings.slots import Notes, Slots
+from mappings.text import nfc_if_safe
 
 Groups: TypeAlias = list[dict[str, Any]]
 """A model being read: its own fields, then those of each model inside it that lines reach into by dots."""
@@ -51,7 +51,7 @@ def given(raw: Any) -> Any:
         raw = raw.strip()
         if not raw:
             return None
-        return raw if raw.isascii() else unicodedata.normalize("NFC", raw)
+        return raw if raw.isascii() else nfc_if_safe(raw)
     return raw
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +22,7 @@ from mappings.paths import Layout, Place
 from mappings.place_tree import PlaceTree
 from mappings.plan import Given
 from mappings.slots import OMITTED, Notes, beneath
+from mappings.text import nfc_if_safe
 from mappings.xml_form import xml_form
 
 _NOTHING: MappingOf[str, Any] = MappingProxyType({})
@@ -185,7 +185,7 @@ class Mapping:
                 if not raw:
                     continue
                 if not raw.isascii():
-                    raw = normalize("NFC", raw)
+                    raw = nfc_if_safe(raw)
             elif raw is None:
                 continue
             try:

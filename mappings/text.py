@@ -15,8 +15,35 @@ _D_WITHOUT_STROKE = str.maketrans({"Đ": "D", "đ": "d", "Ð": "D", "ð": "d"})
 _TONES = ("\u0300", "\u0301", "\u0303", "\u0309", "\u0323")  # huyền, sắc, ngã, hỏi, nặng
 
 
-def _nfc(text: str) -> str:
+_MARKS_IN_A_ROW = 30
+"""What the Stream-Safe Text Format allows (Unicode Standard Annex 15, section 13); Vietnamese needs two."""
+_SHORT = 256
+"""Letters that are normalized in microseconds, whatever they are."""
+
+
+def nfc(text: str) -> str:
+    """
+    Return *text* in NFC.
+
+    Raises:
+        ValueError: More than thirty combining marks stand in a row. Putting them in order takes time that grows with the
+            square of their number, in one step that nothing can interrupt: a megabyte would stop the hub for minutes.
+    """
+    if len(text) > _SHORT:
+        run = 0
+        for letter in text:
+            run = run + 1 if unicodedata.combining(letter) else 0
+            if run > _MARKS_IN_A_ROW:
+                raise ValueError(f"text holds more than {_MARKS_IN_A_ROW} combining marks in a row")
     return unicodedata.normalize("NFC", text)
+
+
+def nfc_if_safe(text: str) -> str:
+    """Return *text* in NFC, or as it is where `nfc` refuses: what reads it next will refuse it by name."""
+    try:
+        return nfc(text)
+    except ValueError:
+        return text
 
 
 def clean(text: str) -> str:
@@ -24,11 +51,12 @@ def clean(text: str) -> str:
     Return *text* in NFC without surrounding white space.
 
     Raises:
-        ValueError: A control character or lone surrogate is inside, which neither XML nor an agency's database takes.
+        ValueError: A control character or lone surrogate is inside, which neither XML nor an agency's database takes;
+            or it is not to be normalized (`nfc`).
     """
     text = text.strip()
     if not text.isascii():
-        text = _nfc(text)
+        text = nfc(text)
     if not text.isprintable() and _FORBIDDEN.search(
         text
     ):  # all that is forbidden is unprintable; the search costs ten times as much
@@ -43,13 +71,13 @@ def clean_name(text: str) -> str:
 
 def upper_name(text: str) -> str:
     """Return a name as the population database wants it: upper case with accents, single spaces, NFC."""
-    return _nfc(clean_name(text).upper())
+    return nfc(clean_name(text).upper())
 
 
 def without_accents(text: str) -> str:
     """Return *text* in plain Latin letters, case kept. đ is mapped by hand because NFD does not decompose it."""
     apart = unicodedata.normalize("NFD", clean(text).translate(_D_WITHOUT_STROKE))
-    return _nfc("".join(letter for letter in apart if not unicodedata.combining(letter)))
+    return nfc("".join(letter for letter in apart if not unicodedata.combining(letter)))
 
 
 def comparison_key(name: str) -> str:
@@ -68,7 +96,7 @@ def _tone_moves() -> dict[str, str]:
     for first, second in ("oa", "oe", "uy"):
         for tone in _TONES:
             for a, b in ((first, second), (first.upper(), second), (first.upper(), second.upper())):
-                moves[_nfc(a + b + tone)] = _nfc(a + tone + b)
+                moves[nfc(a + b + tone)] = nfc(a + tone + b)
     return moves
 
 

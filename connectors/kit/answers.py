@@ -8,7 +8,6 @@ nobody has to guess which one wins; two texts in one message that mean different
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from connectors.kit.outcomes import Reason
 from mappings.errors import FileFault, FilesRefused
+from mappings.text import nfc_if_safe
 
 FILE = "answers.csv"
 COLUMNS = ("operation", "http", "code", "says", "result", "reason", "vi", "en")
@@ -98,7 +98,7 @@ class Judge:
 
 def compared_text(text: str) -> str:
     """Return *text* as `says` compares it: NFC, case folded, white space single."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return " ".join(nfc_if_safe(text).casefold().split())
 
 
 def compared_code(code: str, rule: CodeRule) -> str:

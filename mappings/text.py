@@ -17,6 +17,8 @@ _TONES = ("\u0300", "\u0301", "\u0303", "\u0309", "\u0323")  # huyền, sắc, n
 
 _MARKS_IN_A_ROW = 30
 """What the Stream-Safe Text Format allows (Unicode Standard Annex 15, section 13); Vietnamese needs two."""
+_PAIRS_OF_MARKS = "\u0f73\u0f75\u0f81"
+"""Tibetan vowel signs that are no marks by their class, but come apart into two."""
 _SHORT = 256
 """Letters that are normalized in microseconds, whatever they are."""
 
@@ -32,7 +34,7 @@ def nfc(text: str) -> str:
     if len(text) > _SHORT:
         run = 0
         for letter in text:
-            run = run + 1 if unicodedata.combining(letter) else 0
+            run = run + 1 if unicodedata.combining(letter) or letter in _PAIRS_OF_MARKS else 0
             if run > _MARKS_IN_A_ROW:
                 raise ValueError(f"text holds more than {_MARKS_IN_A_ROW} combining marks in a row")
     return unicodedata.normalize("NFC", text)

@@ -21,6 +21,12 @@ def test_text_with_endless_marks_is_refused_at_once() -> None:
         clean(MARKS)
 
 
+@pytest.mark.parametrize("sign", "\u0f73\u0f75\u0f81\u0344")
+def test_signs_that_come_apart_into_marks_count_as_marks(sign: str) -> None:
+    with pytest.raises(ValueError, match="combining marks in a row"):
+        nfc("a" + sign * 100_000)
+
+
 def test_a_request_with_them_is_told_so_and_its_text_is_not_repeated() -> None:
     with pytest.raises(ValidationError) as refused:
         CitizenQuery.model_validate({"citizen_id": "000085000001", "full_name": MARKS, "born_on": "1985-03-14"})

@@ -5,8 +5,6 @@ One row is one correspondence. `ours` and `theirs` are required; see `CodeRow` f
 A table is looked up both ways, for a day; `lines.py` uses it where a mapping says `codes`.
 """
 
-import csv
-import io
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +15,7 @@ from typing import Literal, cast
 
 from mappings.errors import FileFault, FilesRefused
 from mappings.paths import nearest
+from mappings.table_faults import read_csv
 
 OneWay = Literal["", "write", "read"]
 
@@ -104,12 +103,7 @@ def read_code_table(path: Path) -> CodeTable:
         FilesRefused: With every fault of the file.
     """
     file = f"{path.parent.name}/{path.name}"
-    try:
-        text = io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")
-        lines = list(csv.reader(text, strict=True))
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        says = f"cannot be read as CSV in UTF-8 ({type(error).__name__}): save it again as `CSV UTF-8`"
-        raise FilesRefused([FileFault(file, "", says)]) from error
+    lines = read_csv(path)
     header = [cell.strip() for cell in lines[0]] if lines else []
     faults = _header_faults(file, header)
     if faults:

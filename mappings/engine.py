@@ -107,8 +107,9 @@ def load_mappings(
     codes = dict(shared_codes)
     try:
         codes |= read_code_tables(folder / "codes")
-    except FilesRefused as refused:
+    except FilesRefused as refused:  # told once: what the mappings lose by it is no fault of theirs
         faults += refused.faults
+        codes |= {path.stem: CodeTable(path.stem, ()) for path in (folder / "codes").glob("*.csv")}
     files, refused_files = _read_files(folder, faults)
     made: dict[str, Mapping | None] = dict.fromkeys(refused_files)
     for name in _inner_first(files):

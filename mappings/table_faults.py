@@ -2,7 +2,9 @@
 From what pydantic and the TOML reader say to faults an author can act on: file, key path, what to write instead.
 """
 
+import csv
 import difflib
+import io
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,25 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise FilesRefused([FileFault(name, "", "is not UTF-8; save it as UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
         raise FilesRefused([FileFault(name, "", f"is not TOML: {error}")]) from None
+
+
+def read_csv(file: Path) -> list[list[str]]:
+    """
+    Return the lines of *file*, the names of its columns first; cells are separated by commas, or by semicolons.
+
+    Raises:
+        FilesRefused: It is not CSV in UTF-8.
+    """
+    name = f"{file.parent.name}/{file.name}"
+    try:
+        text = file.read_text("utf-8-sig")
+        head = text.split("\n", 1)[0]
+        separator = ";" if head.count(";") > head.count(",") else ","  # what a Vietnamese spreadsheet writes
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except UnicodeDecodeError:
+        raise FilesRefused([FileFault(name, "", "is not UTF-8; save it as `CSV UTF-8`")]) from None
+    except csv.Error:
+        raise FilesRefused([FileFault(name, "", "has a quotation mark out of place, or never closed")]) from None
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], file: str, under: str = "") -> list[FileFault]:

@@ -5,8 +5,6 @@ The most specific line wins, whatever the order of lines. Lines that overlap nee
 nobody has to guess which one wins; two texts in one message that mean different things are no verdict at all.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from connectors.kit.outcomes import Reason
 from mappings.errors import FileFault, FilesRefused
+from mappings.table_faults import read_csv
 from mappings.text import nfc_if_safe
 
 FILE = "answers.csv"
@@ -140,9 +139,9 @@ def _read(folder: Path, operations: Mapping[str, CodeRule]) -> tuple[list[Row], 
     if not file.is_file():
         return [], []
     try:
-        lines = list(csv.reader(io.StringIO(file.read_text("utf-8-sig")), strict=True))
-    except (UnicodeDecodeError, csv.Error):
-        return [], [FileFault(name, "", "cannot be read; save it as CSV in UTF-8, with commas")]
+        lines = read_csv(file)
+    except FilesRefused as refused:
+        return [], list(refused.faults)
     if not lines or tuple(lines[0]) != COLUMNS:
         return [], [FileFault(name, "line 1", f"must name the columns {','.join(COLUMNS)}")]
     rows, faults = [], []

@@ -4,8 +4,6 @@ One connector's folder as `hub check` reads it: every file by itself, so that a 
 What cannot be read is kept as faults and left out; rules speak of what is there. `pinned.py` is next.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from connectors.kit.wsdl import Wsdl, read_wsdl
 from mappings.codes import CodeTable, read_code_table
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import MappingFile, read_mapping_file
+from mappings.table_faults import read_csv
 
 FIELD_COLUMNS = ("operation", "direction", "field", "mark", "source", "note")
 T = TypeVar("T")
@@ -148,10 +147,8 @@ def _read_contract(folder: Folder, contract: Path) -> None:
 
 def _read_fields(folder: Folder, file: Path) -> list[FieldRow]:
     name = folder.file("contract/fields.csv")
-    try:
-        lines = list(csv.reader(io.StringIO(file.read_text("utf-8-sig")), strict=True))
-    except (UnicodeDecodeError, csv.Error):
-        folder.faults.append(FileFault(name, "", "cannot be read; save it as CSV in UTF-8, with commas"))
+    lines = _kept(folder, lambda: read_csv(file))
+    if lines is None:
         return []
     if not lines or tuple(lines[0]) != FIELD_COLUMNS:
         folder.faults.append(FileFault(name, "line 1", f"must name the columns {','.join(FIELD_COLUMNS)}"))

@@ -180,6 +180,12 @@ def test_a_handshake_in_the_query_is_no_part_of_what_is_recorded(small: Path, sp
     assert not found(small, "requests_come_out")
 
 
+def test_a_sample_that_cannot_be_read_is_told_once(small: Path) -> None:
+    """The other samples are not missing because of it."""
+    (small / "samples" / "find_step.found" / "sample.toml").write_text("htpp = 3", "utf-8")
+    assert [(finding.rule, finding.key) for finding in check_folder(small).findings] == [("readable", "htpp")]
+
+
 def test_a_sample_of_an_unknown_operation_is_found(small: Path) -> None:
     (small / "samples" / "find_step.found").rename(small / "samples" / "find_steps.found")
     assert any("did you mean `find_step`" in finding.says for finding in found(small, "samples_recorded"))

@@ -37,6 +37,12 @@ def test_an_unknown_code_is_refused_without_showing_it(tmp_path: Path, look_up: 
     assert "SECRET" not in str(caught.value)
 
 
+def test_a_spreadsheet_that_separates_by_semicolons_is_read(tmp_path: Path) -> None:
+    """What a spreadsheet writes where the comma stands in numbers, as in Vietnam."""
+    sex = table(tmp_path, "male;1;;;;;Nam, nam giới;Male\n", HEADER.replace(",", ";"))
+    assert (sex.theirs("male"), sex.rows[0].vi) == ("1", "Nam, nam giới")
+
+
 def test_a_spreadsheets_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
     assert table(tmp_path, "male,1,,,,,,\n,,,,,,,\n", encoding="utf-8-sig").theirs("male") == "1"
 

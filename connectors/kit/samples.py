@@ -28,6 +28,11 @@ class SampleTable(BaseModel):
     )
 
 
+def sample_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `sample.toml`, for editors."""
+    return SampleTable.model_json_schema()
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One conversation. What its folder does not hold is None."""

@@ -2,20 +2,24 @@
 `hub check`: every rule on connector folders, with all findings at once. The rules are in `connectors/kit/checks/`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic_core import to_json
 
 from connectors.kit.checks.rules import RULES, check_folder
 from connectors.kit.manifest import manifest_schema
 from connectors.kit.registry import find_connectors
+from connectors.kit.samples import sample_schema
 from hub.cli.output import AsJson, fail, say, show_json
+from mappings.language import MappingFile
 
 Folders = Annotated[
     list[Path] | None, typer.Argument(help="Folders of connectors, or their names; all of them unless given.")
 ]
-Explain = Annotated[str, typer.Option("--explain", help="Explain a rule, or a key of the manifest.")]
+Explain = Annotated[str, typer.Option("--explain", help="Explain a rule, or a key of manifest, mapping or sample.")]
 
 
 def check(folders: Folders = None, *, explain: Explain = "", as_json: AsJson = False) -> None:
@@ -44,18 +48,22 @@ def _explained(word: str) -> str:
     for rule in RULES:
         if rule.name == word:
             return f"{rule.name}: {rule.says}"
-    found = _keys(manifest_schema(), word.rpartition(".")[2])
+    schemas = {"manifest": manifest_schema(), "mapping": MappingFile.model_json_schema(), "sample": sample_schema()}
+    found = [line for title, schema in schemas.items() for line in _keys(title, schema, word.rpartition(".")[2])]
     if found:
-        return "\n".join(found)
+        return "\n".join(dict.fromkeys(found))
     return fail(f"{word} is no rule and no key. Rules: {', '.join(rule.name for rule in RULES)}.")
 
 
-def _keys(schema: dict[str, object], word: str) -> list[str]:
-    tables: dict[str, object] = {"Manifest": schema} | dict(schema.get("$defs", {}))  # type: ignore[call-overload]
-    lines = []
-    for name, table in tables.items():
-        field = table.get("properties", {}).get(word) if isinstance(table, dict) else None
-        if isinstance(field, dict) and field.get("description"):
-            examples = ", ".join(str(example) for example in field.get("examples", []))
-            lines.append(f"{word} ({name}): {field['description']}" + (f"; e.g. {examples}" if examples else ""))
-    return lines
+def _keys(title: str, schema: dict[str, Any], word: str) -> Iterator[str]:
+    """Give a line for every table of *schema* that has the key *word*: file, table, meaning and examples."""
+    for name, table in {"": schema, **schema.get("$defs", {})}.items():
+        field = table.get("properties", {}).get(word)
+        if field and field.get("description"):
+            examples = ", ".join(_example(example) for example in field.get("examples", []))
+            where = f"{title}, {name}" if name else title
+            yield f"{word} ({where}): {field['description']}" + (f"; e.g. {examples}" if examples else "")
+
+
+def _example(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()

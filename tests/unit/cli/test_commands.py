@@ -81,6 +81,8 @@ def test_connectors_are_checked_by_name_and_by_folder(hub: Hub, tmp_path: Path) 
 def test_rules_and_keys_are_explained(hub: Hub) -> None:
     assert "Calls under way at one moment" in hub("check", "--explain", "calls_at_once")[1]
     assert hub("check", "--explain", "personal_data_declared")[0] == 0
+    assert "(mapping, Line): Further places of the same value" in hub("check", "--explain", "also")[1]
+    assert "(sample): Values that make the request reproducible" in hub("check", "--explain", "sources")[1]
     status, _, errors = hub("check", "--explain", "nonsense")
     assert status == 1
     assert "personal_data_declared" in errors

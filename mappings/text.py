@@ -19,6 +19,8 @@ _MARKS_IN_A_ROW = 30
 """What the Stream-Safe Text Format allows (Unicode Standard Annex 15, section 13); Vietnamese needs two."""
 _PAIRS_OF_MARKS = "\u0f73\u0f75\u0f81"
 """Tibetan vowel signs that are no marks by their class, but come apart into two."""
+_LONGEST = 500_000
+"""Letters of a text that is looked at: five times what any field takes, since NFC makes one letter of up to four."""
 _SHORT = 256
 """Letters that are normalized in microseconds, whatever they are."""
 
@@ -28,9 +30,12 @@ def nfc(text: str) -> str:
     Return *text* in NFC.
 
     Raises:
-        ValueError: More than thirty combining marks stand in a row. Putting them in order takes time that grows with the
-            square of their number, in one step that nothing can interrupt: a megabyte would stop the hub for minutes.
+        ValueError: It is longer than any field, or more than thirty combining marks stand in a row. Putting them in order
+            takes time that grows with the square of their number, in one step that nothing can interrupt: a megabyte
+            would stop the hub for minutes.
     """
+    if len(text) > _LONGEST:
+        raise ValueError("text is far longer than any field takes")
     if len(text) > _SHORT:
         run = 0
         for letter in text:
@@ -57,7 +62,7 @@ def clean(text: str) -> str:
             or it is not to be normalized (`nfc`).
     """
     text = text.strip()
-    if not text.isascii():
+    if not text.isascii() or len(text) > _LONGEST:
         text = nfc(text)
     if not text.isprintable() and _FORBIDDEN.search(
         text

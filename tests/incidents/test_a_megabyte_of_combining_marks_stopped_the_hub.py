@@ -12,8 +12,8 @@ from mappings.canonical import CitizenQuery
 from mappings.lines import given
 from mappings.text import clean, nfc
 
-MARKS = "a" + "\u0301\u0323" * 2_000_000
-"""Four megabytes that would take hours to order."""
+MARKS = "a" + "\u0301\u0323" * 200_000
+"""Not a megabyte, and it would take minutes to order."""
 
 
 def test_text_with_endless_marks_is_refused_at_once() -> None:
@@ -40,6 +40,6 @@ def test_an_agencys_text_with_them_is_passed_on_for_the_model_to_refuse() -> Non
     assert compared_text(MARKS)
 
 
-def test_vietnamese_of_any_length_is_normalized_as_ever() -> None:
-    apart = "Nguye\u0302\u0303n Thi\u0323 Hu\u031b\u0309 " * 50_000
-    assert nfc(apart) == "Nguyễn Thị Hử " * 50_000
+def test_vietnamese_of_any_length_that_a_field_takes_is_normalized_as_ever() -> None:
+    apart = "Nguye\u0302\u0303n Thi\u0323 Hu\u031b\u0309 " * 20_000
+    assert nfc(apart) == "Nguyễn Thị Hử " * 20_000

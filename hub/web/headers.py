@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any, Final
 
 import http_sf
@@ -23,6 +24,10 @@ NO_PURPOSE: Final = Purpose()
 LONGEST_DEADLINE: Final = 30 * 86_400.0
 """Seconds. A filing that nobody could deliver for a month needs a person."""
 _PURPOSES: Final = frozenset(field.name for field in fields(Purpose))
+_LONGEST: Final = 8192
+"""Characters of one header, all its lines together; more only take time to read."""
+_MOST_MEMBERS: Final = 20
+"""Members of a purpose that are looked at. Among so many there are unknown ones, so it is refused in any case."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _WAIT: Final = re.compile(r'wait\s*=\s*"?(\d{1,6})"?', re.IGNORECASE)
@@ -77,12 +82,8 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], random_bytes: Callable[
     Raises:
         RequestInvalid: Headers of ours cannot be read; each is named, its value is not repeated.
     """
-    given: dict[bytes, str] = {}
-    for name, value in headers:
-        if name in _READ:
-            text = value.decode("latin-1")
-            given[name] = f"{given[name]}, {text}" if name in given else text
     faults: list[RequestFault] = []
+    given = _given(headers, faults)
     wait, respond_async = _preferences(given.get(b"prefer", ""))
     trace = given.get(b"traceparent")
     inherited = parse_traceparent(trace) if trace else None
@@ -100,6 +101,19 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], random_bytes: Callable[
     if faults:
         raise RequestInvalid(faults=faults)
     return asked
+
+
+def _given(headers: Iterable[tuple[bytes, bytes]], faults: list[RequestFault]) -> dict[bytes, str]:
+    given: dict[bytes, str] = {}
+    for name, value in headers:
+        if name not in _READ:
+            continue
+        text = value.decode("latin-1")
+        given[name] = f"{given[name]}, {text}" if name in given else text
+        if len(given[name]) > _LONGEST:
+            faults.append(RequestFault(name.decode().title(), f"is longer than {_LONGEST} characters"))
+            return {}
+    return given
 
 
 def _length(text: str | None) -> int | None:
@@ -171,15 +185,20 @@ def _purpose(text: str | None, faults: list[RequestFault]) -> Purpose:
         )
         return NO_PURPOSE
     wanted: dict[str, str] = {}
-    for name, (value, *_) in members.items():
+    for name, (value, *_) in islice(members.items(), _MOST_MEMBERS):
         if name not in _PURPOSES:
             near = difflib.get_close_matches(name, _PURPOSES, 1, 0.6)
             known = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_PURPOSES))}"
             faults.append(RequestFault("Hub-Purpose", f"has a member of unknown name; {known}"))
-        elif not isinstance(value, str | http_sf.Token | http_sf.DisplayString) or not 0 < len(str(value)) <= 200:
+        elif not isinstance(value, str | http_sf.Token | http_sf.DisplayString) or not _readable(str(value)):
             faults.append(
                 RequestFault("Hub-Purpose", f'{name} is a text of 1 to 200 characters in quotes: {name}="..."')
             )
         else:
             wanted[name] = str(value)
     return Purpose(**wanted)
+
+
+def _readable(text: str) -> bool:
+    """Whoever reads the journal must see what stands there: no control characters, none that turn the direction."""
+    return 0 < len(text) <= 200 and text.isprintable()

@@ -52,6 +52,8 @@ class Operation:
     judge: Judge
     unwrap: Unwrap
     wire: Wire
+    needs: frozenset[str] = frozenset()
+    """Sources that a request names and that only the purpose of the call and the registers of its hub can fill."""
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""

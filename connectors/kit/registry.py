@@ -5,7 +5,7 @@ From folders to connectors: everything an author wrote is read, checked against 
 What only `hub check` wants to know is in `checks/`; what would make a call fail is refused here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -23,6 +23,7 @@ from connectors.kit.places import read_unwrap
 from connectors.kit.reading import Wire
 from connectors.kit.rest import Rest
 from connectors.kit.soap import Soap
+from connectors.kit.wrap import PURPOSE_SOURCES, sources_in
 from connectors.kit.wsdl import Wsdl, read_wsdl
 from mappings import engine
 from mappings.canonical import CANONICAL
@@ -173,7 +174,18 @@ def _operation(
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
+        needs=frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings)),
     )
+
+
+def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]) -> Iterator[str]:
+    """Give every source that a request of operation *name*, or of one that follows on it, names."""
+    for step in (name, *manifest.operations[name].then.values()):
+        table = manifest.operations[step]
+        yield from mappings[table.sends].sources if table.sends else ()
+        yield from sources_in(table.wrap)
+        if table.kind != "login" and manifest.auth:
+            yield from sources_in(manifest.auth.put)
 
 
 def _refs(table: OperationTable, returns: engine.Mapping | None) -> Mapping[str, Place]:

@@ -18,6 +18,9 @@ CALL_SOURCES = (
 )
 """Sources that every call has a name for; `settings.*` and `auth.*` depend on the manifest."""
 
+PURPOSE_SOURCES = ("officer.id", "officer.account", "unit.id", "unit.code", "call.dossier", "call.procedure")
+"""Those of them that a call lacks when its purpose, or a register of its hub, does not give them."""
+
 Filled: TypeAlias = Callable[[Any, Sources, list[Fault]], Any]
 """Template made ready: payload, sources and a list that takes the faults, to the value."""
 
@@ -48,6 +51,17 @@ def template_faults(template: Any, key: str, settings: Iterable[str], kept: Iter
         yield key, 'is neither a source nor a table; write a fixed value as text: "=1"'
     elif template != PAYLOAD and (fault := source_fault(template, settings, kept)):
         yield key, fault
+
+
+def sources_in(template: Any) -> Iterable[str]:
+    """Yield every source that *template* names."""
+    if isinstance(template, Mapping):
+        template = list(template.values())
+    if isinstance(template, list | tuple):
+        for inner in template:
+            yield from sources_in(inner)
+    elif isinstance(template, str) and template != PAYLOAD and not template.startswith("="):
+        yield template
 
 
 def compiled(template: Any, place: str = "") -> Filled:

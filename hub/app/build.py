@@ -105,7 +105,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
-    access = Access(identity, clock)
+    access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
     calls = CallDoors(
         dispatcher,
         store.find,
@@ -224,6 +224,10 @@ def _facts(one: Installed) -> AgencyFacts:
     facts = one.connector.manifest.connector
     callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
     return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+
+
+def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
+    return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
 def _counted(dispatcher: Dispatcher, metrics: Metrics) -> bytes:

@@ -4,7 +4,7 @@ Whether a call may be made: by this caller, for this purpose. Asked at the door,
 Whose key it is says `identity.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from hub.call import Class, Purpose
@@ -14,15 +14,21 @@ from hub.security.identity import Caller, Identity
 from hub.store.batch import day_of
 
 HEADER: Final = "Hub-Purpose"
+UNFILLED: Final = {
+    "officer.account": "this officer has no account at this agency; an operator adds it to the register of officers",
+    "unit.code": "this unit has no code at this agency; an operator adds it to the register of units",
+}
 _RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
 
 
 class Access:
     """The rules of promise 7: every access to personal data has a caller, an officer and a purpose."""
 
-    def __init__(self, identity: Identity, clock: Clock) -> None:
+    def __init__(self, identity: Identity, clock: Clock, needs: Mapping[str, Mapping[str, Collection[str]]]) -> None:
+        """*needs* holds, per agency and operation, the sources that purpose and registers must fill for it."""
         self._identity = identity
         self._clock = clock
+        self._needs = needs
 
     def check(
         self,
@@ -39,7 +45,8 @@ class Access:
         Raises:
             hub.errors.AuthDenied: The caller's key does not reach this agency, operation or class.
             hub.errors.PurposeMissing: Personal data is asked for without an officer, or without a dossier or intake number.
-            hub.errors.RequestInvalid: Officer or unit are not registered today, or do not belong together.
+            hub.errors.RequestInvalid: Officer or unit are not registered today, or do not belong together; or the agency
+                wants an account, a unit's code or a number that neither the purpose nor the registers give.
         """
         if not caller.may_call(agency, operation):
             raise AuthDenied(f"{caller.name} may not call {agency}.{operation}")
@@ -49,7 +56,7 @@ class Access:
             missing = list(_missing(purpose))
             if missing:
                 raise PurposeMissing(faults=missing)
-        faults = list(self._unregistered(purpose))
+        faults = list(self._unregistered(purpose)) or list(self._unfilled(agency, operation, purpose))
         if faults:
             raise RequestInvalid(faults=faults)
 
@@ -68,6 +75,21 @@ class Access:
             yield RequestFault(HEADER, "officer does not belong to this unit today")
         elif purpose.unit is None and len(officer.units) > 1:
             yield RequestFault(HEADER, "unit must be named: this officer belongs to several")
+
+    def _unfilled(self, agency: str, operation: str, purpose: Purpose) -> Iterable[RequestFault]:
+        """Yield what would keep the request from being written, while its caller still listens."""
+        needs = self._needs.get(agency, {}).get(operation)
+        if not needs:
+            return
+        given = self._identity.sources(purpose, agency, day_of(self._clock.now()))
+        given |= {"call.dossier": purpose.dossier, "call.procedure": purpose.procedure}
+        for source in sorted(needs):
+            if given[source] is None:
+                kind, _, what = source.partition(".")
+                named = given.get(f"{kind}.id")
+                yield RequestFault(
+                    HEADER, UNFILLED[source] if named else f"{what if kind == 'call' else kind} is missing"
+                )
 
 
 def _missing(purpose: Purpose) -> Iterable[RequestFault]:

@@ -14,7 +14,7 @@ from datetime import date
 from hashlib import sha256
 from typing import TypeAlias
 
-from hub.call import Call, Class
+from hub.call import Call, Class, Purpose
 from hub.clock import Clock
 from hub.errors import RequestFault, RequestInvalid
 from hub.security.register_files import read_officers, read_units
@@ -106,16 +106,19 @@ class Identity:
 
     def people(self, call: Call, agency: str, day: date) -> Mapping[str, str | None]:
         """Return the sources that mappings may name; the unit is the officer's own when the call names none."""
-        text = day.isoformat()
-        officer, unit = call.purpose.officer, call.purpose.unit
+        return self.sources(call.purpose, agency, day.isoformat())
+
+    def sources(self, purpose: Purpose, agency: str, day: str) -> dict[str, str | None]:
+        """Return the same for a call that is not made yet; *day* is `yyyy-mm-dd`."""
+        officer, unit = purpose.officer, purpose.unit
         if unit is None and officer is not None:
-            known = self.officer(officer, text)
+            known = self.officer(officer, day)
             unit = known.units[0] if known else None
         return {
             "officer.id": officer,
-            "officer.account": self.account(officer, agency, text) if officer else None,
+            "officer.account": self.account(officer, agency, day) if officer else None,
             "unit.id": unit,
-            "unit.code": self.unit_code(unit, agency, text) if unit else None,
+            "unit.code": self.unit_code(unit, agency, day) if unit else None,
         }
 
     # --- Changed by operators ----------------------------------------------------------------------------------------

@@ -288,3 +288,12 @@ def test_a_second_vendor_overrides_lines_of_the_first(tmp_path: Path) -> None:
 def test_a_soap_connector_without_its_wsdl_is_refused(tmp_path: Path) -> None:
     told = faults(folder(tmp_path, manifest_toml=('protocol = "rest"', 'protocol = "soap"')))
     assert "pin the agency's WSDL" in told["portal/contract:"]
+
+
+def test_an_operation_says_what_its_purpose_must_give_for_itself_and_for_what_follows() -> None:
+    """The portal wants the unit's code in its envelope, the police the officer's account in the record."""
+    folders = find_connectors()
+    npsp, police = (load_connector(folders[name]).operations for name in ("npsp", "police"))
+    assert npsp["file_dossier"].needs == {"unit.code"}
+    assert npsp["log_in"].needs == frozenset()
+    assert police["lookup_citizen"].needs == {"officer.account"}

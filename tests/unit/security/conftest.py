@@ -13,6 +13,7 @@ from hub.store.sqlite import SqliteStore
 
 AGENCIES = ("npsp", "police")
 UNITS = b"unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\nH33,2020-01-01,2026-12-31,,\n"
+NEEDS = {"police": {"ask_account": {"officer.account"}}, "npsp": {"file_code": {"unit.code", "call.procedure"}}}
 OFFICERS = (
     b"officer,unit,valid_from,valid_to,agency,account\n"
     b"cb-102,H32,2020-01-01,,police,000080000099\n"
@@ -56,5 +57,5 @@ async def office() -> AsyncIterator[Office]:
     await identity.load()
     await identity.import_units(UNITS, "operator")
     await identity.import_officers(OFFICERS, "operator")
-    yield Office(store, clock, identity, Access(identity, clock), random)
+    yield Office(store, clock, identity, Access(identity, clock, NEEDS), random)
     await store.close()

@@ -129,3 +129,35 @@ async def test_an_import_counts_for_the_next_call(office: Any) -> None:
     with pytest.raises(RequestInvalid):
         check(office)
     check(office, Purpose("cb-900", "H32", "D"))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "operation", "says"),
+    [
+        (Purpose("cb-104", "H32", "D"), "police.ask_account", ["this officer has no account at this agency"]),
+        (Purpose(), "police.ask_account", ["officer is missing"]),
+        (
+            Purpose("cb-104", "H33", "D"),
+            "npsp.file_code",
+            ["procedure is missing", "this unit has no code at this agen"],
+        ),
+        (Purpose(procedure="1.000001"), "npsp.file_code", ["unit is missing"]),
+    ],
+)
+async def test_what_only_the_registers_could_fill_is_missed_at_the_door(
+    office: Any, purpose: Purpose, operation: str, says: list[str]
+) -> None:
+    """Else a filing would get its ticket and die unseen, because nothing could be written for the agency."""
+    agency, _, name = operation.partition(".")
+    with pytest.raises(RequestInvalid) as refused:
+        check(office, purpose, agency=agency, operation=name, personal_data=False)
+    found = [fault.rule for fault in refused.value.faults]
+    assert [rule[: len(words)] for rule, words in zip(found, says, strict=True)] == says
+    assert {fault.pointer for fault in refused.value.faults} == {"Hub-Purpose"}
+
+
+async def test_what_the_registers_fill_passes_also_for_a_unit_that_is_not_named(office: Any) -> None:
+    check(office, Purpose("cb-102", None, "D"), operation="ask_account")
+    check(
+        office, Purpose("cb-102", None, procedure="1.000001"), agency="npsp", operation="file_code", personal_data=False
+    )

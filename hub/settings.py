@@ -18,6 +18,7 @@ from mappings.table_faults import faults_of, read_toml
 
 PREFIX = "HUB__"
 MASK = "***"
+MISSING = "is missing; create it (`hub sandbox police npsp` prints lines to begin with), or name another with --config"
 REFERENCES = ("env:", "file:", "cmd:")
 
 
@@ -150,7 +151,9 @@ def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Setti
     given = {
         tuple(name[len(PREFIX) :].lower().split("__")): name for name in sorted(environ) if name.startswith(PREFIX)
     }
-    lines = {} if given and not path.exists() else read_toml(path.absolute())
+    if not given and not path.exists():
+        raise FilesRefused([FileFault(f"{path.absolute().parent.name}/{path.name}", "", MISSING)])
+    lines = read_toml(path.absolute()) if path.exists() else {}
     faults = _overlay(lines, {keys: environ[name] for keys, name in given.items()}, given)
     lines["folder"] = path.absolute().parent
     try:

@@ -13,19 +13,7 @@ from hub.cli.operator import ask, said
 from hub.cli.output import AsJson, show, show_json
 from hub.cli.settings import Config
 
-COLUMNS = (
-    "call",
-    "agency",
-    "operation",
-    "caller",
-    "class",
-    "state",
-    "result",
-    "cause",
-    "attempts",
-    "accepted_at",
-    "dossier",
-)
+COLUMNS = ("call", "operation", "caller", "class", "state", "cause", "accepted", "dossier")
 CallId = Annotated[str, typer.Argument(help="Id of the call.")]
 OfState = Annotated[State | None, typer.Option("--state", help="Only calls in this state.")]
 OfAgency = Annotated[str | None, typer.Option("--agency", help="Only calls to this agency.")]
@@ -66,8 +54,17 @@ def list_calls(
 
     found = ask(config, find)
     if not as_json:
-        found = [one | {"operation": f"{one['agency']}.{one['operation']}"} for one in found]
+        found = [one | _short(one) for one in found]
     show("Calls", COLUMNS, found, as_json=as_json)
+
+
+def _short(call: dict[str, Any]) -> dict[str, str]:
+    """Return what a line of the table shows instead of several cells; `--json` and `hub calls show` tell all."""
+    return {
+        "operation": f"{call['agency']}.{call['operation']}",
+        "state": f"{call['state']}: {call['result']}" if call["result"] else call["state"],
+        "accepted": call["accepted_at"][:19].replace("T", " "),
+    }
 
 
 def show_call(call: CallId, *, config: Config = None, as_json: AsJson = False) -> None:

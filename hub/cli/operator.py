@@ -79,6 +79,5 @@ async def said(reply: httpx2.Response) -> Any:
     if reply.status_code < 300:
         return body
     faults = [f"  {fault['pointer']}: {fault['rule']}" for fault in body.get("errors", [])]
-    return fail(
-        "\n".join([" ".join(part for part in (body.get("title", ""), body.get("detail", "")) if part), *faults])
-    )
+    title = "Correct this, and try again:" if faults else body.get("title", "")
+    return fail("\n".join([" ".join(part for part in (body.get("detail", ""), title) if part), *faults]))

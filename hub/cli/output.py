@@ -11,6 +11,8 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
+PIPED = 200
+"""Characters of a line that goes to no terminal: a file or a program breaks none."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -25,7 +27,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], 
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     if rows:
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else PIPED).print(table)
     else:
         say(f"{title}: none")
 

@@ -107,7 +107,8 @@ def _line_faults(
         yield _fault(file, number, who, "must not be empty")
     for column in ("valid_from", "valid_to"):
         if not _is_day(row[column]) and not (column == "valid_to" and not row[column]):
-            yield _fault(file, number, column, "is a day as yyyy-mm-dd")
+            may = "or empty while it is open" if column == "valid_to" else "and is always given"
+            yield _fault(file, number, column, f"is a day as yyyy-mm-dd, {may}")
     if row["valid_to"] and row["valid_to"] < row["valid_from"]:
         yield _fault(file, number, "valid_to", "is before valid_from")
     if bool(row["agency"]) != bool(row[what]):

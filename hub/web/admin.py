@@ -230,7 +230,7 @@ def _tell_problems(app: FastAPI, observer: Observer) -> None:
     async def files(request: Request, error: Exception) -> Response:
         assert isinstance(error, FilesRefused)  # noqa: S101 - registered for this class only; narrows the type
         faults = [RequestFault(fault.key or fault.file, fault.says) for fault in error.faults[:100]]
-        return await ours(request, RequestInvalid(f"{len(error.faults)} faults; nothing was changed.", faults=faults))
+        return await ours(request, RequestInvalid("Nothing was changed.", faults=faults))
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only; narrows the type

@@ -97,7 +97,7 @@ def test_an_account_is_one_at_a_time() -> None:
 
 def test_a_day_that_cannot_be_read_is_told_once_and_not_as_an_overlap_too() -> None:
     text = HEAD + f"cb-1,H32,1/1/2020,,police,{ACCOUNT}\ncb-1,H32,2026-01-01,,police,000080000001\n"
-    assert faults(text) == ["[line 2 valid_from]: is a day as yyyy-mm-dd"]
+    assert faults(text) == ["[line 2 valid_from]: is a day as yyyy-mm-dd, and is always given"]
 
 
 def test_an_officer_may_belong_to_two_units_and_one_unit_has_many_agencies() -> None:

@@ -41,7 +41,7 @@ class Size:
     """Length of the open-loop runs."""
 
 
-WHOLE = Size(3, (1, 32, 128), 600, 1500, 5.0)
+WHOLE = Size(3, (1, 32, 128), 300, 900, 3.0)
 QUICK = Size(1, (1, 32), 100, 150, 1.0)
 
 

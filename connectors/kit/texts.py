@@ -6,6 +6,7 @@ names the rule that the bytes break, never what they hold.
 """
 
 import codecs
+import re
 from collections.abc import Mapping
 from email.message import Message
 from typing import Any, TypeAlias
@@ -17,6 +18,9 @@ Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 Tree: TypeAlias = Json | etree._Element
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_PROLOG_WITH_DTD = re.compile(rb"(?:\s++|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
 
 LARGE = 256 * 1024
 """Bodies of more bytes than this are read in a thread: parsing them would hold the loop for milliseconds."""
@@ -58,27 +62,25 @@ def parse_xml(body: bytes, headers: Mapping[str, str]) -> etree._Element:
     Raises:
         Unreadable: It is empty, truncated, not well-formed, nested deeper than 256, or has a DTD.
     """
-    body = body.strip()
-    encoding = "utf-8" if _is_utf8(body) else _declared(body, headers)
     try:
-        root = _xml(body, encoding)
-    except (etree.XMLSyntaxError, LookupError) as error:  # LookupError: a charset that libxml2 does not know
-        begun = not body or body.startswith((b"<", codecs.BOM_UTF8, *UTF16_MARKS))
+        root = _xml(body.removeprefix(codecs.BOM_UTF8).strip() if _is_utf8(body) else _in_utf8(body, headers))
+    except (etree.XMLSyntaxError, UnicodeError, LookupError) as error:  # LookupError: a charset that nobody knows
+        end = body.rstrip().rstrip(b"\x00")
+        begun = not end or body.lstrip().startswith((b"<", codecs.BOM_UTF8, *UTF16_MARKS))
         truncated = begun and (
-            not body.rstrip(b"\x00").endswith(b">")
-            or getattr(error, "code", 0) == etree.ErrorTypes.ERR_TAG_NOT_FINISHED
+            not end.endswith(b">") or getattr(error, "code", 0) == etree.ErrorTypes.ERR_TAG_NOT_FINISHED
         )
         raise Unreadable("ends in the middle" if truncated else "is not well-formed XML", truncated=truncated) from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("has a DTD, which is refused")
     if root.tag in ("html", "HTML", "{http://www.w3.org/1999/xhtml}html"):
         raise Unreadable("is HTML where XML was expected")
     return root
 
 
-def _xml(body: bytes, encoding: str | None) -> etree._Element:
+def _xml(body: bytes) -> etree._Element:
+    if _PROLOG_WITH_DTD.match(body):  # before it is parsed: a DTD of 256 KiB can take the parser seconds
+        raise Unreadable("has a DTD, which is refused")
     parser = etree.XMLParser(
-        encoding=encoding,
+        encoding="utf-8",
         resolve_entities=False,
         no_network=True,
         huge_tree=False,  # with it, depth and entity growth would be unbounded
@@ -87,7 +89,21 @@ def _xml(body: bytes, encoding: str | None) -> etree._Element:
         remove_comments=True,
         remove_pis=True,
     )
-    return etree.fromstring(body, parser)
+    root = etree.fromstring(body, parser)
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Unreadable("has a DTD, which is refused")
+    return root
+
+
+def _in_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return XML in another encoding as UTF-8. Nothing but UTF-8 is parsed, so that what is refused cannot hide."""
+    if _is_utf16(body):
+        encoding = "utf-16" if body.startswith(UTF16_MARKS) else "utf-16-be" if body[:1] == b"\x00" else "utf-16-le"
+    else:
+        body = body.strip()
+        found = _DECLARATION.match(body)
+        encoding = _declared(body, headers) or (found[1].decode() if found else "utf-8")
+    return body.decode(encoding).strip().encode()
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -126,6 +142,6 @@ def _decoded(body: bytes, headers: Mapping[str, str]) -> str:
     try:
         if encoding:
             return body.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):  # UnicodeError itself is what some codecs raise
         pass
     raise Unreadable("is neither UTF-8 nor the charset that it declares")

@@ -1,8 +1,8 @@
 """
 One listener: a bound socket, a uvicorn server that leaves signals alone, and connections that may not dawdle.
 
-uvicorn bounds neither the size nor the time of a request's head; `BoundedProtocol` does, so that a connection that
-sends header bytes for ever costs 64 KiB and half a minute.
+uvicorn bounds neither the size nor the time of a request's head, nor how long a body may come that was answered
+already; `BoundedProtocol` does, so that a connection that sends bytes for ever costs 64 KiB and a minute.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+REST_SECONDS = 60.0
+"""How long the rest of a body may take that was answered before it had come: as long as one that is waited for."""
 KEEP_ALIVE_SECONDS = 65
 """Longer than the minute after which balancers close their side, so that they never write into a closing connection."""
 LAST_SECONDS = 3
@@ -24,52 +26,69 @@ BACKLOG = 2048
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, with bounds on the head of a request."""
+    """HTTP/1.1 by httptools, with bounds on the head of a request, and on the rest of one that is answered already."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._in_head = True
+        self._in_body = False
+        self._begun_before = True
+        """Whether the head that is under way began before the piece that is read now."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._await_head()
+        self._await(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_head()
+        self._end_wait()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_head = True  # again, when one piece brings several
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._end_head()
+        self._in_head = self._begun_before = False
+        self._in_body = True
+        self._end_wait()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._end_wait()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body:  # nobody reads it any more, so nobody else would ever end a caller that drips
+            self._await(REST_SECONDS)
+
     def data_received(self, data: bytes) -> None:
+        self._begun_before = True
+        self._in_head = not self._in_body
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
-        self._await_head()
-        self._head_bytes += len(data)  # all of it: the head is still not whole
+        self._await(HEAD_SECONDS)
+        if self._begun_before:
+            self._head_bytes += len(data)  # all of it: the head is still not whole
         if self._head_bytes > HEAD_BYTES:
             self.send_400_response("The head of this request is larger than 64 KiB.")
 
-    def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+    def _await(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._too_slow)
 
-    def _end_head(self) -> None:
+    def _end_wait(self) -> None:
         self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _too_slow(self) -> None:
-        self._head_timer = None
+        self._timer = None
         if not self.transport.is_closing():
             self.transport.close()
 

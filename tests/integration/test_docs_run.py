@@ -1,0 +1,212 @@
+"""What the guides show is true: commands exist, links lead somewhere, tables are complete, examples run as they stand."""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from connectors.kit.answers import COLUMNS, RESULTS
+from hub.app.installed import install
+from hub.call import State
+from hub.cli.main import program
+from hub.errors import RequestFault, RequestInvalid
+from hub.guards.guard import HoldCause
+from hub.security.register_files import read_officers, read_units
+from hub.settings import AgencyEntry, Hub, Route, RouteContract, ScheduledAs, load_settings
+from hub.web.problems import PROBLEMS
+from hub.web.replies import problem_body
+from mappings import canonical
+from monitoring.metrics import METRICS
+
+ROOT = Path(__file__).parents[2]
+README, CALLERS, OPERATE = ROOT / "README.md", ROOT / "docs/guide/callers.md", ROOT / "docs/guide/operate.md"
+AUTHORS = ROOT / "connectors/README.md"
+INNER = {"routes.<name>.contract": RouteContract, "agencies.<name>.scheduled_as": ScheduledAs}
+PAGES = (README, CALLERS, OPERATE, AUTHORS, ROOT / "mappings/README.md", *sorted((ROOT / "docs").rglob("*.md")))
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    """Return the fenced blocks of *page* whose first word is *kind*, or begin so."""
+    return re.findall(rf"^```{kind}\b[^\n]*\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def rows(page: Path, heading: str) -> dict[str, list[str]]:
+    """Return the rows of the first table below *heading*, by the code that their first cell names."""
+    table = page.read_text("utf-8").partition(heading)[2].partition("\n|---")[2].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    return {name: row[1:] for row in cells for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+def commands(page: Path) -> Iterator[tuple[list[str], bool]]:
+    """Give the words of each `hub ...` on *page*, and whether it is a line of its own, whole."""
+    text = page.read_text("utf-8")
+    for line in re.findall(r"^(?:\.venv/bin/)?hub (.*)", text, re.MULTILINE):
+        yield shlex.split(line, comments=True), True
+    for said in re.findall(r"`hub ([a-z][^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)):
+        yield shlex.split(said), False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_command_that_is_named_exists_with_those_options(page: Path) -> None:
+    for words, whole in commands(page):
+        command: Any = typer.main.get_command(program())
+        left = list(words)
+        while isinstance(command, click.Group | typer.core.TyperGroup) and left and left[0] in command.commands:
+            command = command.commands[left.pop(0)]
+        name = " ".join(words)
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert not hasattr(command, "commands") or not left, f"`hub {name}` is no command"
+        unknown = [word for word in left if word.startswith("--") and word not in known]
+        assert not unknown, f"`hub {name}`: no such option {unknown}"
+        if whole:
+            command.make_context("hub", left)  # raises when a word is missing or one too many
+
+
+def test_the_commands_of_the_guides_are_found() -> None:
+    """So that the test before cannot pass for want of commands."""
+    found = {page.name: [" ".join(words[:2]) for words, _ in commands(page)] for page in (README, CALLERS, OPERATE)}
+    assert "sandbox police" in found["README.md"]
+    assert "callers add" in found["callers.md"]
+    assert {"units import", "officers import", "callers revoke", "calls show"} <= set(found["operate.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_target_of_make_that_is_named_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    lost = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert lost == []
+
+
+def test_the_first_page_stays_short() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 120
+
+
+# --- Tables ----------------------------------------------------------------------------------------------------------
+
+
+def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, list[str]]]:
+    """Give every key of `hub.toml` that *model* declares below *above*, with its meaning and its default."""
+    for name, field in model.model_fields.items():
+        key = f"{above}.{name}"
+        if key in INNER:
+            yield from keys(INNER[key], key)
+        else:
+            default = "" if field.default in (None, "", {}) else f"`{field.default}`"
+            yield key, [str(field.description), "required" if field.is_required() else default]
+
+
+def test_every_key_of_the_settings_is_explained_as_the_code_explains_it() -> None:
+    declared = [*keys(Hub, "hub"), *keys(Route, "routes.<name>"), *keys(AgencyEntry, "agencies.<name>")]
+    assert rows(OPERATE, "key by key") == dict(declared)
+
+
+def test_every_state_cause_and_result_is_explained() -> None:
+    assert list(rows(OPERATE, "\n## Calls\n")) == [str(state) for state in State]
+    assert sorted(rows(OPERATE, "\n## Holds\n")) == sorted(str(cause) for cause in HoldCause)
+    assert set(rows(CALLERS, "`GET /v1/calls` also finds")) == {str(state) for state in State}
+    assert list(rows(AUTHORS, "\n## What an answer means\n")) == list(RESULTS)
+    assert f"`{','.join(COLUMNS)}`" in AUTHORS.read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", [README, CALLERS, OPERATE], ids=lambda page: page.name)
+def test_every_metric_and_code_that_is_named_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert set(re.findall(r"`(hub_[a-z_]+)`", text)) <= {metric.name for metric in METRICS}
+    codes = {problem.code for problem in PROBLEMS}
+    families = "|".join({code.partition(".")[0] for code in codes} - {"hub"})
+    named = set(re.findall(rf"`((?:{families})\.[a-z_]+)`", text)) - {"agency.operation"}
+    assert named <= codes
+
+
+# --- Examples --------------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_that_are_shown_can_be_served(tmp_path: Path) -> None:
+    (shown,) = blocks(README, "toml")
+    (tmp_path / "hub.toml").write_text(shown, "utf-8")
+    settings = load_settings({}, tmp_path / "hub.toml")
+    installed = install(settings, {"NPSP_PASSWORD": "x"}, lambda: 0.0)
+    assert installed["npsp"].contract.calls_per_second == 5
+    for one in installed.values():
+        asyncio.run(one.agency.close())
+
+
+def test_the_registers_that_are_shown_are_read() -> None:
+    units, officers = (block.encode() for block in blocks(OPERATE, "csv"))
+    agencies = ("police", "npsp")
+    known = {line.unit for line in read_units(units, agencies=agencies)}
+    assert [line.officer for line in read_officers(officers, units=known, agencies=agencies)] == ["cb-014"]
+
+
+def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
+    reply = from_json(blocks(CALLERS, "json reply Citizen")[0])
+    assert list(reply) == ["call", "state", "result", "value", "reason", "answered_at", "fresh_as_of"]
+    canonical.Citizen.model_validate_json(
+        blocks(CALLERS, "json reply Citizen")[0].split('"value": ')[1].split("}")[0] + "}"
+    )
+    shown = from_json(blocks(CALLERS, "json problem")[0])
+    error = RequestInvalid(faults=[RequestFault("/born_on", "Field required")])
+    assert shown == from_json(problem_body(error))
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guide for callers speaks with curl")
+async def test_the_guides_for_operators_and_callers_run_as_they_stand(stage: Any) -> None:
+    """A hub as the operator's guide sets it up, and then every example of the callers' guide, in its order."""
+    await stage.start()
+    for name, content in zip(("units", "officers"), blocks(OPERATE, "csv"), strict=True):
+        (stage.folder / f"{name}.csv").write_text(content, "utf-8")
+        status, _, errors = await stage.hub(name, "import", f"{name}.csv", HUB__HUB__ADMIN=stage.admin_url[7:])
+        assert status == 0, errors
+    environ = {"PATH": os.environ["PATH"], "HUB": stage.url, "KEY": stage.key, "PYTHONPATH": str(ROOT)}
+
+    script = "\n".join(blocks(CALLERS, "sh")).replace("export HUB=http://127.0.0.1:8080 KEY=lt_...\n", "")
+    heard = await _said(["bash", "-euo", "pipefail", "-c", script], environ, stage.folder)
+    for words in (
+        '"operation":"police.lookup_citizen"',
+        '"full_name":"NGUYỄN VĂN ĐÁ"',
+        "202 Accepted",
+        '"state":"answered","result":"ok","value":null',
+        '"code":"call.not_cancellable"',
+    ):
+        assert words in heard, heard
+
+    (program_text,) = blocks(CALLERS, "python")
+    heard = await _said([sys.executable, "-c", program_text], environ, stage.folder)
+    assert heard.startswith("NGUYỄN VĂN ĐÁ\n")
+    assert heard.endswith(" ok\n")
+
+    asked = next(words for words, whole in commands(OPERATE) if whole and words[0] == "call")
+    words = [stage.key if word == "lt_..." else word for word in asked]
+    status, out, errors = await stage.hub(*words, "--url", stage.url)
+    assert (status, from_json(out)["result"]) == (0, "ok"), errors
+
+
+async def _said(words: list[str], environ: dict[str, str], folder: Path) -> str:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*words, env=environ, cwd=folder, stdout=pipe, stderr=pipe)
+    out, errors = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0, out.decode() + errors.decode()
+    return out.decode()

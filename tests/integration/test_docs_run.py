@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 README, CALLERS, OPERATE = ROOT / "README.md", ROOT / "docs/guide/callers.md", ROOT / "docs/guide/operate.md"
 AUTHORS = ROOT / "connectors/README.md"
 INNER = {"routes.<name>.contract": RouteContract, "agencies.<name>.scheduled_as": ScheduledAs}
-PAGES = (README, CALLERS, OPERATE, AUTHORS, ROOT / "mappings/README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (README, AUTHORS, ROOT / "mappings/README.md", *sorted((ROOT / "docs").rglob("*.md")))
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 

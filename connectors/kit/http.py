@@ -10,6 +10,7 @@ import io
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,9 @@ import aiohttp
 from aiohttp import client_exceptions
 from aiohttp import http_exceptions as parsing
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
+from connectors.kit.connection import AskedOnly
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.names import LookUp, Names, NotResolved
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, Unavailable
@@ -147,14 +150,18 @@ class HttpSender:
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         session = self._fresh if fresh else self._kept
         if session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0,  # the lane's permits are the only queue
+                ssl=self._tls,
+                force_close=fresh,
+                resolver=_LaneResolver(self._names),
+                use_dns_cache=False,  # `Names` keeps what is better than a cache: the last good answer
+            )
+            # aiohttp has no public way to say which connections it makes; tests/incidents pins this one.
+            kind: type[ResponseHandler] = AskedOnly
+            connector._factory = partial(kind, loop=asyncio.get_running_loop())
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,  # the lane's permits are the only queue
-                    ssl=self._tls,
-                    force_close=fresh,
-                    resolver=_LaneResolver(self._names),
-                    use_dns_cache=False,  # `Names` keeps what is better than a cache: the last good answer
-                ),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "lienthong"},
                 timeout=aiohttp.ClientTimeout(),  # none: `send` bounds the whole exchange, and knows the phase

@@ -9,11 +9,14 @@ from connectors.kit.outcomes import Answered, Outcome
 from hub.call import Class
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
-from hub.errors import BacklogFull, LaneFull, LaneHeld, LaneWaitTooLong
+from hub.errors import BacklogFull, LaneFull, LaneHeld, LaneOpen, LaneWaitTooLong
 from hub.line import SHARES, Line
+from hub.turn import Payer
 
+NOBODY: Payer = ("", "")
+"""Somebody for whom nothing waits yet."""
 _SMOOTHING = 0.1
-_COLD = 0.25
+COLD = 0.25
 """Of `call_timeout`: how long an exchange takes as long as none has been seen."""
 _BACKLOG_PAUSE = 2.0
 """Seconds for which a full backlog is taken to stay full, so that refusing does not ask the store."""
@@ -31,18 +34,19 @@ class Admission:
         self._line = line
         self._coordination = coordination
         self._clock = clock
-        self._seconds = _COLD * contract.call_timeout
+        self._seconds = COLD * contract.call_timeout
         self._full_until = 0.0
         self._drain = 1.0
         self._drain_until = 0.0
 
-    def check(self, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+    def check(self, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float) -> None:
         """
-        Let a call in, or refuse it. *seconds* is how long an interactive call can wait.
+        Let a call of *payer* in, or refuse it. *seconds* is how long an interactive call can wait.
 
         Raises:
             LaneHeld: The lane or the operation is stopped for longer than that.
-            LaneFull: As many interactive calls wait as the contract allows.
+            LaneOpen: The operation keeps failing and is spared for longer than that.
+            LaneFull: As many interactive calls wait as the contract allows, or as one payer may have while others wait.
             LaneWaitTooLong: The predicted wait is longer than that, or than the contract's `queue_seconds`.
             BacklogFull: The store said so a moment ago.
         """
@@ -51,19 +55,28 @@ class Admission:
             if left > 0:
                 raise BacklogFull(retry_after=left)
             return
-        if hold := self._coordination.held(self._lane, operation):
-            if hold.seconds is None:
-                raise LaneHeld(hold.cause, retry_after=_HELD_UNTIL_RESUMED)
-            if hold.seconds > seconds:
-                raise LaneHeld(hold.cause, retry_after=hold.seconds)
-        waiting = self._line.count(interactive=True)
-        if not waiting:
+        self._line.pressed(cls)
+        patience = min(seconds, self._contract.queue_seconds)
+        stopped = self._stopped(operation, seconds)
+        if not self._line.count(interactive=True):
             return
-        wait = self.predicted_wait(cls)
-        if waiting >= self._contract.queue_calls:
+        wait = stopped + self.predicted_wait(cls, payer)
+        if not self._line.has_room(cls, payer, self._contract.queue_calls):
             raise LaneFull(retry_after=max(1.0, wait))
-        if wait > min(seconds, self._contract.queue_seconds):
+        if wait > patience:
             raise LaneWaitTooLong(retry_after=wait)
+
+    def _stopped(self, operation: str, seconds: float) -> float:
+        """Return for how long *operation* is still stopped, or refuse a call that can wait for less."""
+        stop = self._coordination.stopped(self._lane, operation)
+        if stop is None:
+            return 0.0
+        refused = LaneOpen if stop.guard == "breaker" else LaneHeld
+        if stop.seconds is None:
+            raise refused(stop.cause, retry_after=_HELD_UNTIL_RESUMED)
+        if stop.seconds > seconds:
+            raise refused(stop.cause, retry_after=stop.seconds)
+        return stop.seconds
 
     def backlog_full(self) -> None:
         """Note that the store refused a durable call."""
@@ -74,26 +87,21 @@ class Admission:
         if isinstance(outcome, Answered):
             self._seconds += _SMOOTHING * (seconds - self._seconds)
 
-    def predicted_wait(self, cls: Class) -> float:
-        """Return the seconds an interactive call of *cls* would wait if it came now: calls ahead / its part of the drain rate."""
-        ahead, own, all_shares = 0, SHARES[cls, True], 0.0
-        for other, interactive, count in self._line.counts():
-            if interactive and other is cls:
-                ahead = count
-                all_shares += own
-            elif count:
-                all_shares += SHARES[other, interactive]
+    def predicted_wait(self, cls: Class, payer: Payer = NOBODY) -> float:
+        """Return the seconds an interactive call would wait if it came now: calls ahead / its class's part of the drain rate."""
+        ahead, own, all_shares = self._line.ahead(cls, payer), SHARES[cls, True], 0.0
         if not ahead:
             return 0.0
-        return ahead * all_shares / (own * self._drain_rate())
+        for other, interactive, count in self._line.counts():
+            if count:
+                all_shares += SHARES[other, interactive]
+        return ahead * max(own, all_shares) / (own * self._drain_rate())
 
     def _drain_rate(self) -> float:
         """Return calls a second, looked up at most ten times a second: a flood must not pay for it at every call."""
         now = self._clock.monotonic()
         if now >= self._drain_until:
-            numbers = self._coordination.watch(self._lane)
-            slots = max(1.0, numbers.get("concurrency_limit", 1.0))
-            drain = slots / max(self._seconds, 1e-6)
-            self._drain = min(numbers.get("rate_limit", drain), drain)
+            pace = self._coordination.pace(self._lane)
+            self._drain = min(pace.per_second, pace.at_once / max(self._seconds, 1e-6))
             self._drain_until = now + _DRAIN_SECONDS
         return self._drain

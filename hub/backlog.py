@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from hub.errors import StoreUnavailable
-from hub.line import Line, Place, Turn
+from hub.line import Line
 from hub.store.protocol import Leased
 from hub.surroundings import Surroundings
+from hub.turn import Place, Turn
 
 SWEEP = 60.0
 """Seconds between looks that nobody asked for; 25 lanes then cost less than one statement a second."""

@@ -44,6 +44,9 @@ MOVES: MappingProxyType[State, frozenset[State]] = MappingProxyType(
 )
 """Every allowed move. Total: each state has a row, and the store refuses any move that is not here."""
 
+BUILT_IN = "hub"
+"""The caller of what the hub itself asks: polls, reconciliation, trying whether an agency answers. No key opens it."""
+
 WAITING = frozenset({State.QUEUED, State.SENDING})
 """States in which a caller may still hear back without anybody's help."""
 

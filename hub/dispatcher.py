@@ -20,9 +20,9 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.lane import Lane, LaneView
-from hub.line import Turn
 from hub.store.protocol import Record, Recovered
 from hub.surroundings import Surroundings, moment
+from hub.turn import Payer, Turn
 
 INTERACTIVE_SECONDS = 30.0
 """How long an interactive call waits when its caller does not say."""
@@ -71,19 +71,21 @@ class Dispatcher:
             await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(lane.stop(patience) for lane in self._lanes.values()))
 
-    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+    def admit(
+        self, agency: str, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float
+    ) -> None:
         """
-        Let a call in, or refuse it, before its body is read; touches no store. *seconds* is how long it can wait.
+        Let a call of *payer* in, or refuse it, before its body is read; touches no store. *seconds* is how long it can wait.
 
         Raises:
             OperationUnknown: No such agency or operation.
-            Refusal: `HubStopping`, `LaneHeld`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`, with `retry_after`.
+            Refusal: `HubStopping`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`, with `retry_after`.
         """
         lane, _ = self._find(agency, operation)
         try:
             if self._stopping:
                 raise HubStopping(retry_after=_STOPPING_RETRY)
-            lane.admission.check(operation, cls, interactive=interactive, seconds=seconds)
+            lane.admission.check(operation, cls, payer, interactive=interactive, seconds=seconds)
         except Refusal as refusal:
             self._observer.admission(agency, cls.value, "refused", refusal.code)
             raise
@@ -158,7 +160,8 @@ class Dispatcher:
         seconds = min(submission.deadline or LONGEST_SECONDS, wait or INTERACTIVE_SECONDS, LONGEST_SECONDS)
         call = self._call(submission, operation, seconds, interactive=True)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        turn = Turn(call, submission.request, submission.request_json, self._clock.monotonic() + seconds, future)
+        until = self._clock.monotonic() + seconds
+        turn = Turn(call, submission.request, submission.request_json, until, future, budget=seconds)
         lane.join(turn)
         try:
             return await future

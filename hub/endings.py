@@ -16,10 +16,10 @@ from hub.call import Call, Kind, Reply, State
 from hub.errors import HubError, StoreUnavailable
 from hub.exchanges import Ended
 from hub.guards.retry import Waits
-from hub.line import Place, Turn
 from hub.refusals import by_outcome
 from hub.store.protocol import Settled, Settlement
 from hub.surroundings import Surroundings
+from hub.turn import Place, Turn
 from hub.verdicts import Again, Verdict, name_of, verdict, verified
 from hub.verification import NEVER
 
@@ -116,6 +116,8 @@ class Endings:
             said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
         else:
             said = verdict(outcome, call, repeat_safe=operation.repeat_safe, then=operation.then)
+        if ended.probe:  # it tried the ground for everybody
+            said = replace(said, attempt=False)
         wait = self._wait(turn, said, ended)
         if turn.interactive and said.state is State.QUEUED:
             said = self._still_worth_it(turn, said, wait)
@@ -125,8 +127,8 @@ class Endings:
         call, lane = turn.call, self._lane
         match said.again:
             case Again.HELD:
-                hold = self._around.coordination.held(lane.name, call.step)
-                return (hold.seconds or 0.0) if hold else 0.0
+                stop = self._around.coordination.stopped(lane.name, call.step)
+                return (stop.seconds or 0.0) if stop else 0.0
             case Again.LATER:
                 tried = ended.exchange_no if turn.verifies else call.attempts + 1
                 return self._waits.after(tried, interactive=turn.interactive)
@@ -262,9 +264,9 @@ class Endings:
             if outcome.drift:
                 observer.drift(name, call.step, outcome.drift)
         elif isinstance(outcome, (Busy, Broken)):
-            hold = self._around.coordination.held(name, call.step)
-            if hold is not None:
-                observer.hold(name, hold.cause, hold.seconds)
+            stop = self._around.coordination.stopped(name, call.step)
+            if stop is not None and stop.guard == "hold":
+                observer.hold(name, stop.cause, stop.seconds)
 
     def _ended(self, call: Call, state: State, cause: str, overhead: float) -> None:
         self._around.observer.call_ended(

@@ -17,8 +17,8 @@ from connectors.kit.operation import follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.coordination.protocol import STALE, UNSENT, Permit
 from hub.errors import StoreUnavailable
-from hub.line import Turn
 from hub.surroundings import ICT, Bound, Surroundings, moment
+from hub.turn import Turn
 from mappings.errors import MappingFailed
 
 _GRACE = 1.0
@@ -34,6 +34,8 @@ class Ended:
     fence: int
     exchange_no: int
     seconds: float
+    probe: bool = False
+    """It tried the ground after a hold or for an open breaker: its failure is nobody's attempt."""
 
 
 class Exchanges:
@@ -71,7 +73,7 @@ class Exchanges:
             ended = InDoubt("cut")  # what is true if we are cancelled from here on
             outcome = await self._send(turn.call.step, wire, timeout)
             ended = STALE if isinstance(outcome, StaleCredentials) else UNSENT if _unsent(outcome) else outcome
-            return Ended(outcome, fence, number, clock.monotonic() - sent)
+            return Ended(outcome, fence, number, clock.monotonic() - sent, permit.probe)
         finally:
             await self._around.coordination.release(permit, ended, clock.monotonic() - sent)
 

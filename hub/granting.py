@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING
 from hub.backlog import SWEEP
 from hub.call import State
 from hub.coordination.protocol import UNSENT, HoldCause, Permit, Wait
-from hub.line import Line, Place, Turn
+from hub.errors import LaneWaitTooLong
+from hub.guards.retry import STOPPED
+from hub.line import Line
 from hub.logging_in import LoggingIn
 from hub.refusals import by_wait
 from hub.surroundings import Surroundings
+from hub.turn import Place, Turn
 
 if TYPE_CHECKING:
     from hub.lane import Lane
 
 _SHORT = 1.0
 """Seconds that a leased call waits here; giving it back and leasing it again costs more than such a wait."""
-_BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE})
-"""Causes of holds that nothing in the lane ends."""
+_LEAST = 0.0005
+"""Seconds between two looks: what is left of a wait may be less than the clock can show, and would never be over."""
+_BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE, STOPPED})
+"""Causes of waits that nothing in the lane ends."""
+_STOPS = frozenset({"hold", "breaker", "day"})
+"""Guards that stop a whole lane for a while; the others only make it wait its turn."""
 
 
 class Granting:
@@ -37,6 +44,8 @@ class Granting:
         self._loop: asyncio.Task[None] | None = None
         self._logging_in = False
         self._stopped = False
+        self._stopped_by = ""
+        """The guard that stopped the whole lane, until something goes again."""
 
     def start(self) -> None:
         """Begin to grant."""
@@ -67,40 +76,55 @@ class Granting:
 
     async def _grant(self) -> None:
         aside: list[Turn] = []
-        waits: list[float] = []
+        waits: dict[tuple[str, str, bool], Wait] = {}
+        """What stands in the way of one operation, class, and first try or repeat: nobody behind it need ask again."""
         blocked: Wait | None = None
+        granted = False
         try:
             while not (blocked or self._stopped) and len(self._lane.settling) < self._lane.contract.calls_at_once:
+                pace = self._around.coordination.pace(self._lane.name)
                 if self._session.needed and self._line:
-                    wait = await self._log_in()
-                elif (turn := self._line.take()) is None:
-                    break
-                elif self.too_late(turn):
+                    if self._logging_in:
+                        break
+                    blocked = await self._log_in()
                     continue
-                else:
-                    aside.append(turn)
-                    wait = await self._claim(turn)
-                    if turn.place is not Place.CLAIMING:
-                        aside.pop()
-                if wait is not None:
-                    waits.append(wait.seconds or SWEEP)
-                    blocked = wait if wait.whole else None
-                elif self._logging_in:
+                turn = self._line.take(pace.at_once, ramping=pace.ramping)
+                if turn is None:
                     break
+                if self.too_late(turn):
+                    continue
+                aside.append(turn)
+                wish = (turn.call.step, turn.call.cls.value, turn.repeat)
+                wait = waits.get(wish) or await self._claim(turn)
+                granted = granted or wait is None
+                if wait is not None and wait.whole:
+                    blocked = wait
+                elif wait is not None:
+                    if wait.guard != "deadline":
+                        waits[wish] = wait
+                    if turn.place is Place.CLAIMING and not self._stays(turn, wait):
+                        turn.place = Place.GONE
+                if turn.place is not Place.CLAIMING:
+                    aside.pop()
         finally:
             for turn in reversed(aside):
                 self._line.put_back(turn)
+        if granted:
+            self._tell_in_vain()
         if blocked is not None:
+            self._stopped_by = blocked.guard if blocked.guard in _STOPS else ""
             self._turn_away(blocked)
-        self._wake_in(min(waits, default=None))
+            waits["", "", False] = blocked
+        self._wake_in(min((wait.seconds or SWEEP for wait in waits.values()), default=None))
         self._lane.backlog.fill()
 
     async def _claim(self, turn: Turn) -> Wait | None:
-        """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING` if it stays."""
-        (got,) = await self._around.coordination.claim(self._lane.name, [turn.wanted()])
+        """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING`."""
+        wanted = turn.wanted(self._around.clock.monotonic())
+        (got,) = await self._around.coordination.claim(self._lane.name, [wanted])
         if isinstance(got, Wait):
-            if turn.place is Place.CLAIMING and not got.whole and not self._stays(turn, got):
-                turn.place = Place.GONE
+            if got.probe:
+                self._lane.try_ground(got.probe)
             return got
         if turn.place is Place.CLAIMING:
             self._line.send(turn)
@@ -111,8 +135,6 @@ class Granting:
 
     async def _log_in(self) -> Wait | None:
         """Begin to log in, or return what it has to wait for."""
-        if self._logging_in:
-            return None
         (got,) = await self._around.coordination.claim(self._lane.name, [self._session.wanted()])
         if isinstance(got, Wait):
             return got
@@ -129,17 +151,30 @@ class Granting:
 
     def _turn_away(self, wait: Wait) -> None:
         """Tell at once every caller whose time ends before a long stop does."""
-        if wait.guard not in ("hold", "day") or wait.seconds is None:
+        if wait.guard not in _STOPS or wait.seconds is None:
             return
         end = self._around.clock.monotonic() + wait.seconds
         for turn in self._line:
             if turn.interactive and turn.until < end and self._line.leave(turn):
                 self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
 
+    def _tell_in_vain(self) -> None:
+        """Tell at once those who would most likely wait in vain, with how long it would take now."""
+        if self._stopped_by:
+            self._line.resumed()
+            self._stopped_by = ""
+        for turn in self._line.in_vain(self._around.coordination.pace(self._lane.name).p95):
+            wait = self._lane.admission.predicted_wait(turn.call.cls, turn.payer)
+            error = LaneWaitTooLong("shed", retry_after=wait, call=turn.call.id)
+            self._lane.endings.unsent(turn, State.EXPIRED, "shed", error)
+
     def _stays(self, turn: Turn, wait: Wait) -> bool:
         """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
         if turn.interactive:
-            if wait.seconds is None or turn.until >= self._around.clock.monotonic() + wait.seconds:
+            waits_for_nobody = wait.guard == "deadline" or wait.cause == STOPPED
+            if not waits_for_nobody and (
+                wait.seconds is None or turn.until >= self._around.clock.monotonic() + wait.seconds
+            ):
                 return True
             self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
             return False
@@ -168,4 +203,4 @@ class Granting:
             self._alarm.cancel()
             self._alarm = None
         if seconds is not None:
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self.stir)
+            self._alarm = asyncio.get_running_loop().call_later(max(_LEAST, seconds), self.stir)

@@ -8,24 +8,26 @@ shares nothing with another but what `surroundings.py` names.
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
 
 from connectors.kit.outcomes import Answered, StaleCredentials
-from hub.admission import Admission
+from hub.admission import COLD, Admission
 from hub.backlog import SWEEP, Backlog
-from hub.call import Call, Reply, State
+from hub.call import BUILT_IN, Call, Class, Kind, Purpose, Reply, State
 from hub.coordination.protocol import Permit
 from hub.endings import Endings
-from hub.errors import CallExpired, HubError, HubStopping, Internal, StoreUnavailable
-from hub.exchanges import Exchanges
+from hub.errors import CallExpired, HubError, HubStopping, Internal, LaneFull, StoreUnavailable
+from hub.exchanges import Ended, Exchanges
 from hub.granting import Granting
-from hub.line import Line, Place, Turn
+from hub.line import Line
 from hub.logging_in import LoggingIn
 from hub.settling import Settling
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
+from hub.turn import Place, Turn
 from hub.verification import Verification
 
 _GRACE = 1.0
@@ -48,6 +50,10 @@ class LaneView:
     log_in_needed: bool
     unwritten: int
     """Exchanges whose end the store has not taken yet."""
+    moved: str = ""
+    """Why the limit of exchanges at once last moved."""
+    moved_seconds: float = 0.0
+    """How long ago that was."""
 
 
 class Lane:
@@ -61,10 +67,11 @@ class Lane:
         self._around = surroundings
         self._clock = surroundings.clock
         self._coordination = surroundings.coordination
-        self._line = Line()
+        self._line = Line(surroundings.clock, COLD * agency.contract.call_timeout)
         self._turns: dict[str, Turn] = {}
         """Durable calls of this lane that are in our hands, by id."""
         self._sweeper: asyncio.TimerHandle | None = None
+        self._trying = False
         self._tasks: set[asyncio.Task[None]] = set()
         contract = agency.contract
         self.admission = Admission(self.name, contract, self._line, self._coordination, self._clock)
@@ -134,22 +141,68 @@ class Lane:
             numbers[f"queue_calls/{cls.value}/{'interactive' if interactive else 'backlog'}"] = float(count)
             if interactive:
                 numbers[f"predicted_wait_seconds/{cls.value}"] = self.admission.predicted_wait(cls)
-        hold = self._coordination.held(self.name, "")
+        for cls, interactive, age in self._line.oldest():
+            numbers[f"queue_oldest_age_seconds/{cls.value}/{'interactive' if interactive else 'backlog'}"] = age
+        for caller, part in self._line.shares():
+            numbers[f"share_ratio/{caller}"] = part
+        stop = self._coordination.stopped(self.name, "")
+        moved, ago = self._coordination.moved(self.name)
         return LaneView(
             self.name,
             numbers,
-            hold.cause if hold else "",
-            hold.seconds if hold else None,
+            stop.cause if stop else "",
+            stop.seconds if stop else None,
             self._session.needed,
             len(self.settling),
+            moved,
+            ago,
         )
 
     # --- Turns -------------------------------------------------------------------------------------------------------
 
     def join(self, turn: Turn) -> None:
-        """Let an interactive call wait in memory; its future hears of it."""
+        """Let an interactive call wait in memory, if need be in the place of another; its future hears of it."""
+        if self._line.count(interactive=True) >= self.contract.queue_calls and not self._make_room(turn):
+            self.fail(turn, LaneFull(retry_after=self.admission.predicted_wait(turn.call.cls, turn.payer)))
+            return
         turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
         self._line.join(turn)
+        self.stir()
+
+    def _make_room(self, turn: Turn) -> bool:
+        """Send away who has least right to stand in a full line, unless that is *turn* itself."""
+        other = self._line.gives_way(turn.call.cls, turn.payer)
+        if other is None:
+            return False
+        self._line.leave(other)
+        wait = self.admission.predicted_wait(other.call.cls, other.payer)
+        error = LaneFull("displaced", retry_after=max(1.0, wait), call=other.call.id)
+        self.endings.unsent(other, State.EXPIRED, "displaced", error)
+        return True
+
+    def try_ground(self, operation: str) -> None:
+        """Find out with a harmless look-up of our own whether the agency answers; nothing is done while one is under way."""
+        if self._trying:
+            return
+        self._trying = True
+        now, seconds = self._clock.now(), self.contract.call_timeout
+        call = Call(
+            id=self._around.new_id(), agency=self.name, operation=operation, kind=Kind.LOOKUP, cls=Class.COUNTER,
+            interactive=True, caller=BUILT_IN, purpose=Purpose(), fingerprint=sha256(b"{}").hexdigest(), accepted_at=now,
+            deadline=now + seconds, due_at=now, step=operation, repeat_safe=True,
+        )  # fmt: skip
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(self._tried)
+        request = self.operations[operation].request()
+        turn = Turn(call, request, b"{}", self._clock.monotonic() + seconds, future, budget=seconds)
+        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        self._line.join(turn, head=True)
+        self.stir()
+
+    def _tried(self, future: asyncio.Future[Reply]) -> None:
+        self._trying = False
+        if not future.cancelled():
+            future.exception()  # how it ended is in its exchange; nobody else waits for it
         self.stir()
 
     def leave(self, turn: Turn) -> None:
@@ -202,6 +255,7 @@ class Lane:
         """Make *turn*'s next exchange under *permit*, and settle it."""
         began = self._clock.monotonic()
         generation = self._session.generation
+        ended: Ended | None = None
         try:
             ended = await self._exchanges.make(turn, permit, self._session.values)
         except StoreUnavailable as error:
@@ -217,6 +271,8 @@ class Lane:
             self._around.observer.fault("exchange", error)
             self.fail(turn, Internal(call=turn.call.id))
             return
+        finally:
+            self._line.returned(turn, ended.seconds if ended else 0.0)
         if ended is None:
             self.fail(turn, CallExpired(call=turn.call.id))
             return

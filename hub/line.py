@@ -1,73 +1,19 @@
 """
-The line in front of one agency: who goes next. Next: `lane.py`, which takes from it.
+The line in front of one agency: who goes next, and who makes room when it is full. Next: `lane.py`, which takes from it.
 
-Interactive and durable calls of each class stand in rows of their own. Rows take turns by their shares, so that no
-class starves another, and a row without calls gives its turns away. Within a row it is first come, first served.
+Interactive and durable calls of each class stand in rows of their own (`row.py`). Rows take turns by their shares of the
+agency's time, so that no class starves another, and a row without calls gives its turns away.
 """
 
-import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 
-from pydantic import BaseModel
-
-from connectors.kit.outcomes import Answered
-from hub.call import Call, Class, Reply
-from hub.guards.guard import Wanted
-
-
-class Place(Enum):
-    """Where a turn is. Only one part of the lane may move it at a time, and this says which."""
-
-    LINE = "line"
-    CLAIMING = "claiming"
-    WIRE = "wire"
-    PAUSE = "pause"
-    """Interactive, between two attempts."""
-    GONE = "gone"
-
-
-@dataclass(slots=True, eq=False)
-class Turn:
-    """A call in its lane's memory: interactive until somebody answers it, durable while this node leases it."""
-
-    call: Call
-    request: BaseModel
-    raw: bytes
-    """The request as canonical JSON."""
-    until: float
-    """Monotonic: the deadline of an interactive call, the end of the lease of a durable one."""
-    future: asyncio.Future[Reply] | None = None
-    """Where the caller of an interactive call waits."""
-    place: Place = Place.LINE
-    repeat: bool = False
-    """The next exchange sends again what was sent before, and pays from the retry budget."""
-    verifies: bool = False
-    """The next exchange looks up whether an `in_doubt` filing was done."""
-    recorded: bool = False
-    """An interactive call that the store knows."""
-    stale: int = 0
-    """Exchanges in a row that ended with credentials refused."""
-    before: str = ""
-    """The step before this one, whose manifest entry names this one under `then`."""
-    answer: Answered | None = None
-    """What the step before answered, to fill the next step's request."""
-    overhead: float = 0.0
-    """Seconds spent in the hub that were neither waiting nor agency."""
-    timer: asyncio.TimerHandle | None = None
-    cause: str = ""
-    """How the last exchange failed, for the refusal if there is no time for another."""
-
-    @property
-    def interactive(self) -> bool:
-        return self.future is not None
-
-    def wanted(self) -> Wanted:
-        return Wanted(self.call.step, self.call.cls, self.repeat)
-
+from hub.call import Class
+from hub.clock import Clock
+from hub.guards.deadline import ENOUGH
+from hub.row import STANDING_PART, Row
+from hub.turn import Payer, Place, Turn
 
 SHARES: MappingProxyType[tuple[Class, bool], float] = MappingProxyType(
     {
@@ -80,29 +26,38 @@ SHARES: MappingProxyType[tuple[Class, bool], float] = MappingProxyType(
     }
 )
 """Share of each (class, interactive): 60/30/10 for the classes, and two thirds of each for people who wait."""
-
-
-@dataclass(slots=True)
-class _Row:
-    share: float
-    spent: float = 0.0
-    """Exchanges taken, divided by the share: the row that has had least goes next."""
-    turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
+_FIRST = (Class.COUNTER, True)
+"""Whoever goes first while the lane rises again after a stop."""
+_ROOM_PART = 4
+"""A payer holds at most a quarter of a line while another waits."""
+_PERMIT_PART = 2
+"""A payer holds at most half of the permits while another waits."""
+_SHED_PART = 2 * STANDING_PART
+"""Of its patience, after which a caller in a standing queue is told rather than kept: it would most likely be in vain."""
+_SMOOTHING = 0.1
 
 
 class Line:
     """Turns that wait for a permit, by call id. A call stands in it once."""
 
-    def __init__(self) -> None:
-        self._rows = {key: _Row(share) for key, share in SHARES.items()}
-        self._now = 0.0
+    def __init__(self, clock: Clock, guess: float) -> None:
+        """*guess*: seconds an exchange takes as long as none has ended."""
+        self._clock = clock
+        self._rows = {key: Row(share, interactive=key[1]) for key, share in SHARES.items()}
+        self._heads: OrderedDict[str, Turn] = OrderedDict()
+        """Further steps of calls that were sent already: before everything else, in the order they came."""
+        self._spent = 0.0
+        """Virtual time of the row that went last."""
+        self._out: Counter[Payer] = Counter()
+        self._guess = guess
+        self._joined = 0
 
     def __len__(self) -> int:
         return sum(len(row.turns) for row in self._rows.values())
 
     def __iter__(self) -> Iterator[Turn]:
         for row in self._rows.values():
-            yield from list(row.turns.values())
+            yield from row
 
     def count(self, *, interactive: bool) -> int:
         """Return how many interactive, or durable, calls wait."""
@@ -113,51 +68,160 @@ class Line:
         for (cls, interactive), row in self._rows.items():
             yield cls, interactive, len(row.turns)
 
+    def oldest(self) -> Iterator[tuple[Class, bool, float]]:
+        """Yield class, interactive, and for how many seconds the oldest call has waited; 0.0 when none waits."""
+        now = self._clock.monotonic()
+        for (cls, interactive), row in self._rows.items():
+            turn = next(iter(row.turns.values()), None)
+            yield cls, interactive, now - turn.since if turn else 0.0
+
+    def shares(self) -> Iterator[tuple[str, float]]:
+        """Yield each caller that has calls under way, and its part of all permits that are out."""
+        out: Counter[str] = Counter()
+        for (caller, _), count in self._out.items():
+            out[caller] += count
+        all_out = sum(out.values())
+        for caller, count in out.items():
+            yield caller, count / all_out
+
+    # --- Joining and leaving -----------------------------------------------------------------------------------------
+
     def join(self, turn: Turn, *, head: bool = False) -> None:
-        """Let *turn* wait, last in its row or first."""
+        """Let *turn* wait, last in its row, or before everything else."""
         row = self._row(turn)
         if not row.turns:
-            row.spent = max(row.spent, self._now)  # a row that was empty has not saved anything up
-        turn.place = Place.LINE
-        row.turns[turn.call.id] = turn
+            row.spent = max(row.spent, self._spent)  # a row that was empty has not saved anything up
+        self._joined += 1
+        turn.place, turn.joined = Place.LINE, self._joined
+        turn.since = turn.stands = self._clock.monotonic()
+        row.join(turn)
         if head:
-            row.turns.move_to_end(turn.call.id, last=False)
-
-    def take(self) -> Turn | None:
-        """Take out the turn that goes next, or None; it is `CLAIMING` until it is sent or put back."""
-        best: _Row | None = None
-        for row in self._rows.values():
-            if row.turns and (best is None or row.spent < best.spent):
-                best = row
-        if best is None:
-            return None
-        turn = best.turns.popitem(last=False)[1]
-        turn.place = Place.CLAIMING
-        return turn
-
-    def put_back(self, turn: Turn) -> None:
-        """Return *turn*, which got no permit, to the head of its row; if its caller has left meanwhile, forget it."""
-        if turn.place is not Place.CLAIMING:
-            return
-        row = self._row(turn)
-        turn.place = Place.LINE
-        row.turns[turn.call.id] = turn
-        row.turns.move_to_end(turn.call.id, last=False)
-
-    def send(self, turn: Turn) -> None:
-        """Note that *turn* got its permit; its row has had its turn."""
-        row = self._row(turn)
-        self._now = max(self._now, row.spent)
-        row.spent += 1.0 / row.share
-        turn.place = Place.WIRE
+            self._heads[turn.call.id] = turn
 
     def leave(self, turn: Turn) -> bool:
         """Take *turn* out, wherever it stands; False if it is not in the line."""
-        if self._row(turn).turns.get(turn.call.id) is not turn:
+        if not self._row(turn).leave(turn):
             return False
-        del self._row(turn).turns[turn.call.id]
+        self._heads.pop(turn.call.id, None)
         turn.place = Place.GONE
         return True
 
-    def _row(self, turn: Turn) -> _Row:
+    # --- Who goes next -----------------------------------------------------------------------------------------------
+
+    def take(self, at_once: int, *, ramping: bool = False) -> Turn | None:
+        """
+        Take out the turn that goes next, or None; it is `CLAIMING` until it is sent or put back.
+
+        *at_once* is how many permits there are; while *ramping*, people at the counter go before all others.
+        """
+        turn = self._next_head() or self._next(at_once, ramping=ramping)
+        if turn is not None:
+            turn.place = Place.CLAIMING
+        return turn
+
+    def put_back(self, turn: Turn) -> None:
+        """Return *turn*, which got no permit, to its place; if its caller has left meanwhile, forget it."""
+        if turn.place is not Place.CLAIMING:
+            self._heads.pop(turn.call.id, None)
+            return
+        turn.place = Place.LINE
+        self._row(turn).join(turn)
+
+    def send(self, turn: Turn) -> None:
+        """Note that *turn* got its permit: its row and its payer have had their turn."""
+        row = self._row(turn)
+        self._heads.pop(turn.call.id, None)
+        self._spent = max(self._spent, row.spent)
+        turn.charged = self._guess
+        row.charge(turn.payer, turn.charged)
+        self._out[turn.payer] += 1
+        turn.place = Place.WIRE
+
+    def returned(self, turn: Turn, seconds: float) -> None:
+        """Note that *turn*'s exchange is over and how many *seconds* of the agency's time it took; 0.0 if it was not sent."""
+        payer = turn.payer
+        self._out[payer] -= 1
+        gone = self._out[payer] <= 0
+        if gone:
+            del self._out[payer]
+        self._row(turn).correct(payer, seconds - turn.charged, gone=gone)
+        if seconds > 0:
+            self._guess += _SMOOTHING * (seconds - self._guess)
+
+    def _next_head(self) -> Turn | None:
+        turn = next((one for one in self._heads.values() if one.place is Place.LINE), None)
+        if turn is not None:
+            self._row(turn).leave(turn)
+        return turn
+
+    def _next(self, at_once: int, *, ramping: bool) -> Turn | None:
+        now = self._clock.monotonic()
+        rows = sorted((row for row in self._rows.values() if row.turns), key=lambda row: row.spent)
+        if ramping and self._rows[_FIRST].turns:
+            rows = [self._rows[_FIRST], *(row for row in rows if row is not self._rows[_FIRST])]
+        most = max(1, at_once // _PERMIT_PART)
+        for may in (lambda payer: self._out[payer] < most, lambda _: True):  # alone, a payer may have all of them
+            for row in rows:
+                if turn := row.take(now, may):
+                    return turn
+        return None
+
+    # --- Room, and who gives way -------------------------------------------------------------------------------------
+
+    def ahead(self, cls: Class, payer: Payer) -> int:
+        """Return how many interactive calls of *cls* would go before one of *payer* that came now."""
+        return self._rows[cls, True].ahead(payer)
+
+    def has_room(self, cls: Class, payer: Payer, most: int) -> bool:
+        """
+        Return whether an interactive call of *payer* may wait in a line of *most*, if need be in the place of another.
+
+        A payer that holds its quarter may not, while somebody else waits.
+        """
+        waiting = self.count(interactive=True)
+        mine = sum(row.waiting(payer) for (_, interactive), row in self._rows.items() if interactive)
+        if mine >= max(1, most // _ROOM_PART) and waiting > mine:
+            return False
+        return waiting < most or self.gives_way(cls, payer) is not None
+
+    def pressed(self, cls: Class) -> None:
+        """Note that an interactive call of *cls* came to the door, whether it is let in or refused."""
+        self._rows[cls, True].pressed()
+
+    def resumed(self) -> None:
+        """Note that a stop of the lane is over: who waited for its end has not stood in a queue."""
+        now = self._clock.monotonic()
+        for turn in self:
+            turn.stands = now
+
+    def gives_way(self, cls: Class, payer: Payer) -> Turn | None:
+        """Return who leaves a full line for a call of *payer*: the youngest of the lowest class and heaviest payer, if any must."""
+        for lower in (Class.BULK, Class.NORMAL, Class.COUNTER):
+            row = self._rows[lower, True]
+            heaviest = row.heaviest()
+            if heaviest is not None and (lower is not cls or heaviest[1] > row.waiting(payer) + 1):
+                return row.youngest(heaviest[0])
+            if lower is cls:
+                return None
+        return None
+
+    def in_vain(self, p95: float) -> list[Turn]:
+        """
+        Take out those who wait in a standing queue and would most likely wait in vain, oldest first.
+
+        Who has waited for a fifth of its patience, or has less left than the agency's *p95* seconds: the newest go
+        first now, so its turn does not come before the queue is gone. It is better to say so at once.
+        """
+        now = self._clock.monotonic()
+        found = []
+        for row in self._rows.values():
+            if row.standing(now):
+                found += [
+                    turn
+                    for turn in row
+                    if now - turn.stands > _SHED_PART * turn.budget or turn.until - now < min(p95, ENOUGH * turn.budget)
+                ]
+        return [turn for turn in found if turn.call.id not in self._heads and self.leave(turn)]
+
+    def _row(self, turn: Turn) -> Row:
         return self._rows[turn.call.cls, turn.interactive]

@@ -16,7 +16,7 @@ from hub.errors import (
     RequestInvalid,
 )
 from hub.guards.guard import Wait
-from hub.line import Turn
+from hub.turn import Turn
 
 UNWRITABLE = "The agency takes more, or other values, than the request gives."
 """What a request lacks that is valid here and cannot be written for its agency."""

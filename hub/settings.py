@@ -76,6 +76,9 @@ class RouteContract(Table):
 
     calls_per_second: Number = Field(description="Calls a second over all its agencies", examples=[30.0])
     calls_at_once: Count = Field(description="Calls under way at one moment over all its agencies", examples=[20])
+    calls_per_minute: Number | None = Field(
+        None, description="Calls a minute, where the gateway counts by the minute", examples=[600.0]
+    )
     calls_per_day: Count | None = Field(None, description="Calls a calendar day (+07:00)", examples=[200_000])
 
 

@@ -13,9 +13,10 @@ from connectors.kit.operation import Operation
 from hub.call import State
 from hub.errors import StoreUnavailable
 from hub.guards.concurrency import GHOST
-from hub.line import Line, Turn
+from hub.line import Line
 from hub.store.protocol import Leased, Settlement
 from hub.surroundings import Surroundings
+from hub.turn import Turn
 
 NEVER = 32_503_680_000.0
 """The year 3000: due moment of a call that only a person moves."""

@@ -5,7 +5,6 @@ The editor's JSON Schema, the documentation of keys and every fault message deri
 is not here does not exist; the two languages together stay within 80 names (tests/unit/kit/test_manifest.py).
 """
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from connectors.kit.hours import Hours
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
 
 FILE = "manifest.toml"
 VERB_NOUN = r"^[a-z]+(_[a-z0-9]+)+$"
-CLOSED = re.compile(r"(daily|mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d|\d{4}-\d\d-\d\d(\.\.\d{4}-\d\d-\d\d)?")
 
 
 class Table(BaseModel):
@@ -32,9 +31,7 @@ def _tuple(value: object) -> object:
 
 
 def _known_closed(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if not CLOSED.fullmatch(value):
-            raise ValueError("write `daily 22:00-23:30`, `sun 00:00-06:00`, `2027-02-06` or `2027-02-06..2027-02-10`")
+    Hours(values)
     return values
 
 

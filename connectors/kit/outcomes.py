@@ -60,11 +60,22 @@ class Busy:
     """True when a shared gateway throttled: the route is held, not only the lane."""
 
 
+ROAD = frozenset(
+    {"dns", "connect", "connection", "tls", "certificate", "proxy", "timeout", "closed", "address", "reset"}
+)
+"""Causes of `Unavailable` that lie on the way to whoever answers at `base_url`: `http.py` names them, no reply does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """Proven not to have reached processing: name resolution, connect, TLS, or a code listed as never reached."""
 
     cause: str
+
+    @property
+    def of_the_road(self) -> bool:
+        """True when nobody at `base_url` took the request: on a shared route, the gateway itself."""
+        return self.cause in ROAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
 from hub.lane import Lane
 from hub.references import NotFollowed, follow
-from hub.route import Route, one_process
+from hub.route import Route, bounds_of, one_process
 from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.settings import Settings
@@ -170,12 +170,18 @@ def open_store(
 def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
     """Return what grants permits in one process, with the routes that agencies share."""
     routes = {
-        name: Route(name, route.contract.calls_per_second, route.contract.calls_at_once, route.contract.calls_per_day)
+        name: Route(
+            name,
+            route.contract.calls_per_second,
+            route.contract.calls_at_once,
+            route.contract.calls_per_day,
+            route.contract.calls_per_minute,
+        )
         for name, route in settings.routes.items()
     }
     route_of = {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
-    contracts = {name: one.contract for name, one in installed.items()}
-    return one_process(clock, Random(secrets.randbits(128)), contracts, routes, route_of)  # noqa: S311 - jitter, not secrets
+    bounds = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
+    return one_process(clock, Random(secrets.randbits(128)), bounds, routes, route_of)  # noqa: S311 - jitter, not secrets
 
 
 def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:

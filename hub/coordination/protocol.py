@@ -1,17 +1,35 @@
 """
-Who may send now: permits for lanes and their routes, shared by all nodes.
+Who gets a permit: the guards of lanes and routes, seen from the lanes. One process or many, the promises are the same.
 
-In one process `in_process.py` answers from the guards in memory; over several nodes the same promises are kept by a
-shared server. A permit is granted by every guard of lane and route, or by none, and is released exactly once.
+A permit is granted by all guards of lane and route, or by none. It is given back exactly once, with how its exchange
+ended or UNSENT. Implementations never raise for what an agency does. Operators and handshakes name a lane by its
+agency, or a route as `route/<name>`; calls are only ever claimed for lanes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.kit.outcomes import Outcome
 from hub.guards.guard import STALE, UNSENT, HoldCause, Permit, Wait, Wanted
 
-__all__ = ["STALE", "UNSENT", "Coordination", "HoldCause", "Permit", "Wait", "Wanted"]
+__all__ = ["ROUTE", "STALE", "UNSENT", "Coordination", "HoldCause", "Pace", "Permit", "Wait", "Wanted"]
+
+ROUTE = "route/"
+"""Begins the name of a route where a lane's may stand too; no agency's name holds a slash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a lane may go at this moment, as far as this node knows."""
+
+    at_once: int
+    """Most exchanges at once, the ramp after a stop included."""
+    per_second: float
+    p95: float
+    """Seconds in which 95 % of the slowest operation's exchanges were lately answered; 0.0 when none was seen."""
+    ramping: bool
+    """True while the lane rises again after a stop: who stands at the counter goes first."""
 
 
 class Coordination(Protocol):
@@ -29,12 +47,20 @@ class Coordination(Protocol):
         """
         ...
 
-    async def hold(self, lane: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
-        """Stop a lane, or one *operation* of it, for *seconds*, or until `resume` when None; never shortens a hold."""
+    async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        """Stop a lane, one *operation* of it, or a route, for *seconds*, or until `resume` when None; never shortens a hold."""
         ...
 
-    async def resume(self, lane: str) -> None:
-        """End every hold of a lane; holds of its route stay."""
+    async def resume(self, name: str, cause: HoldCause | None = None) -> None:
+        """End the holds of a lane or route, or those of one *cause*, and close its breakers; without a cause all of them."""
+        ...
+
+    async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None:
+        """Keep a lane or route below its contract until told otherwise; None lifts either. Never raises above the contract."""
+        ...
+
+    async def stop_retries(self, stopped: bool) -> None:
+        """Let no lane repeat anything while *stopped*, from the next claim on, on all nodes."""
         ...
 
     async def restore(self, lane: str, occupied: Sequence[float], sent_today: int) -> None:
@@ -45,10 +71,22 @@ class Coordination(Protocol):
         """Call *wake*, which must return at once, whenever a lane that was told to wait may have reason to ask again."""
         ...
 
-    def held(self, lane: str, operation: str) -> Wait | None:
-        """Return the hold that stands in the way of *operation* as far as this node knows, without I/O."""
+    def stopped(self, name: str, operation: str) -> Wait | None:
+        """Return the longest hold or open breaker in the way of *operation*, of lane and route, without I/O."""
         ...
 
-    def watch(self, lane: str) -> Mapping[str, float]:
-        """Return the lane's guards as numbers by metric name, labels after slashes: `rate_limit`, `hold_seconds/busy`..."""
+    def pace(self, lane: str) -> Pace:
+        """Return how fast *lane* may go now, without I/O: order and admission plan by it."""
+        ...
+
+    def watch(self, name: str) -> Mapping[str, float]:
+        """
+        Return the guards of a lane or route as numbers by metric name, labels after slashes: `hold_seconds/busy`...
+
+        A lane's numbers do not hold those of its route: a red route shows as one cause.
+        """
+        ...
+
+    def moved(self, lane: str) -> tuple[str, float]:
+        """Return why the lane's concurrency limit last moved, in a few words, and how many seconds ago."""
         ...

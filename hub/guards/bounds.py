@@ -1,16 +1,20 @@
 """
 The guards of one lane or one route, put together from what its contract allows. Read `guard.py` first.
 
-Order: hold, rate, day, concurrency, retry. The breaker stands between hold and rate once there is one.
+Order: hold, breaker, rate, day, concurrency, retry, deadline. A lane and its route are asked together (`admit` of both,
+then `granted` of both), so that a permit is granted by all guards or touches none.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from connectors.kit.hours import Hours
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
+from hub.guards.breaker import Breaker
 from hub.guards.concurrency import Concurrency
+from hub.guards.deadline import Deadline
 from hub.guards.guard import Guard, Permit, Wait, Wanted
 from hub.guards.hold import Hold
 from hub.guards.rate import Day, Rate
@@ -19,13 +23,19 @@ from hub.guards.retry import RetryBudget
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a contract allows in total, over all nodes. A route may leave the day out; nothing else has a default."""
+    """What a contract allows in total, over all nodes. A route may leave minute and day out; nothing else has a default."""
 
     calls_per_second: float
     calls_at_once: int
     call_timeout: float
     """Seconds from name resolution to the last byte; of a route, the longest of its lanes."""
     calls_per_day: int | None = None
+    calls_per_minute: float | None = None
+    """What a gateway counts by the minute, beside the seconds: routes only."""
+    closed: tuple[str, ...] = ()
+    """Hours and days on which nothing is sent, as `connectors/kit/hours.py` reads them."""
+    probe: str = ""
+    """Harmless operation that asks for nothing, with which the lane tries the ground for others; empty: there is none."""
 
 
 class Guards:
@@ -33,16 +43,22 @@ class Guards:
 
     def __init__(self, clock: Clock, random: Random, bounds: Bounds | None, *, route: bool = False) -> None:
         """Make the guards for *bounds*; None is a route that has no contract of its own and is only ever held."""
-        self.hold = Hold(clock, random, route=route)
-        self.rate = self.day = self.concurrency = self.budget = None
+        self.hold = Hold(clock, random, route=route, hours=Hours(bounds.closed if bounds else ()))
+        self.breaker = self.rate = self.minute = self.day = self.concurrency = self.budget = self.deadline = None
         if bounds is not None:
+            timeout = bounds.call_timeout
+            self.breaker = Breaker(clock, random, timeout, route=route, probe_operation=bounds.probe)
             self.rate = Rate(clock, bounds.calls_per_second)
+            self.minute = Rate(clock, bounds.calls_per_minute, 60.0) if bounds.calls_per_minute is not None else None
             self.day = Day(clock, bounds.calls_per_day) if bounds.calls_per_day is not None else None
-            self.concurrency = Concurrency(clock, bounds.calls_at_once, bounds.call_timeout)
-            self.budget = None if route else RetryBudget(clock)
-        self._all: tuple[Guard, ...] = tuple(
-            guard for guard in (self.hold, self.rate, self.day, self.concurrency, self.budget) if guard is not None
-        )
+            self.concurrency = Concurrency(clock, bounds.calls_at_once, timeout, adaptive=not route)
+        if bounds is not None and not route:
+            self.budget = RetryBudget(clock)
+            self.deadline = Deadline(clock)
+        all_of_them = (
+            self.hold, self.breaker, self.rate, self.minute, self.day, self.concurrency, self.budget, self.deadline
+        )  # fmt: skip
+        self._all: tuple[Guard, ...] = tuple(guard for guard in all_of_them if guard is not None)
 
     def admit(self, wanted: Wanted) -> Wait | None:
         """Return the first guard's wait, or None when all allow *wanted*."""
@@ -51,17 +67,32 @@ class Guards:
                 return wait
         return None
 
-    def granted(self, number: int, wanted: Wanted) -> bool:
-        """Tell every guard of permit *number*; True if one of them makes it a probe."""
-        probe = False
+    def probing(self, wanted: Wanted) -> bool:
+        """Return whether a permit for *wanted* would be a probe now."""
+        return self.hold.probing(wanted) or (self.breaker is not None and self.breaker.probing(wanted))
+
+    def granted(self, number: int, wanted: Wanted) -> None:
+        """Tell every guard of permit *number*."""
+        if self.hold.was_stopped and self.concurrency is not None:
+            self.concurrency.restart()
+        self.hold.was_stopped = False
         for guard in self._all:
-            probe = guard.granted(number, wanted) or probe
-        return probe
+            guard.granted(number, wanted)
 
     def released(self, permit: Permit, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         """Tell every guard how *permit*'s exchange ended."""
         for guard in self._all:
             guard.released(permit.id, wanted, outcome, seconds)
+
+    def stopped(self, operation: str) -> Wait | None:
+        """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""
+        longest = self.breaker.open(operation) if self.breaker else None
+        for stopped, cause, left in self.hold.view():
+            if stopped in ("", operation) and (left is None or longest is None or left > (longest.seconds or 0.0)):
+                longest = Wait("hold", left, cause.value, whole=not stopped)
+                if left is None:
+                    return longest
+        return longest
 
     def numbers(self) -> Iterator[tuple[str, float]]:
         """Yield the guards' numbers by metric name, labels after slashes."""
@@ -74,3 +105,7 @@ class Guards:
             yield "day_quota_remaining", float(self.day.remaining)
         if self.budget:
             yield "retry_budget", self.budget.left
+        if self.deadline:
+            yield "p95_seconds", self.deadline.slowest()
+        for operation, state, _, _ in self.breaker.view() if self.breaker else ():
+            yield f"breaker_state/{operation}", state

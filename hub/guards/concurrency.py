@@ -1,35 +1,69 @@
 """
 The concurrency guard: how many exchanges an agency has at one moment, those included that we gave up on but it may not.
 
-Next: `retry.py`.
+The contract is the ceiling. Below it the limit moves by epoch-AIMD: it is cut when the agency answers at half its usual
+speed or cuts us off, and rises by one while all of it is used. Every exchange counts and no window is ever thrown away,
+so it acts at one call in three seconds too. Figures: docs/decisions/0018. Next: `deadline.py`.
 """
 
 import heapq
+import math
+from collections import deque
+from statistics import median
 
-from connectors.kit.outcomes import InDoubt, Outcome
+from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome
 from hub.clock import Clock
-from hub.guards.guard import Wait, Wanted
+from hub.guards.guard import CUT, STALE, UNSENT, Wait, Wanted, cut_short
 
 GHOST = 1.5
 """Times `call_timeout` that an exchange without an end is taken to occupy its agency (timeout and half as much)."""
-CUT = frozenset({"timeout", "deadline", "cut", "http_504"})
-"""Causes of `InDoubt` after which the agency may still be at work."""
+_FIRST = 4
+"""Where the limit begins, under the ceiling: an agency that nobody has tried is not met with everything at once."""
+_EPOCH = 10
+"""Exchanges between two decisions, and no sooner than one takes: fewer say nothing, more take too long at one a second."""
+_SLOW = 2.0
+"""Times its usual median at which an agency counts as overloaded."""
+_CUT = 0.7
+_USED = 0.8
+"""Part of the limit that must have been used before it rises: what nobody wanted proves nothing."""
+_QUIET = 2
+"""Exchanges at once, itself included, among which one shows how fast the agency is when nothing presses it."""
+_USUAL = 20
+"""How many such exchanges the usual median is taken of."""
+_OVERLOADED = frozenset({"http_503"})
 
 
 class Concurrency:
     """At most *calls_at_once*; an exchange that timed out keeps a ghost slot until 1.5 x *call_timeout* after it left."""
 
-    def __init__(self, clock: Clock, calls_at_once: int, call_timeout: float) -> None:
+    def __init__(self, clock: Clock, calls_at_once: int, call_timeout: float, *, adaptive: bool = True) -> None:
+        """*adaptive* is False for a route: agencies of different speed share it, so its times say nothing."""
         self._clock = clock
         self._ceiling = calls_at_once
-        self._ghost_seconds = GHOST * call_timeout
+        self._lowered = calls_at_once
+        self._timeout = call_timeout
+        self._adaptive = adaptive
+        self._limit = float(min(calls_at_once, _FIRST) if adaptive else calls_at_once)
+        self._ramp = math.inf
         self._in_use = 0
         self._ghosts: list[float] = []
+        self._quiet: dict[int, bool] = {}
+        """Permits that are out, and whether each left when next to nothing else was under way."""
+        self._usual: deque[float] = deque(maxlen=_USUAL)
+        self._provisional: list[float] = []
+        """The first exchanges of all: what counts as usual until there were quiet ones."""
+        self._epoch: list[float] = []
+        self._epoch_began = clock.monotonic()
+        self._peak = 0
+        self._cut_at = -math.inf
+        self.moved = "start"
+        """Why the limit last moved, in a few words for an operator."""
+        self.moved_at = clock.monotonic()
 
     @property
     def limit(self) -> int:
-        """Most exchanges at once at this moment."""
-        return self._ceiling
+        """Most exchanges at once at this moment. Ghosts do not count against it, only against the contract."""
+        return max(1, int(min(self._limit, self._ramp, self._lowered)))
 
     @property
     def in_use(self) -> int:
@@ -37,24 +71,110 @@ class Concurrency:
         self._lay()
         return self._in_use + len(self._ghosts)
 
+    @property
+    def usual(self) -> float | None:
+        """Median seconds of an exchange when nothing presses the agency; None while too few were seen."""
+        if len(self._usual) >= _EPOCH or (self._usual and self._ceiling <= _QUIET):
+            return median(self._usual)
+        return median(self._provisional) if len(self._provisional) >= _EPOCH else None
+
     def occupy(self, seconds: float) -> None:
         """Take a slot for *seconds* without a permit: an exchange that a dead process left on the wire."""
         if seconds > 0:
             heapq.heappush(self._ghosts, self._clock.monotonic() + seconds)
 
+    def lower(self, calls_at_once: int | None) -> None:
+        """Keep to *calls_at_once*, as an operator says; None: to the contract again. Never rises above the contract."""
+        self._lowered = self._ceiling if calls_at_once is None else min(calls_at_once, self._ceiling)
+        self._note("an operator lifted it" if calls_at_once is None else "an operator lowered it")
+
+    def restart(self) -> None:
+        """Begin with one exchange and rise with each that is answered: what waits behind a stop must not come as a wave."""
+        if self._adaptive:
+            self._ramp = 1.0
+            self._note("ramp after a stop")
+
+    @property
+    def ramping(self) -> bool:
+        """True while the limit rises again after a stop."""
+        return self._ramp < min(self._limit, self._lowered)
+
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes share the slots
-        if self.in_use < self.limit:
-            return None
-        return Wait("concurrency", self._ghosts[0] - self._clock.monotonic() if self._ghosts else None)
+        if self.in_use >= self._lowered:  # as the agency counts
+            return Wait("concurrency", self._ghosts[0] - self._clock.monotonic() if self._ghosts else None)
+        return None if self._in_use < self.limit else Wait("concurrency", None)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         self._in_use += 1
+        self._peak = max(self._peak, self._in_use)
+        # Few at once because we allow no more would show an overloaded agency as its usual self.
+        self._quiet[number] = self.in_use <= _QUIET and (self._limit > _QUIET or self._ceiling <= _QUIET)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         self._in_use -= 1
+        quiet = self._quiet.pop(number, False)
         if isinstance(outcome, InDoubt) and outcome.cause in CUT:
-            self.occupy(self._ghost_seconds - seconds)
+            self.occupy(self._timeout * GHOST - seconds)
+        if outcome in (UNSENT, STALE) or not self._adaptive:
+            return
+        if self._overloaded(outcome, seconds):
+            self._cut(getattr(outcome, "cause", ""))
+        if isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent):
+            self._learn(seconds, quiet)
+            self._rise_on_the_ramp()
+
+    def _overloaded(self, outcome: Outcome | str, seconds: float) -> bool:
+        if isinstance(outcome, Busy):
+            return not outcome.route  # a gateway that throttles says nothing of how much the agency bears
+        if not isinstance(outcome, InDoubt) or cut_short(outcome, seconds, self._timeout):
+            return False
+        return outcome.cause in CUT or outcome.cause in _OVERLOADED
+
+    def _rise_on_the_ramp(self) -> None:
+        if self._ramp < math.inf:
+            self._ramp = self._ramp + 1.0 if self.ramping else math.inf
+
+    def _learn(self, seconds: float, quiet: bool) -> None:
+        if quiet:
+            self._usual.append(seconds)
+        if len(self._provisional) < _EPOCH:
+            self._provisional.append(seconds)
+        self._epoch.append(seconds)
+        now = self._clock.monotonic()
+        if len(self._epoch) >= _EPOCH:
+            middle = median(self._epoch)
+            if now - self._epoch_began >= middle:
+                self._decide(middle)
+
+    def _decide(self, middle: float) -> None:
+        usual = self.usual
+        if usual is not None and middle > _SLOW * usual and self._limit > 1:
+            self._limit = max(1.0, self._limit * max(_CUT, _SLOW * usual / middle))
+            self._note(f"slow: half of the calls took over {middle:.2g} s, usual are {usual:.2g} s")
+        elif self._peak >= _USED * self._limit and self._limit < self._ceiling:
+            self._limit = min(float(self._ceiling), self._limit + 1.0)
+            self._note("all of it was used")
+        self._new_epoch()
+
+    def _cut(self, cause: str) -> None:
+        """Cut once a round: what was under way before the last cut says nothing about the limit since."""
+        now = self._clock.monotonic()
+        if now - self._cut_at < (self.usual or self._timeout / 4):
+            return
+        self._cut_at = now
+        self._limit = max(1.0, self._limit * _CUT)
+        self._ramp = max(1.0, self._ramp * _CUT)
+        self._note(f"cut: {cause}")
+        self._new_epoch()
+
+    def _new_epoch(self) -> None:
+        self._epoch.clear()
+        self._epoch_began = self._clock.monotonic()
+        self._peak = self._in_use
+
+    def _note(self, why: str) -> None:
+        self.moved, self.moved_at = why, self._clock.monotonic()
 
     def _lay(self) -> None:
         now = self._clock.monotonic()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from connectors.kit.outcomes import Outcome
+from connectors.kit.outcomes import InDoubt, Outcome
 from hub.call import Class
 
 
@@ -30,6 +30,10 @@ class Wanted:
     operation: str
     cls: Class
     repeat: bool = False
+    left: float | None = None
+    """Seconds for which its caller still waits; None: nobody waits."""
+    budget: float = 0.0
+    """Seconds for which that caller was ready to wait in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,14 @@ class Wait:
     """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
 
     guard: str
-    """`hold`, `breaker`, `rate`, `day`, `concurrency` or `retry`."""
+    """`hold`, `breaker`, `rate`, `day`, `concurrency`, `retry` or `deadline`; `turn`: another lane of the route goes first."""
     seconds: float | None
     """None: only a release or a resume can change the answer."""
     cause: str = ""
     whole: bool = True
     """False: another wish of the same lane (another operation, class, or a first try) may hear better."""
+    probe: str = ""
+    """Operation with which the lane should try the ground itself, since nobody's call must be risked for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,17 @@ UNSENT = "unsent"
 
 STALE = "stale"
 """Outcome of an exchange whose credentials were refused: it counts against rate and day, and proves nothing else."""
+
+
+CUT = frozenset({"timeout", "deadline", "cut", "http_504"})
+"""Causes of `InDoubt` after which the agency may still be at work."""
+_TELLING = 0.25
+"""Part of `call_timeout` after which a cut exchange says something about the agency."""
+
+
+def cut_short(outcome: Outcome | str, seconds: float, call_timeout: float) -> bool:
+    """Say whether an exchange was cut so soon, by a caller in a hurry, that it says nothing about its agency."""
+    return isinstance(outcome, InDoubt) and outcome.cause in CUT and seconds < _TELLING * call_timeout
 
 
 class Guard(Protocol):

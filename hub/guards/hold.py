@@ -1,14 +1,15 @@
 """
 The hold guard: stops a lane, or one of its operations, until a moment, and lets one probe go first afterwards.
 
-A lane holds itself when the agency says `Busy`, or breaks its contract five times in a row on one operation; the
-credentials and operators hold it from outside. Next: `rate.py`.
+A lane holds itself when the agency says `Busy`, breaks its contract five times in a row on one operation, or is closed
+by its own hours; the credentials and operators hold it from outside. Next: `breaker.py`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from connectors.kit.hours import Hours
 from connectors.kit.outcomes import Answered, Broken, Busy, Outcome
 from hub.clock import Clock
 from hub.guards.guard import STALE, UNSENT, HoldCause, Wait, Wanted
@@ -25,6 +26,11 @@ _BROKEN_SECONDS = 60.0
 _WITH_PROBE = frozenset({HoldCause.BUSY, HoldCause.AUTH, HoldCause.CONTRACT})
 
 
+ALWAYS_OPEN = Hours()
+_MINUTE = 60.0
+"""Hours are written in minutes, so they are looked up once in each."""
+
+
 @dataclass(slots=True)
 class _Stop:
     operation: str
@@ -39,10 +45,15 @@ class _Stop:
 class Hold:
     """Holds of one lane, or of one route (*route*: then only a gateway's throttle counts)."""
 
-    def __init__(self, clock: Clock, random: Random, *, route: bool = False) -> None:
+    def __init__(self, clock: Clock, random: Random, *, route: bool = False, hours: Hours = ALWAYS_OPEN) -> None:
         self._clock = clock
         self._random = random
         self._route = route
+        self._hours = hours
+        self._closed_until = 0.0
+        self._minute = -1.0
+        self.was_stopped = False
+        """True from a stop of the whole lane until the first permit after it; who reads it puts it back."""
         self._stops: dict[tuple[str, HoldCause], _Stop] = {}
         self._broken: dict[str, int] = {}
         self._level: dict[tuple[str, HoldCause], int] = {}
@@ -55,16 +66,30 @@ class Hold:
             return
         self._stops[operation, cause] = _Stop(operation, cause, until)
 
-    def resume(self) -> None:
-        """End every hold, and forget what led to them."""
-        self._stops.clear()
-        self._level.clear()
-        self._broken.clear()
+    def resume(self, cause: HoldCause | None = None) -> None:
+        """End every hold, or those of one *cause*, and forget what led to them; the agency's own hours stay."""
+        for key in [key for key in self._stops if cause in (None, key[1])]:
+            del self._stops[key]
+        for known in [key for key in self._level if cause in (None, key[1])]:
+            del self._level[known]
+        if cause in (None, HoldCause.CONTRACT):
+            self._broken.clear()
 
     def admit(self, wanted: Wanted) -> Wait | None:
-        if not self._stops:
+        longest = self._longest(wanted)
+        if longest is not None and longest.whole and not self._probe_is_out():
+            self.was_stopped = True
+        return longest
+
+    def probing(self, wanted: Wanted) -> bool:
+        """Return whether a permit for *wanted* would be a probe now."""
+        return bool(self._stops) and any(stop.operation in ("", wanted.operation) for stop, _ in self._standing())
+
+    def _longest(self, wanted: Wanted) -> Wait | None:
+        closed = self._closed()
+        if not self._stops and not closed:
             return None
-        longest: Wait | None = None
+        longest = Wait("hold", closed, HoldCause.MAINTENANCE.value) if closed else None
         for stop, left in self._standing():
             if stop.operation not in ("", wanted.operation):
                 continue
@@ -103,9 +128,24 @@ class Hold:
 
     def view(self) -> Iterator[tuple[str, HoldCause, float | None]]:
         """Yield operation (empty: all), cause and seconds left (None: until resumed) of each hold in force."""
+        if closed := self._closed():
+            yield "", HoldCause.MAINTENANCE, closed
         for stop, left in self._standing():
             if left != 0.0:
                 yield stop.operation, stop.cause, left
+
+    def _probe_is_out(self) -> bool:
+        return any(stop.probe is not None for stop in self._stops.values())
+
+    def _closed(self) -> float:
+        """Return the seconds until the agency opens by its own hours; 0.0 when it is open."""
+        if not self._hours:
+            return 0.0
+        now = self._clock.now()
+        if now // _MINUTE != self._minute:
+            self._minute = now // _MINUTE
+            self._closed_until = now + self._hours.closed(now)
+        return max(0.0, self._closed_until - now)
 
     def _standing(self) -> Iterator[tuple[_Stop, float | None]]:
         """Yield each stop with its seconds left; 0 means over, and the probe goes next or is under way."""

@@ -1,5 +1,5 @@
 """
-The rate guards: calls a second (GCRA) and calls a calendar day. Next: `concurrency.py`.
+The rate guards: calls in a window (GCRA) and calls a calendar day. Next: `concurrency.py`.
 
 GCRA keeps one number: the moment at which the next call is due if every call so far had kept its distance. No window
 can be straddled, nothing is sampled, and it works at one call in five seconds.
@@ -20,12 +20,13 @@ _EPSILON = 1e-9
 
 
 class Rate:
-    """At most 0.9 x *calls_per_second*, with a burst of a tenth of a second's calls, at least one."""
+    """At most 0.9 x *calls* in any window of *seconds*, with a burst of a tenth of that, at least one."""
 
-    def __init__(self, clock: Clock, calls_per_second: float) -> None:
+    def __init__(self, clock: Clock, calls: float, seconds: float = 1.0) -> None:
         self._clock = clock
-        self._full = MARGIN * calls_per_second
-        self._burst = max(1.0, _BURST * self._full)
+        self._contract = MARGIN * calls / seconds
+        self._full = self._contract
+        self._burst = max(1.0, _BURST * MARGIN * calls)
         self._part = 1.0
         self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
@@ -37,6 +38,10 @@ class Rate:
         """Calls a second at this moment: lower for a while after a `Busy` that named no seconds."""
         passed = self._clock.monotonic() - self._part_at
         return self._full * min(1.0, self._part + _RECOVERED_A_SECOND * passed)
+
+    def lower(self, calls_per_second: float | None) -> None:
+        """Keep to *calls_per_second*, as an operator says; None: to the contract again. Never rises above the contract."""
+        self._full = self._contract if calls_per_second is None else min(self._contract, calls_per_second)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
         interval = 1.0 / self.limit

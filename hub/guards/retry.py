@@ -47,6 +47,8 @@ def _planned(waits: wait_base, attempts: int) -> tuple[float, ...]:
     return tuple(planned)
 
 
+STOPPED = "retries_stopped"
+"""Cause of the wait while an operator has stopped all retries."""
 _CAP = 10.0
 _EARNED = 0.1
 _A_SECOND = 1 / 60
@@ -59,17 +61,23 @@ class RetryBudget:
         self._clock = clock
         self._tokens = _CAP
         self._at = clock.monotonic()
+        self.stopped = False
+        """True: no repeat goes at all, because an operator stopped every retry."""
 
     @property
     def left(self) -> float:
-        """Repeats that may go now."""
+        """Repeats that may go now; below 0 while probes are owed, which pay but are never kept waiting by it."""
         now = self._clock.monotonic()
         self._tokens = min(_CAP, self._tokens + (now - self._at) * _A_SECOND)
         self._at = now
         return self._tokens
 
     def admit(self, wanted: Wanted) -> Wait | None:
-        if not wanted.repeat or self.left >= 1.0:
+        if not wanted.repeat:
+            return None
+        if self.stopped:
+            return Wait("retry", None, STOPPED, whole=False)
+        if self.left >= 1.0:
             return None
         return Wait("retry", (1.0 - self.left) / _A_SECOND, whole=False)
 

@@ -14,7 +14,7 @@ from datetime import date
 from hashlib import sha256
 from typing import TypeAlias
 
-from hub.call import Call, Class, Purpose
+from hub.call import BUILT_IN, Call, Class, Purpose
 from hub.clock import Clock
 from hub.errors import RequestFault, RequestInvalid
 from hub.security.register_files import read_officers, read_units
@@ -22,8 +22,6 @@ from hub.store.registers import CallerRow, OfficerLine, Registers, UnitLine
 
 KEY_PREFIX = "lt_"
 """Lets scanners of source code recognise a key that was committed by mistake."""
-BUILT_IN = "hub"
-"""The caller of scheduled calls; no key opens it."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -18,6 +18,7 @@ from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.errors import AuthMissing, CallUnknown, IdempotencyMissing, OperationUnknown, RequestFault, RequestInvalid
 from hub.security.identity import Caller
 from hub.store.protocol import Record, Sought
+from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.headers import Asked, bearer, read_headers
 from hub.web.replies import Header, Receive, Scope, Send, answer, moment, problem_of, reply_body
@@ -49,7 +50,9 @@ class Offered(Protocol):
 class Engine(Protocol):
     """What the doors need of `hub.dispatcher.Dispatcher`."""
 
-    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None: ...
+    def admit(
+        self, agency: str, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float
+    ) -> None: ...
     async def submit(self, submission: Submission) -> Reply: ...
     async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply: ...
     async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply: ...
@@ -113,7 +116,8 @@ class CallDoors:
         interactive = lookup and wait is not None
         self._locks.check(caller, agency, operation, offered.personal_data, asked.purpose)
         seconds = min(asked.deadline or LONGEST_WAIT, wait or 0.0) if interactive else asked.deadline or DURABLE_SECONDS
-        self._engine.admit(agency, operation, cls, interactive=interactive, seconds=seconds)
+        payer = (caller.name, asked.purpose.unit or "")
+        self._engine.admit(agency, operation, cls, payer, interactive=interactive, seconds=seconds)
 
         check_media_type(asked.media_type)
         request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))

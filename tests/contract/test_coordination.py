@@ -124,7 +124,11 @@ async def test_a_busy_agency_is_left_alone_and_then_asked_once(make: Make, clock
     (probe,) = await granted(group, "police", 5)
     assert probe.probe
     await group.release(probe, OK, 0.1)
-    assert len(await granted(group, "police", 5)) == 4
+    after = await granted(group, "police", 5)
+    assert len(after) == 2, "what waits behind a stop does not come as a wave"
+    for permit in after:
+        await group.release(permit, OK, 0.1)
+    assert len(await granted(group, "police", 5)) == 2, "the limit was cut too, and rises when all of it was used"
 
 
 async def test_a_held_operation_does_not_stop_the_others(make: Make) -> None:
@@ -133,8 +137,8 @@ async def test_a_held_operation_does_not_stop_the_others(make: Make) -> None:
     wait = await refused(group, "police")
     assert (wait.cause, wait.whole) == ("contract", False)
     assert await granted(group, "police", 1, Wanted("verify_citizen", Class.NORMAL))
-    assert group.held("police", "lookup_citizen") == Wait("hold", 60, "contract", whole=False)
-    assert group.held("police", "verify_citizen") is None
+    assert group.stopped("police", "lookup_citizen") == Wait("hold", 60, "contract", whole=False)
+    assert group.stopped("police", "verify_citizen") is None
 
 
 async def test_resume_ends_a_hold_and_wakes_the_lane(make: Make) -> None:
@@ -223,7 +227,12 @@ class Anything(RuleBasedStateMachine):
         for _ in range(9):
             self.clock.advance(1000)
             for lane in self.LANES:
-                for answer in run(self.group.claim(lane, [CALL])):
+                answers = run(self.group.claim(lane, [CALL]))
+                if (
+                    getattr(answers[0], "guard", "") == "turn"
+                ):  # the other lane waited longer, and wants nothing any more
+                    answers = run(self.group.claim(lane, [CALL]))
+                for answer in answers:
                     assert isinstance(answer, Permit), "a lane that everybody left in peace grants again"
                     run(self.group.release(answer, OK, 1.0))
 

@@ -274,7 +274,7 @@ def test_a_full_backlog_is_refused_and_for_a_moment_without_asking_the_store() -
             await world.file()
         asked = world.store.asked.total()
         with pytest.raises(BacklogFull):
-            world.hub.admit("agency", "file_paper", Class.NORMAL, interactive=False, seconds=1e6)
+            world.hub.admit("agency", "file_paper", Class.NORMAL, ("one_stop", "u1"), interactive=False, seconds=1e6)
         assert world.store.asked.total() == asked
 
     play(scenario, backlog_calls=5)

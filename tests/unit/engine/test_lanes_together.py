@@ -45,7 +45,9 @@ def test_whatever_happens_the_contract_holds_and_repeats_stay_within_their_budge
         async def call() -> None:
             try:
                 if random.random() < 0.5:
-                    world.hub.admit("agency", "lookup_citizen", Class.NORMAL, interactive=True, seconds=20)
+                    world.hub.admit(
+                        "agency", "lookup_citizen", Class.NORMAL, ("one_stop", "u1"), interactive=True, seconds=20
+                    )
                     await world.ask(wait=20.0, cls=random.choice(list(Class)))
                 else:
                     await world.file("upsert_paper", code=str(random.random()))

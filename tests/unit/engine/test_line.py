@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hub.call import Call, Class, Kind, Purpose
-from hub.line import SHARES, Line, Place, Turn
+from hub.clock import VirtualClock
+from hub.line import SHARES, Line
+from hub.turn import Place, Turn
 from tests.unit.engine.stage import Query
 
 CALL = Call("", "agency", "x", Kind.LOOKUP, Class.NORMAL, True, "one_stop", Purpose(), "f", 0.0, 100.0, 0.0, "x")
@@ -24,7 +26,8 @@ class Queue:
     """A line with somebody who joins it and somebody who sends."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.line = Line()
+        self.clock = VirtualClock()
+        self.line = Line(self.clock, 1.0)
         self._loop = loop
         self._count = 0
 
@@ -41,7 +44,7 @@ class Queue:
     def send(self, count: int) -> list[Turn]:
         sent = []
         for _ in range(count):
-            turn = self.line.take()
+            turn = self.line.take(10_000)
             assert turn is not None
             self.line.send(turn)
             sent.append(turn)
@@ -79,24 +82,24 @@ def test_within_a_row_the_first_comes_first_and_the_head_before_it(loop: asyncio
     first, second = queue.join(Class.NORMAL, count=2)
     (ahead,) = queue.join(Class.NORMAL, head=True)
     assert queue.send(3) == [ahead, first, second]
-    assert queue.line.take() is None
+    assert queue.line.take(10_000) is None
 
 
 def test_a_turn_without_a_permit_keeps_its_place_and_its_row_its_turn(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
     queue.join(Class.NORMAL, count=2)
     queue.join(Class.BULK, count=2)
-    expected = queue.line.take()
+    expected = queue.line.take(10_000)
     assert expected is not None
     for _ in range(50):
         queue.line.put_back(expected)
-        assert queue.line.take() is expected
+        assert queue.line.take(10_000) is expected
 
 
 def test_who_left_while_asking_is_not_put_back(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
     queue.join(Class.NORMAL)
-    turn = queue.line.take()
+    turn = queue.line.take(10_000)
     assert turn is not None
     turn.place = Place.GONE
     queue.line.put_back(turn)

@@ -36,9 +36,9 @@ def test_a_cut_exchange_keeps_its_slot_until_one_and_a_half_times_the_timeout() 
     clock = VirtualClock()
     guard = full(clock)
     clock.advance(5)
-    guard.released(1, CALL, InDoubt("timeout"), 5.0)
-    assert guard.admit(CALL) == Wait("concurrency", 25.0)
-    clock.advance(24.9)
+    guard.released(1, CALL, InDoubt("timeout"), 4.0)
+    assert guard.admit(CALL) == Wait("concurrency", 26.0)
+    clock.advance(25.9)
     assert guard.admit(CALL) is not None
     clock.advance(0.1)
     assert guard.admit(CALL) is None

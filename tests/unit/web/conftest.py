@@ -12,6 +12,7 @@ from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.errors import AuthDenied, CallUnknown, PurposeMissing
 from hub.security.identity import Caller
 from hub.store.protocol import Record, Sought
+from hub.turn import Payer
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from monitoring.events import Silent
@@ -70,7 +71,9 @@ class FakeEngine:
         self.records: list[Record] = []
         self.sought: list[Sought] = []
 
-    def admit(self, agency: str, operation: str, cls: Class, *, interactive: bool, seconds: float) -> None:
+    def admit(
+        self, agency: str, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float
+    ) -> None:
         self.admitted.append((agency, operation, cls, interactive, seconds))
         if self.refusal is not None:
             raise self.refusal

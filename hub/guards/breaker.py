@@ -1,0 +1,214 @@
+"""
+The breaker guard: spares an operation that keeps failing, and finds out with few exchanges when it works again.
+
+One circuit per operation, because one that fails says nothing of the others; a route has one circuit for its gateway.
+An open circuit lets one probe through when its time is over, then 1, 2 and 4 exchanges at once, then all. Next: `rate.py`.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from random import Random
+
+from connectors.kit.outcomes import Answered, InDoubt, Outcome, Unavailable
+from hub.clock import Clock
+from hub.guards.guard import Wait, Wanted, cut_short
+
+SHORTEST = 5.0
+"""Seconds that a circuit stays open the first time; each failed probe doubles it."""
+LONGEST = 120.0
+_JITTER = 0.1
+_LEAST, _MOST = 5, 20
+"""Exchanges that are judged: at least five, so that a lane with one call in ten seconds still acts; at most the last twenty."""
+_WINDOW = 60.0
+_WINDOW_TIMEOUTS = 5.0
+"""How old they may be: a minute, or five times `call_timeout` where that is longer."""
+_STEPS = (1, 2, 4)
+"""Exchanges at once after a probe that was answered, each step as often as it allows at once, before the circuit closes."""
+_LOST = 1.5
+"""Times `call_timeout` after which a probe that never came back counts as failed."""
+CLOSED, PROBING, OPEN = 0.0, 1.0, 2.0
+"""Values of `hub_breaker_state`."""
+GATEWAY = ""
+"""The one circuit of a route."""
+
+
+class _Circuit:
+    """One operation. `opened_until` is None while it is closed."""
+
+    __slots__ = ("cause", "level", "opened_until", "out", "probe", "probe_at", "recent", "step", "tally")
+
+    def __init__(self) -> None:
+        self.recent: deque[tuple[float, bool]] = deque(maxlen=_MOST)
+        """Moment and failure of the last exchanges."""
+        self.opened_until: float | None = None
+        self.level = 0
+        self.cause = ""
+        self.probe: int | None = None
+        self.probe_at = 0.0
+        self.step: int | None = None
+        """Index into `_STEPS` once a probe was answered."""
+        self.out: set[int] = set()
+        """Permits granted in this step."""
+        self.tally = [0, 0]
+        """Failures and successes since the probe was answered."""
+
+
+class Breaker:
+    """Circuits of one lane, or the one of a route (*route*: then only the road itself counts)."""
+
+    def __init__(
+        self, clock: Clock, random: Random, call_timeout: float, *, route: bool = False, probe_operation: str = ""
+    ) -> None:
+        """*probe_operation* is harmless: it tries the ground for the others, so that nobody's call is risked for that."""
+        self._clock = clock
+        self._random = random
+        self._timeout = call_timeout
+        self._window = max(_WINDOW, _WINDOW_TIMEOUTS * call_timeout)
+        self._route = route
+        self._probe_operation = probe_operation
+        self._circuits: dict[str, _Circuit] = {}
+
+    def admit(self, wanted: Wanted) -> Wait | None:
+        circuit = self._circuits.get(self._key(wanted.operation))
+        if circuit is None or circuit.opened_until is None:
+            return None
+        whole = self._route
+        now = self._clock.monotonic()
+        if circuit.opened_until > now:
+            return Wait("breaker", circuit.opened_until - now, circuit.cause, whole)
+        if circuit.step is not None:
+            return None if len(circuit.out) < _STEPS[circuit.step] else Wait("breaker", None, circuit.cause, whole)
+        if circuit.probe is not None:
+            lost = circuit.probe_at + _LOST * self._timeout - now
+            if lost > 0:
+                return Wait("breaker", None, circuit.cause, whole)
+            self._open(circuit, circuit.cause)
+            return self.admit(wanted)
+        if self._probe_operation and wanted.operation != self._probe_operation and not self._route:
+            return Wait("breaker", None, circuit.cause, whole, probe=self._probe_operation)
+        return None
+
+    def probing(self, wanted: Wanted) -> bool:
+        """Return whether a permit for *wanted* would be a probe now."""
+        circuit = self._circuits.get(self._key(wanted.operation))
+        return circuit is not None and circuit.opened_until is not None and circuit.step is None
+
+    def granted(self, number: int, wanted: Wanted) -> bool:
+        circuit = self._circuits.get(self._key(wanted.operation))
+        if circuit is None or circuit.opened_until is None:
+            return False
+        if circuit.step is not None:
+            circuit.out.add(number)
+            return False
+        circuit.probe, circuit.probe_at = number, self._clock.monotonic()
+        return True
+
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
+        key = self._key(wanted.operation)
+        failed = self._failed(outcome, seconds)
+        circuit = self._circuits.get(key)
+        if circuit is None:
+            if failed is None:
+                return
+            circuit = self._circuits[key] = _Circuit()
+        if circuit.opened_until is not None:
+            self._try_out(circuit, number, failed, outcome)
+        elif failed is not None:
+            self._count(circuit, failed, outcome)
+        if failed is False and wanted.operation == self._probe_operation:
+            self._proved_for_others()
+
+    def view(self) -> Iterator[tuple[str, float, str, float]]:
+        """Yield operation, state (closed 0, probing 1, open 2), cause and seconds left of each circuit that has counted."""
+        now = self._clock.monotonic()
+        for operation, circuit in self._circuits.items():
+            if circuit.opened_until is None:
+                yield operation, CLOSED, "", 0.0
+            elif circuit.opened_until > now:
+                yield operation, OPEN, circuit.cause, circuit.opened_until - now
+            else:
+                yield operation, PROBING, circuit.cause, 0.0
+
+    def open(self, operation: str) -> Wait | None:
+        """Return how long *operation* is still spared, as far as time alone tells; changes nothing."""
+        circuit = self._circuits.get(self._key(operation))
+        left = (circuit.opened_until or 0.0) - self._clock.monotonic() if circuit else 0.0
+        return Wait("breaker", left, circuit.cause, self._route) if circuit and left > 0 else None
+
+    def close(self) -> None:
+        """Close every circuit, as a person says who knows better."""
+        self._circuits.clear()
+
+    def _key(self, operation: str) -> str:
+        return GATEWAY if self._route else operation
+
+    def _failed(self, outcome: Outcome | str, seconds: float) -> bool | None:
+        """Say whether *outcome* is a failure, a success, or says nothing about what this breaker guards."""
+        if self._route:
+            if isinstance(outcome, Unavailable) and outcome.of_the_road:
+                return True
+            # A reply of whatever kind came over the gateway. A time-out may be the agency's: it says nothing.
+            return None if isinstance(outcome, str | InDoubt) else False
+        if isinstance(outcome, Answered):
+            return False
+        if isinstance(outcome, Unavailable):
+            return True
+        if isinstance(outcome, InDoubt):
+            return None if cut_short(outcome, seconds, self._timeout) else True
+        return None
+
+    def _count(self, circuit: _Circuit, failed: bool, outcome: Outcome | str) -> None:
+        now = self._clock.monotonic()
+        circuit.recent.append((now, failed))
+        while circuit.recent[0][0] < now - self._window:
+            circuit.recent.popleft()
+        if not failed or len(circuit.recent) < _LEAST:
+            return
+        if 2 * sum(bad for _, bad in circuit.recent) >= len(circuit.recent):
+            circuit.level = 0
+            self._open(circuit, getattr(outcome, "cause", ""))
+
+    def _try_out(self, circuit: _Circuit, number: int, failed: bool | None, outcome: Outcome | str) -> None:
+        if number == circuit.probe:
+            circuit.probe = None
+            if failed:
+                self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
+            elif failed is False:
+                circuit.step, circuit.tally = 0, [0, 1]
+            return  # what proved nothing is followed by another probe
+        if number not in circuit.out:
+            return  # it left before the circuit opened, or in an earlier step
+        circuit.out.discard(number)
+        if failed is None or circuit.step is None:
+            return
+        circuit.tally[not failed] += 1
+        failures, successes = circuit.tally
+        if failed and failures >= successes:
+            self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
+        elif not failed and successes >= sum(_STEPS[: circuit.step + 1]) + 1:
+            self._next_step(circuit)
+
+    def _next_step(self, circuit: _Circuit) -> None:
+        assert circuit.step is not None  # noqa: S101 - only called in a step; narrows the type
+        if circuit.step + 1 < len(_STEPS):
+            circuit.step += 1
+            return
+        circuit.opened_until, circuit.step, circuit.level = None, None, 0
+        circuit.out.clear()
+        circuit.recent.clear()
+
+    def _open(self, circuit: _Circuit, cause: str) -> None:
+        asked = min(LONGEST, SHORTEST * 2.0 ** min(circuit.level, 10)) * (1 + _JITTER * self._random.random())
+        circuit.level += 1
+        circuit.opened_until = self._clock.monotonic() + asked
+        circuit.probe = circuit.step = None
+        circuit.out.clear()
+        circuit.recent.clear()
+        circuit.cause = cause
+
+    def _proved_for_others(self) -> None:
+        """The harmless operation works: circuits whose time is over go on without risking a call as a probe."""
+        now = self._clock.monotonic()
+        for circuit in self._circuits.values():
+            if circuit.opened_until is not None and circuit.opened_until <= now and circuit.step is None:
+                circuit.probe, circuit.step, circuit.tally = None, 0, [0, 1]

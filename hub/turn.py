@@ -1,0 +1,83 @@
+"""
+A call in its lane's memory: what waits in `line.py`, and what an exchange is made of.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from pydantic import BaseModel
+
+from connectors.kit.outcomes import Answered
+from hub.call import Call, Reply
+from hub.guards.guard import Wanted
+
+Payer: TypeAlias = tuple[str, str]
+"""Caller and unit: between these a lane is shared fairly. A unit that is not named is a unit of its own."""
+
+
+class Place(Enum):
+    """Where a turn is. Only one part of the lane may move it at a time, and this says which."""
+
+    LINE = "line"
+    CLAIMING = "claiming"
+    WIRE = "wire"
+    PAUSE = "pause"
+    """Interactive, between two attempts."""
+    GONE = "gone"
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A call in its lane's memory: interactive until somebody answers it, durable while this node leases it."""
+
+    call: Call
+    request: BaseModel
+    raw: bytes
+    """The request as canonical JSON."""
+    until: float
+    """Monotonic: the deadline of an interactive call, the end of the lease of a durable one."""
+    future: asyncio.Future[Reply] | None = None
+    """Where the caller of an interactive call waits."""
+    budget: float = 0.0
+    """Seconds for which that caller was ready to wait in all."""
+    place: Place = Place.LINE
+    joined: int = 0
+    """Rises with every turn that joins the line: who came first."""
+    since: float = 0.0
+    """Monotonic: when it last joined the line."""
+    stands: float = 0.0
+    """The same, or the end of the last stop since: nobody stands in a queue because a lane is held."""
+    charged: float = 0.0
+    """Seconds at the agency that were guessed when it left, and are put right when it is back."""
+    repeat: bool = False
+    """The next exchange sends again what was sent before, and pays from the retry budget."""
+    verifies: bool = False
+    """The next exchange looks up whether an `in_doubt` filing was done."""
+    recorded: bool = False
+    """An interactive call that the store knows."""
+    stale: int = 0
+    """Exchanges in a row that ended with credentials refused."""
+    before: str = ""
+    """The step before this one, whose manifest entry names this one under `then`."""
+    answer: Answered | None = None
+    """What the step before answered, to fill the next step's request."""
+    overhead: float = 0.0
+    """Seconds spent in the hub that were neither waiting nor agency."""
+    timer: asyncio.TimerHandle | None = None
+    cause: str = ""
+    """How the last exchange failed, for the refusal if there is no time for another."""
+
+    @property
+    def interactive(self) -> bool:
+        return self.future is not None
+
+    @property
+    def payer(self) -> Payer:
+        return self.call.caller, self.call.purpose.unit or ""
+
+    def wanted(self, now: float) -> Wanted:
+        """Return the wish for this turn's next exchange at *now*, monotonic seconds."""
+        left = self.until - now if self.interactive else None
+        return Wanted(self.call.step, self.call.cls, self.repeat, left, self.budget)

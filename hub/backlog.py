@@ -47,6 +47,8 @@ class Backlog:
         self._fell_due = True
         """One timer serves all calls: when it fires, and at the start, the store says when the next one falls due."""
         self._stopped = False
+        self._spared: dict[str, float] = {}
+        """Operations of which nothing is leased, and the loop's moment until which."""
         self._task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
@@ -67,6 +69,12 @@ class Backlog:
                 return
             self._due.cancel()
         self._due = loop.call_at(at, self._now_due)
+
+    async def spare(self, turn: Turn, seconds: float) -> None:
+        """Return *turn* unsent, and lease nothing of its operation for *seconds*: it is stopped, whatever else may go."""
+        self._spared[turn.call.step] = asyncio.get_running_loop().time() + seconds
+        await self.give_back([turn])
+        self.due(seconds)
 
     def fill(self) -> None:
         """Lease ahead if the store may hold more and fewer wait here than can be sent at once."""
@@ -102,6 +110,11 @@ class Backlog:
         self._fell_due = True
         self.more()
 
+    def _without(self) -> Sequence[str]:
+        now = asyncio.get_running_loop().time()
+        self._spared = {operation: until for operation, until in self._spared.items() if until > now}
+        return tuple(self._spared)
+
     def _wanting(self) -> bool:
         return self._more and not self._stopped and self._line.count(interactive=False) < self._at_once
 
@@ -114,7 +127,7 @@ class Backlog:
         began = self._around.clock.monotonic()
         self._more = False
         try:
-            leased = await self._around.store.lease(self._lane, self._around.node, want, self._ttl)
+            leased = await self._around.store.lease(self._lane, self._around.node, want, self._ttl, self._without())
         except StoreUnavailable:
             self.due(_STORE_PAUSE)
             return
@@ -129,7 +142,7 @@ class Backlog:
 
     async def _set_timer(self) -> None:
         try:
-            next_due = await self._around.store.next_due(self._lane)
+            next_due = await self._around.store.next_due(self._lane, self._without())
         except StoreUnavailable:
             self.due(_STORE_PAUSE)
             return

@@ -186,6 +186,8 @@ class Granting:
         if turn.verifies:
             self._lane.forget(turn)
             self._lane.verification.due(seconds)
+        elif wait.guard in ("hold", "breaker"):
+            self._lane.spawn(self._lane.backlog.spare(turn, seconds))
         else:
             self._lane.spawn(self._lane.backlog.give_back([turn], self._around.clock.now() + seconds))
         return False

@@ -5,7 +5,7 @@ Moves of a call between its states, each decided on the row as it stands now. Re
 `_move`, which refuses what the table of moves does not know and keeps the count of the backlog.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from hub.call import MOVES, WAITING, Kind, State
@@ -13,6 +13,7 @@ from hub.store.accepting import begun
 from hub.store.batch import Batch
 from hub.store.protocol import Leased, Settled, Settlement
 from hub.store.rows import Standing, digest_of, said_of_row, to_call
+from hub.store.statements import listed
 
 VERIFY_SECONDS = 180.0
 """How long a verification holds a call in doubt: above every call_timeout, so that two nodes never verify one call."""
@@ -24,10 +25,13 @@ def standing(batch: Batch, call_id: str) -> Standing | None:
     return None if row is None else Standing(*row)
 
 
-def lease(batch: Batch, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
-    """Take due durable calls for *node*."""
+def lease(
+    batch: Batch, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+) -> Sequence[Leased]:
+    """Take due durable calls for *node*, of other steps than *without*."""
     until = batch.now + ttl
-    rows = batch.run(batch.say.leasable, {"agency": agency, "now": batch.now, "want": want}).fetchall()
+    wanted = {"agency": agency, "now": batch.now, "want": want, "without": listed(without)}
+    rows = batch.run(batch.say.leasable, wanted).fetchall()
     taken = []
     for row in rows:
         call, seq, request = to_call(row, raised=1), row[-2], row[-1]

@@ -6,7 +6,7 @@ settle says is never applied over newer truth. Every method raises `StoreUnavail
 then nothing of that method was applied, or it will be found applied on reading back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -130,11 +130,15 @@ class Store(Protocol):
         """Insert an interactive call as `sending`, exchange 1, leased by *node*, keeping only digest and size; return 1."""
         ...
 
-    async def lease(self, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
+    async def lease(
+        self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+    ) -> Sequence[Leased]:
         """
         Take up to *want* due durable calls of *agency*, oldest first, at most one per order key, for *ttl* seconds.
 
         A key whose older call is queued, sending, in doubt or dead gives nothing newer. Each lease raises the fence.
+        Calls whose next step is one of *without* stay where they are: what is stopped must not be taken and given back
+        again and again, however much of it there is.
         """
         ...
 
@@ -216,8 +220,12 @@ class Store(Protocol):
         """Count durable calls of *agency* that are queued or sending."""
         ...
 
-    async def next_due(self, agency: str) -> float | None:
-        """Return the earliest due_at of calls that `lease` could give, now or later, or None: leased ones wait for none."""
+    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
+        """
+        Return the earliest due_at of calls that `lease` could give, now or later, or None: leased ones wait for none.
+
+        *without*: as for `lease`.
+        """
         ...
 
     async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:

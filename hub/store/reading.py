@@ -1,13 +1,13 @@
 """Questions to the store that change nothing. Each is a function over a connection, run beside the writer."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from hub.journal import Chained, Entry
 from hub.store.protocol import Leased, Occupied, Record, Sought
 from hub.store.rows import to_call, to_record
-from hub.store.statements import Prepared, Statements, Values
+from hub.store.statements import Prepared, Statements, Values, listed
 
 
 class Reader:
@@ -52,8 +52,8 @@ class Reader:
         row = self._run(self._say.sent_on_day, {"agency": agency, "day": day}).fetchone()
         return 0 if row is None else int(row[0])
 
-    def next_due(self, agency: str, now: float) -> float | None:
-        row = self._run(self._say.next_due, {"agency": agency, "now": now}).fetchone()
+    def next_due(self, agency: str, now: float, without: Collection[str]) -> float | None:
+        row = self._run(self._say.next_due, {"agency": agency, "now": now, "without": listed(without)}).fetchone()
         return None if row is None else float(row[0])
 
     def remembered(self, dossier: str, agency: str) -> dict[str, str]:

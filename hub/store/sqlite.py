@@ -8,7 +8,7 @@ scenarios run under a virtual clock. A file is served by one process: a second o
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,8 +113,10 @@ class SqliteStore:
     async def open(self, call: Call, node: str, digest: str, size: int) -> int:
         return await self._write("open", accepting.open_, call, node, digest, size)
 
-    async def lease(self, agency: str, node: str, want: int, ttl: float) -> Sequence[Leased]:
-        return await self._write("lease", moving.lease, agency, node, want, ttl)
+    async def lease(
+        self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+    ) -> Sequence[Leased]:
+        return await self._write("lease", moving.lease, agency, node, want, ttl, tuple(without))
 
     async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
         return await self._write("renew", moving.renew, node, calls, ttl)
@@ -164,8 +166,8 @@ class SqliteStore:
     async def sent_on_day(self, agency: str, day: str) -> int:
         return await self._read(self._reader.sent_on_day, agency, day)
 
-    async def next_due(self, agency: str) -> float | None:
-        return await self._read(self._reader.next_due, agency, self._book.clock.now())
+    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
+        return await self._read(self._reader.next_due, agency, self._book.clock.now(), tuple(without))
 
     async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
         return await self._read(self._reader.remembered, dossier, agency)

@@ -5,7 +5,7 @@ SQLAlchemy writes the text for the dialect; the writer runs it on the driver its
 through SQLAlchemy. Values go in by name, as a mapping.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -94,6 +94,17 @@ def _body_of(side: str) -> ColumnElement[bool]:
     return and_(bodies.c.call == calls.c.id, bodies.c.side == fixed(side))
 
 
+def listed(steps: Collection[str]) -> str:
+    """Return *steps* as the text that `_not_stopped` looks into: a list has no place among parameters compiled once."""
+    return "," + "".join(f"{step}," for step in steps)
+
+
+def _not_stopped() -> ColumnElement[bool]:
+    escaped = func.replace(calls.c.step, "_", "!_")  # `_` would stand for any letter
+    pattern = fixed("%,").op("||")(escaped).op("||")(fixed(",%"))
+    return _p("without").not_like(pattern, escape="!")
+
+
 def _first_of_its_key() -> ColumnElement[bool]:
     older = calls.alias("older")
     in_the_way = ClauseAdapter(older).traverse(holds_key)
@@ -159,7 +170,7 @@ class Statements:
             select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.seq, bodies.c.bytes)
             .select_from(calls.join(bodies, _body_of("request")))
             .where(is_ready, calls.c.agency == _p("agency"), calls.c.due_at <= _p("now"))
-            .where(_free(_p("now")), _first_of_its_key())
+            .where(_free(_p("now")), _not_stopped(), _first_of_its_key())
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(_p("want"))
         )
@@ -253,7 +264,7 @@ class Statements:
         )
         self.next_due = self.prepare(
             select(calls.c.due_at)
-            .where(is_ready, calls.c.agency == _p("agency"), _free(_p("now")), _first_of_its_key())
+            .where(is_ready, calls.c.agency == _p("agency"), _free(_p("now")), _not_stopped(), _first_of_its_key())
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(1)
         )

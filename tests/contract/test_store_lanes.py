@@ -201,3 +201,13 @@ async def test_an_interactive_lookup_cut_at_its_deadline_still_occupies(bench: A
 async def test_a_durable_lookup_is_leased_like_a_filing(bench: Any) -> None:
     call = await bench.accepted(kind=Kind.LOOKUP)
     assert [one.call.kind for one in await bench.leased()] == [call.kind]
+
+
+async def test_what_is_stopped_stays_in_the_store_and_lets_the_others_by(bench: Any) -> None:
+    stopped = [await bench.accepted(step="file_dossier", operation="file_dossier") for _ in range(3)]
+    (other,) = [await bench.accepted(step="filexdossier", operation="filexdossier")]  # `_` is no wildcard
+    leased = await bench.store.lease("npsp", "node-1", 9, 60.0, ["file_dossier", "lookup_dossier"])
+    assert [one.call.id for one in leased] == [other.id]
+    assert await bench.store.next_due("npsp", ["file_dossier"]) is None
+    assert await bench.store.next_due("npsp") == stopped[0].due_at
+    assert {one.call.id for one in await bench.store.lease("npsp", "node-1", 9, 60.0)} == {call.id for call in stopped}

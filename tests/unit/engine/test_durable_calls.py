@@ -374,3 +374,21 @@ def test_a_lease_that_is_lost_is_not_used() -> None:
         assert (await world.state(ticket))[0] is State.QUEUED
 
     play(scenario, calls_at_once=1)
+
+
+def test_a_long_backlog_of_an_operation_that_is_stopped_costs_the_store_nothing_and_lets_the_others_by() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda name: (0.1, Unavailable("connect") if name == "file_blindly" else OK)
+        stopped = [await world.file("file_blindly", code=str(number)) for number in range(200)]
+        await asyncio.sleep(60)
+        before = world.store.asked["lease"] + world.store.asked["give_back"]
+        ticket = await world.file("file_surely")
+        await asyncio.sleep(5)
+        assert (await world.state(ticket))[0] is State.ANSWERED
+        await asyncio.sleep(60)
+        assert world.store.asked["lease"] + world.store.asked["give_back"] - before < 40
+        world.agency.otherwise = lambda _: (0.1, OK)
+        await asyncio.sleep(7200)
+        assert [(await world.state(one))[0] for one in stopped] == [State.ANSWERED] * 200
+
+    play(scenario)

@@ -52,7 +52,10 @@ class HubError(Exception):
         self.faults = tuple(faults)
         self.call = call
         """Id of the call, when one exists."""
-        super().__init__(detail or self.text())
+        super().__init__(detail)
+
+    def __str__(self) -> str:
+        return self.detail or self.text()
 
     @classmethod
     def text(cls) -> str:

@@ -26,6 +26,7 @@ from hub.references import NotFollowed, follow
 from hub.route import Route, bounds_of, one_process
 from hub.security.access import Access
 from hub.security.identity import Identity
+from hub.security.quotas import Quotas
 from hub.settings import Settings
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
@@ -109,8 +110,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     calls = CallDoors(
         dispatcher,
         store.find,
-        Locks(identity.caller_of, access.check),
+        Locks(identity.caller_of, access.check, Quotas(clock).take),
         offered,
+        observer,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
     )

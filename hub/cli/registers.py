@@ -12,12 +12,15 @@ from hub.call import Class
 from hub.cli.operator import ask, said
 from hub.cli.output import AsJson, fail, say, show, show_json
 from hub.cli.settings import Config
+from hub.security.identity import CALLS_PER_MINUTE
 
 CallerName = Annotated[str, typer.Argument(help="Name of the system, such as one-stop.")]
 Allowed = Annotated[
     str, typer.Option("--agencies", help="What it may call, by commas: agencies, agency.operation, or *.")
 ]
 TopClass = Annotated[Class, typer.Option(help="The highest class it may ask for.")]
+Quota = Annotated[int, typer.Option("--calls-per-minute", help="How many calls a minute it may make.")]
+NewQuota = Annotated[int, typer.Argument(help="How many calls a minute it may make from now on.")]
 File = Annotated[Path, typer.Argument(help="The whole register as CSV in UTF-8.")]
 
 
@@ -27,6 +30,7 @@ def callers() -> typer.Typer:
     group.command("add")(add_caller)
     group.command("list")(list_callers)
     group.command("revoke")(revoke_caller)
+    group.command("quota")(set_quota)
     return group
 
 
@@ -51,6 +55,7 @@ def add_caller(
     *,
     agencies: Allowed,
     top_class: TopClass = Class.NORMAL,
+    calls_per_minute: Quota = CALLS_PER_MINUTE,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +64,7 @@ def add_caller(
         "name": name,
         "allowed": [one.strip() for one in agencies.split(",") if one.strip()],
         "top_class": top_class,
+        "calls_per_minute": calls_per_minute,
     }
 
     async def add(http: httpx2.AsyncClient) -> Any:
@@ -73,9 +79,8 @@ def add_caller(
 
 def list_callers(*, config: Config = None, as_json: AsJson = False) -> None:
     """List all callers, revoked ones too."""
-    show(
-        "Callers", ("name", "allowed", "top_class", "enabled", "added_at"), _listed(config, "callers"), as_json=as_json
-    )
+    columns = ("name", "allowed", "top_class", "calls_per_minute", "enabled", "added_at")
+    show("Callers", columns, _listed(config, "callers"), as_json=as_json)
 
 
 def revoke_caller(name: CallerName, *, config: Config = None) -> None:
@@ -87,6 +92,18 @@ def revoke_caller(name: CallerName, *, config: Config = None) -> None:
     if not ask(config, revoke)["revoked"]:
         fail(f"{name} is no caller with a key; `hub callers list` shows them.")
     say(f"The key of {name} is worthless now; `hub callers add {name}` makes a new one.")
+
+
+def set_quota(name: CallerName, calls_per_minute: NewQuota, *, config: Config = None) -> None:
+    """Change how many calls a minute a caller may make. Its key stays as it is."""
+
+    async def put(http: httpx2.AsyncClient) -> Any:
+        quota = {"calls_per_minute": calls_per_minute}
+        return await said(await http.put(f"/admin/v1/callers/{name}/quota", json=quota))
+
+    if not ask(config, put)["changed"]:
+        fail(f"{name} is no caller with a key; `hub callers list` shows them.")
+    say(f"{name} may make {calls_per_minute} calls a minute from its next call on.")
 
 
 def import_officers(file: File, *, config: Config = None) -> None:

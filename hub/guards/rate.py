@@ -19,18 +19,40 @@ _LEAST = 0.05
 _EPSILON = 1e-9
 
 
-class Rate:
-    """At most 0.9 x *calls* in any window of *seconds*, with a burst of a tenth of that, at least one."""
+class Pace:
+    """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
-    def __init__(self, clock: Clock, calls: float, seconds: float = 1.0) -> None:
+    __slots__ = ("_due",)
+
+    def __init__(self, due: float) -> None:
+        """*due* is the moment before which no call may go that is not part of a burst."""
+        self._due = due
+
+    def early(self, now: float, interval: float, burst: float) -> float:
+        """Return how much too early a call would be now, when *burst* may come at once; 0 or less: it may go."""
+        return self._due - (burst - 1.0) * interval - now
+
+    def take(self, now: float, interval: float) -> None:
+        """Note that a call goes now."""
+        self._due = max(self._due, now) + interval
+
+    def give_back(self, interval: float) -> None:
+        """Note that a call which was taken did not go."""
+        self._due -= interval
+
+
+class Rate:
+    """At most *margin* x *calls* in any window of *seconds*, with a burst of a tenth of that, at least one."""
+
+    def __init__(self, clock: Clock, calls: float, seconds: float = 1.0, *, margin: float = MARGIN) -> None:
         self._clock = clock
-        self._contract = MARGIN * calls / seconds
+        self._contract = margin * calls / seconds
         self._full = self._contract
-        self._burst = max(1.0, _BURST * MARGIN * calls)
+        self._burst = max(1.0, _BURST * margin * calls)
         self._part = 1.0
         self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
-        self._due = clock.monotonic() + self._burst / self._full
+        self._pace = Pace(clock.monotonic() + self._burst / self._full)
         self._charged: dict[int, tuple[float, float]] = {}
 
     @property
@@ -44,21 +66,20 @@ class Rate:
         self._full = self._contract if calls_per_second is None else min(self._contract, calls_per_second)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
-        interval = 1.0 / self.limit
-        early = self._due - (self._burst - 1.0) * interval - self._clock.monotonic()
+        early = self._pace.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
         return None if early <= _EPSILON else Wait("rate", early)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         now = self._clock.monotonic()
         interval = 1.0 / self.limit
         self._charged[number] = (interval, now)
-        self._due = max(self._due, now) + interval
+        self._pace.take(now, interval)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         interval, at = self._charged.pop(number, (0.0, self._part_at))
         if outcome == UNSENT:
-            self._due -= interval
+            self._pace.give_back(interval)
         elif isinstance(outcome, Busy) and outcome.retry_after is None and at > self._part_at:
             # Calls granted before the last cut say nothing about the cut rate.
             self._part = max(_LEAST, _CUT * self.limit / self._full)

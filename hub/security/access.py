@@ -11,13 +11,15 @@ from hub.call import Class, Purpose
 from hub.clock import Clock
 from hub.errors import AuthDenied, PurposeMissing, RequestFault, RequestInvalid
 from hub.security.identity import Caller, Identity
-from hub.store.batch import day_of
+from hub.store.batch import Days
 
 HEADER: Final = "Hub-Purpose"
 UNFILLED: Final = {
     "officer.account": "this officer has no account at this agency; an operator adds it to the register of officers",
     "unit.code": "this unit has no code at this agency; an operator adds it to the register of units",
 }
+_KEPT: Final = 10_000
+"""Officers and units, by operation, that the registers of today are known to let pass."""
 _RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
 
 
@@ -29,6 +31,9 @@ class Access:
         self._identity = identity
         self._clock = clock
         self._needs = needs
+        self._days = Days()
+        self._passed: set[tuple[object, ...]] = set()
+        self._passed_as_of: tuple[str, int] = ("", 0)
 
     def check(
         self,
@@ -56,14 +61,19 @@ class Access:
             missing = list(_missing(purpose))
             if missing:
                 raise PurposeMissing(faults=missing)
-        faults = list(self._unregistered(purpose)) or list(self._unfilled(agency, operation, purpose))
+        today = self._days.of(self._clock.now())
+        if self._passed_as_of != (today, self._identity.edition) or len(self._passed) >= _KEPT:
+            self._passed.clear()
+            self._passed_as_of = (today, self._identity.edition)
+        who = (agency, operation, purpose.officer, purpose.unit, purpose.dossier is None, purpose.procedure is None)
+        if who in self._passed:
+            return
+        faults = list(self._unregistered(purpose, today)) or list(self._unfilled(agency, operation, purpose, today))
         if faults:
             raise RequestInvalid(faults=faults)
+        self._passed.add(who)
 
-    def _unregistered(self, purpose: Purpose) -> Iterable[RequestFault]:
-        if purpose.officer is None and purpose.unit is None:
-            return
-        today = day_of(self._clock.now())
+    def _unregistered(self, purpose: Purpose, today: str) -> Iterable[RequestFault]:
         if purpose.unit is not None and not self._identity.unit_known(purpose.unit, today):
             yield RequestFault(HEADER, "unit is not registered, or not valid today")
         if purpose.officer is None:
@@ -76,12 +86,12 @@ class Access:
         elif purpose.unit is None and len(officer.units) > 1:
             yield RequestFault(HEADER, "unit must be named: this officer belongs to several")
 
-    def _unfilled(self, agency: str, operation: str, purpose: Purpose) -> Iterable[RequestFault]:
+    def _unfilled(self, agency: str, operation: str, purpose: Purpose, today: str) -> Iterable[RequestFault]:
         """Yield what would keep the request from being written, while its caller still listens."""
         needs = self._needs.get(agency, {}).get(operation)
         if not needs:
             return
-        given = self._identity.sources(purpose, agency, day_of(self._clock.now()))
+        given = self._identity.sources(purpose, agency, today)
         given |= {"call.dossier": purpose.dossier, "call.procedure": purpose.procedure}
         for source in sorted(needs):
             if given[source] is None:

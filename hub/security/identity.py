@@ -22,6 +22,9 @@ from hub.store.registers import CallerRow, OfficerLine, Registers, UnitLine
 
 KEY_PREFIX = "lt_"
 """Lets scanners of source code recognise a key that was committed by mistake."""
+CALLS_PER_MINUTE = 6000
+"""Quota of a caller for which no other is set: a hundred calls a second, more than most agencies take together."""
+_MOST_CALLS = 1_000_000
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -35,10 +38,12 @@ class Caller:
     """`*`, names of agencies, or `agency.operation`."""
     cls: Class
     """The highest class it may ask for."""
+    calls_per_minute: int = CALLS_PER_MINUTE
+    """Its quota; `quotas.py` counts."""
 
     def may_call(self, agency: str, operation: str) -> bool:
         """Say whether one of `allowed` covers *operation* of *agency*."""
-        return bool(self.allowed & {"*", agency, f"{agency}.{operation}"})
+        return "*" in self.allowed or agency in self.allowed or f"{agency}.{operation}" in self.allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Identity:
         self._accounts: dict[tuple[str, str], list[Spell]] = {}
         self._units: dict[str, list[Spell]] = {}
         self._codes: dict[tuple[str, str], list[Spell]] = {}
+        self.edition = 0
+        """Rises with every change of officers or units."""
         self._changing = asyncio.Lock()  # what one change was checked against must still be true when it is written
 
     async def load(self) -> None:
@@ -125,19 +132,26 @@ class Identity:
         """List all callers, revoked ones too, by name."""
         return sorted(self._rows.values(), key=lambda row: row.name)
 
-    async def add_caller(self, name: str, allowed: Sequence[str], top_class: Class, by: str) -> str:
+    async def add_caller(
+        self,
+        name: str,
+        allowed: Sequence[str],
+        top_class: Class,
+        by: str,
+        calls_per_minute: int = CALLS_PER_MINUTE,
+    ) -> str:
         """
         Add a caller, or give a revoked one a new key; return the key, which is shown this once and kept nowhere.
 
         Raises:
-            hub.errors.RequestInvalid: Every fault of the name and of what it may call.
+            hub.errors.RequestInvalid: Every fault of the name, of what it may call and of its quota.
         """
         async with self._changing:
-            faults = list(self._caller_faults(name, allowed))
+            faults = [*self._caller_faults(name, allowed), *_quota_faults(calls_per_minute)]
             if faults:
                 raise RequestInvalid(faults=faults)
             key = KEY_PREFIX + urlsafe_b64encode(self._random_bytes(32)).decode().rstrip("=")
-            row = CallerRow(name, _digest(key), tuple(allowed), top_class, True, self._clock.now())
+            row = CallerRow(name, _digest(key), tuple(allowed), top_class, True, self._clock.now(), calls_per_minute)
             await self._put(row, "caller_added", by)
             return key
 
@@ -148,6 +162,23 @@ class Identity:
             if row is None or not row.enabled:
                 return False
             await self._put(replace(row, enabled=False), "caller_revoked", by)
+            return True
+
+    async def set_quota(self, name: str, calls_per_minute: int, by: str) -> bool:
+        """
+        Let a caller make so many calls a minute, from its next one on; False if there is no such caller with a key.
+
+        Raises:
+            hub.errors.RequestInvalid: The quota is out of bounds.
+        """
+        async with self._changing:
+            faults = list(_quota_faults(calls_per_minute))
+            if faults:
+                raise RequestInvalid(faults=faults)
+            row = self._rows.get(name)
+            if row is None or not row.enabled:
+                return False
+            await self._put(replace(row, calls_per_minute=calls_per_minute), "caller_quota", by)
             return True
 
     async def import_officers(self, content: bytes, by: str) -> int:
@@ -201,10 +232,14 @@ class Identity:
 
     def _take_callers(self) -> None:
         enabled = (row for row in self._rows.values() if row.enabled)
-        self._by_key = {row.key_digest: Caller(row.name, frozenset(row.allowed), row.top_class) for row in enabled}
+        self._by_key = {
+            row.key_digest: Caller(row.name, frozenset(row.allowed), row.top_class, row.calls_per_minute)
+            for row in enabled
+        }
 
     def _take_officers(self, lines: Iterable[OfficerLine]) -> None:
         self._members, self._accounts = {}, {}
+        self.edition += 1
         for line in lines:
             spell = (line.valid_from, line.valid_to or "9999")
             self._members.setdefault(line.officer, []).append((*spell, line.unit))
@@ -213,11 +248,17 @@ class Identity:
 
     def _take_units(self, lines: Iterable[UnitLine]) -> None:
         self._units, self._codes = {}, {}
+        self.edition += 1
         for line in lines:
             spell = (line.valid_from, line.valid_to or "9999")
             self._units.setdefault(line.unit, []).append((*spell, line.unit))
             if line.agency:
                 self._codes.setdefault((line.unit, line.agency), []).append((*spell, line.code))
+
+
+def _quota_faults(calls_per_minute: int) -> Iterable[RequestFault]:
+    if not 1 <= calls_per_minute <= _MOST_CALLS:
+        yield RequestFault("/calls_per_minute", f"is from 1 to {_MOST_CALLS}")
 
 
 def _valid(spells: Iterable[Spell], day: str) -> Iterator[str]:

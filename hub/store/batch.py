@@ -23,6 +23,20 @@ def day_of(moment: float) -> str:
     return datetime.fromtimestamp(moment + _VIETNAM, UTC).strftime("%Y-%m-%d")
 
 
+class Days:
+    """Forms `day_of` once a day: asked for at every call, it costs more than a look into a register."""
+
+    def __init__(self) -> None:
+        self._known = (0, "")
+
+    def of(self, moment: float) -> str:
+        """Return `day_of` *moment*."""
+        number = int((moment + _VIETNAM) // _DAY)
+        if self._known[0] != number:
+            self._known = (number, day_of(moment))
+        return self._known[1]
+
+
 class Book:
     """What one batch leaves to the next. Reloaded whenever the writer opens another connection."""
 
@@ -39,7 +53,7 @@ class Book:
         self.head: Head = START
         self.backlog: Counter[str] = Counter()
         self._open = open_connection
-        self._today = (0, "")
+        self.days = Days()
 
     def connect(self) -> sqlite3.Connection:
         connection = self._open()
@@ -52,13 +66,6 @@ class Book:
 
     def batch(self, connection: sqlite3.Connection) -> "Batch":
         return Batch(self, connection)
-
-    def day(self, moment: float) -> str:
-        """Return `day_of` *moment*, formed once a day."""
-        number = int((moment + _VIETNAM) // _DAY)
-        if self._today[0] != number:
-            self._today = (number, day_of(moment))
-        return self._today[1]
 
 
 class Batch:
@@ -90,7 +97,7 @@ class Batch:
 
     def sent(self, agency: str, moment: float, count: int = 1) -> None:
         """Count an exchange begun at *moment* for the agency's day; -1 takes one back that was not sent."""
-        self._sent[agency, self._book.day(moment)] += count
+        self._sent[agency, self._book.days.of(moment)] += count
 
     def backlog(self, agency: str) -> int:
         """Count durable calls of *agency* that wait, with what this batch did so far."""

@@ -28,6 +28,7 @@ class CallerRow:
     top_class: Class
     enabled: bool
     added_at: float
+    calls_per_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,8 @@ def put_caller(batch: Batch, say: RegisterStatements, row: CallerRow, event: str
     """Write a caller and its journal entry."""
     allowed = " ".join(row.allowed)
     batch.run(say.put_caller, asdict(row) | {"allowed": allowed, "top_class": row.top_class.value})
-    batch.write(
-        Entry(batch.now, event, caller=by, detail=f"{row.name} may call {allowed}, at most {row.top_class.value}")
-    )
+    may = f"{row.name} may call {allowed}, at most {row.top_class.value}, {row.calls_per_minute} calls a minute"
+    batch.write(Entry(batch.now, event, caller=by, detail=may))
 
 
 def replace_lines(batch: Batch, say: RegisterStatements, table: str, lines: Sequence[Any], by: str) -> None:
@@ -107,5 +107,5 @@ def replace_lines(batch: Batch, say: RegisterStatements, table: str, lines: Sequ
 
 def to_caller(row: Sequence[Any]) -> CallerRow:
     """Make a caller from a row of the table."""
-    name, digest, allowed, top_class, enabled, added_at = row
-    return CallerRow(name, digest, tuple(allowed.split()), Class(top_class), bool(enabled), added_at)
+    name, digest, allowed, top_class, enabled, added_at, calls_per_minute = row
+    return CallerRow(name, digest, tuple(allowed.split()), Class(top_class), bool(enabled), added_at, calls_per_minute)

@@ -19,9 +19,10 @@ from sqlalchemy import (
     and_,
     literal_column,
     or_,
+    text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -185,6 +186,7 @@ callers = Table(
     Column("top_class", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("added_at", Double, nullable=False),
+    Column("calls_per_minute", Integer, nullable=False, server_default=text("6000")),  # callers older than quotas
 )
 
 officers = Table(

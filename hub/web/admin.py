@@ -25,7 +25,7 @@ from hub.errors import (
     RequestFault,
     RequestInvalid,
 )
-from hub.security.identity import Identity
+from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.protocol import Record, Sought
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
@@ -49,6 +49,15 @@ class NewCaller(BaseModel):
     name: str = Field(description="Name of the system, such as one-stop")
     allowed: tuple[str, ...] = Field(description="`*`, agencies, or agency.operation")
     top_class: Class = Field(Class.NORMAL, description="The highest class it may ask for")
+    calls_per_minute: int = Field(CALLS_PER_MINUTE, description="Its quota")
+
+
+class NewQuota(BaseModel):
+    """How much a caller may ask from now on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calls_per_minute: int = Field(description="Its quota")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +124,23 @@ def _callers(office: Office) -> Doors:
         return [_caller(row) for row in office.identity.callers()]
 
     async def add(caller: NewCaller) -> dict[str, Any]:
-        key = await office.identity.add_caller(caller.name, caller.allowed, caller.top_class, OPERATOR)
+        key = await office.identity.add_caller(
+            caller.name, caller.allowed, caller.top_class, OPERATOR, caller.calls_per_minute
+        )
         return {"name": caller.name, "key": key}
 
     async def revoke(name: str) -> dict[str, Any]:
         return {"name": name, "revoked": await office.identity.revoke_caller(name, OPERATOR)}
 
-    return {("GET", "/callers"): listed, ("POST", "/callers"): add, ("DELETE", "/callers/{name}"): revoke}
+    async def quota(name: str, wanted: NewQuota) -> dict[str, Any]:
+        return {"name": name, "changed": await office.identity.set_quota(name, wanted.calls_per_minute, OPERATOR)}
+
+    return {
+        ("GET", "/callers"): listed,
+        ("POST", "/callers"): add,
+        ("DELETE", "/callers/{name}"): revoke,
+        ("PUT", "/callers/{name}/quota"): quota,
+    }
 
 
 def _registers(office: Office) -> Doors:
@@ -185,6 +204,7 @@ def _caller(row: CallerRow) -> dict[str, Any]:
         "name": row.name,
         "allowed": row.allowed,
         "top_class": row.top_class,
+        "calls_per_minute": row.calls_per_minute,
         "enabled": row.enabled,
         "added_at": moment(row.added_at),
     }

@@ -1,13 +1,16 @@
 """
 The doors at which callers hand in calls, read, find and take them back. `doors.py` leads here.
 
-Cheapest refusals first: who asks, for what, how; then admission, before a byte of the body is read.
+Cheapest refusals first: who asks, whether its quota is used up, for what, how, with what right and purpose; then
+admission, before a byte of the body is read. Quota and admission refuse when the hub can bear least, so what stands
+before them makes nothing that a refusal would throw away.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -15,13 +18,23 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
-from hub.errors import AuthMissing, CallUnknown, IdempotencyMissing, OperationUnknown, RequestFault, RequestInvalid
+from hub.errors import (
+    AuthMissing,
+    CallerQuota,
+    CallUnknown,
+    IdempotencyMissing,
+    OperationUnknown,
+    RequestFault,
+    RequestInvalid,
+)
 from hub.security.identity import Caller
+from hub.security.quotas import WINDOW, Left
 from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
-from hub.web.headers import Asked, bearer, read_headers
+from hub.web.headers import Headers, How, bearer, traceparent, urgency
 from hub.web.replies import Header, Receive, Scope, Send, answer, moment, problem_of, reply_body
+from monitoring.events import Observer
 
 WAIT_SECONDS: Final = 30.0
 """How long a look-up is waited for when the caller does not say."""
@@ -65,6 +78,11 @@ class Locks:
     caller_of: Callable[[str], Caller | None]
     check: Callable[[Caller, str, str, bool, Purpose], None]
     """Takes caller, agency, operation, whether it touches personal data, and the purpose; raises a `HubError`."""
+    take: Callable[[Caller], Left]
+    """Counts a call against its caller's quota, and says what is left of it."""
+
+
+_NOTHING: Final[Mapping[str, Offered]] = MappingProxyType({})
 
 
 class CallDoors:
@@ -76,6 +94,7 @@ class CallDoors:
         find: Callable[[Sought], Coroutine[Any, Any, Sequence[Record]]],
         locks: Locks,
         offered: Mapping[str, Mapping[str, Offered]],
+        observer: Observer,
         *,
         request_bytes: int,
         random_bytes: Callable[[int], bytes],
@@ -84,8 +103,10 @@ class CallDoors:
         self._find = find
         self._locks = locks
         self._offered = offered
+        self._observer = observer
         self._most = request_bytes
         self._random = random_bytes
+        self._headers = Headers()
         self._bodies = Bodies()
 
     def caller(self, scope: Scope) -> Caller:
@@ -101,22 +122,30 @@ class CallDoors:
             raise AuthMissing
         return caller
 
-    async def submit(self, scope: Scope, receive: Receive, send: Send, agency: str, operation: str) -> None:
-        """`POST /v1/calls/{agency}/{operation}`."""
+    async def submit(
+        self, scope: Scope, receive: Receive, send: Send, fields: list[Header], agency: str, operation: str
+    ) -> None:
+        """`POST /v1/calls/{agency}/{operation}`. *fields* takes up what every reply has to carry, problems too."""
         caller = self.caller(scope)
-        offered = self._offered.get(agency, {}).get(operation)
+        left = self._locks.take(caller)
+        fields += _rate_limit(caller, left)
+        offered = self._offered.get(agency, _NOTHING).get(operation)
         if offered is None:
             raise OperationUnknown
-        asked = read_headers(scope["headers"], self._random)
-        cls = asked.cls if _RANK[asked.cls] >= _RANK[caller.cls] else caller.cls
+        if left.over:
+            self._observer.admission(agency, urgency(scope["headers"]).value, "refused", CallerQuota.code)
+            raise CallerQuota(retry_after=left.over)
+        asked = self._headers.read(scope["headers"])
+        how = asked.how
+        cls = how.cls if _RANK[how.cls] >= _RANK[caller.cls] else caller.cls
         lookup = offered.kind == Kind.LOOKUP
         if not lookup and asked.idempotency_key is None:
             raise IdempotencyMissing
-        wait = _waiting(asked, lookup)
+        wait = _waiting(how, lookup)
         interactive = lookup and wait is not None
-        self._locks.check(caller, agency, operation, offered.personal_data, asked.purpose)
-        seconds = min(asked.deadline or LONGEST_WAIT, wait or 0.0) if interactive else asked.deadline or DURABLE_SECONDS
-        payer = (caller.name, asked.purpose.unit or "")
+        self._locks.check(caller, agency, operation, offered.personal_data, how.purpose)
+        seconds = min(how.deadline or LONGEST_WAIT, wait or 0.0) if interactive else how.deadline or DURABLE_SECONDS
+        payer = (caller.name, how.purpose.unit or "")
         self._engine.admit(agency, operation, cls, payer, interactive=interactive, seconds=seconds)
 
         check_media_type(asked.media_type)
@@ -128,16 +157,16 @@ class CallDoors:
             cls=cls,
             request=request,
             request_json=request.__pydantic_serializer__.to_json(request),
-            purpose=asked.purpose,
+            purpose=how.purpose,
             wait=wait,
-            deadline=asked.deadline,
+            deadline=how.deadline,
             idempotency_key=asked.idempotency_key,
-            traceparent=asked.traceparent,
+            traceparent=traceparent(asked.trace, self._random),
         )
         reply = await _while_connected(receive, self._engine.submit(submission))
         if reply.state is State.ANSWERED and reply.answer is None:  # an earlier call under the same key
             reply = await self._engine.wait_for(reply.call, caller.name, 0.0)
-        await _send_reply(send, reply, agency, waited=wait is not None, more=_applied(asked, wait))
+        await _send_reply(send, reply, agency, waited=wait is not None, more=(*_applied(how, wait), *fields))
 
     async def read(self, scope: Scope, receive: Receive, send: Send, agency: str, call_id: str) -> None:
         """`GET /v1/calls/{agency}/{id}?wait=N`: who waits hears an outcome, who only reads sees a state."""
@@ -175,16 +204,24 @@ class CallDoors:
             raise CallUnknown
 
 
-def _waiting(asked: Asked, lookup: bool) -> float | None:
+def _rate_limit(caller: Caller, left: Left) -> tuple[Header, Header]:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers-11."""
+    return (
+        (b"ratelimit-policy", b'"caller";q=%d;w=%d' % (caller.calls_per_minute, WINDOW)),
+        (b"ratelimit", b'"caller";r=%d;t=%d' % (left.calls, left.seconds)),
+    )
+
+
+def _waiting(how: How, lookup: bool) -> float | None:
     """Seconds the caller waits; None when it wants a ticket at once."""
-    wait = asked.wait if asked.wait is not None else WAIT_SECONDS if lookup else None
-    return min(wait, LONGEST_WAIT) if wait and not asked.respond_async else None
+    wait = how.wait if how.wait is not None else WAIT_SECONDS if lookup else None
+    return min(wait, LONGEST_WAIT) if wait and not how.respond_async else None
 
 
-def _applied(asked: Asked, wait: float | None) -> tuple[Header, ...]:
-    if asked.respond_async:
+def _applied(how: How, wait: float | None) -> tuple[Header, ...]:
+    if how.respond_async:
         return ((b"preference-applied", b"respond-async"),)
-    return ((b"preference-applied", b"wait=%d" % wait),) if asked.wait is not None and wait is not None else ()
+    return ((b"preference-applied", b"wait=%d" % wait),) if how.wait is not None and wait is not None else ()
 
 
 async def _while_connected(receive: Receive, work: Coroutine[Any, Any, Reply]) -> Reply:

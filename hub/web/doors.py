@@ -5,7 +5,7 @@ A framework would cost more here than the hub's own work. The admin doors have o
 their own.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from pydantic_core import to_json
@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from hub.errors import HubError, Internal, MethodNotAllowed, OperationUnknown, RequestTooLarge
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
-from hub.web.replies import Receive, Scope, Send, answer, problem
+from hub.web.replies import Header, Receive, Scope, Send, answer, problem
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
@@ -38,61 +38,56 @@ class Doors:
         self._observer = observer
         self._operations = operations
         self._openapi = openapi
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks."""
-        if scope["type"] != "http":
-            return
-        try:
-            await self._lead(scope, receive, send)
-        except RequestTooLarge as error:
-            await problem(send, error, *(((b"connection", b"close"),) if _endless(scope) else ()))
-        except MethodNotAllowed as error:
-            await problem(send, error, (b"allow", error.detail.encode()))
-        except HubError as error:
-            await problem(send, error)
-        except Disconnected:
-            return
-        except Exception as error:
-            self._observer.fault("door", error)
-            await problem(send, Internal())
-
-    async def _lead(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        method: str = scope["method"]
-        if path == "/v1/calls" or path.startswith("/v1/calls/"):
-            await self._lead_call(path.split("/")[3:], method, scope, receive, send)
-            return
-        door = self._small_doors().get(path)
-        if door is None:
-            raise OperationUnknown("This address leads nowhere.")
-        _allow(method, "GET", "HEAD")
-        await door(scope, send)
-
-    async def _lead_call(self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send) -> None:
-        match steps, method:
-            case [agency, operation], "POST":
-                await self._calls.submit(scope, receive, send, agency, operation)
-            case [agency, call_id], "GET":
-                await self._calls.read(scope, receive, send, agency, call_id)
-            case [agency, call_id], "DELETE":
-                await self._calls.cancel(scope, send, agency, call_id)
-            case [], "GET":
-                await self._calls.find(scope, send)
-            case [_, _], _:
-                _allow(method, "POST", "GET", "DELETE")
-            case [], _:
-                _allow(method, "GET")
-            case _:
-                raise OperationUnknown("This address leads nowhere.")
-
-    def _small_doors(self) -> dict[str, Callable[[Scope, Send], Awaitable[None]]]:
-        return {
+        self._small_doors: Mapping[str, Callable[[Scope, Send], Awaitable[None]]] = {
             "/livez": self._live,
             "/readyz": self._ready,
             "/openapi.json": self._describe,
             "/v1/operations": self._list,
         }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks."""
+        if scope["type"] != "http":
+            return
+        fields: list[Header] = []
+        try:
+            await self._lead(scope, receive, send, fields)
+        except HubError as error:
+            await problem(send, error, *_more(error, scope), *fields)
+        except Disconnected:
+            return
+        except Exception as error:
+            self._observer.fault("door", error)
+            await problem(send, Internal(), *fields)
+
+    def _lead(self, scope: Scope, receive: Receive, send: Send, fields: list[Header]) -> Awaitable[None]:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if path.startswith("/v1/calls/") or path == "/v1/calls":
+            return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
+        door = self._small_doors.get(path)
+        if door is None:
+            raise OperationUnknown("This address leads nowhere.")
+        _allow(method, "GET", "HEAD")
+        return door(scope, send)
+
+    def _lead_call(
+        self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send, fields: list[Header]
+    ) -> Awaitable[None]:
+        match steps, method:
+            case [agency, operation], "POST":
+                return self._calls.submit(scope, receive, send, fields, agency, operation)
+            case [agency, call_id], "GET":
+                return self._calls.read(scope, receive, send, agency, call_id)
+            case [agency, call_id], "DELETE":
+                return self._calls.cancel(scope, send, agency, call_id)
+            case [], "GET":
+                return self._calls.find(scope, send)
+            case [_, _], _:
+                raise MethodNotAllowed("POST, GET, DELETE")
+            case [], _:
+                raise MethodNotAllowed("GET")
+        raise OperationUnknown("This address leads nowhere.")
 
     async def _live(self, _: Scope, send: Send) -> None:
         await answer(send, 200, b'{"live":true}')
@@ -116,6 +111,12 @@ def _allow(method: str, *methods: str) -> None:
         raise MethodNotAllowed(", ".join(methods))
 
 
-def _endless(scope: Scope) -> bool:
+def _more(error: HubError, scope: Scope) -> tuple[Header, ...]:
+    """Return the headers that belong to this problem beside those that all have."""
+    if isinstance(error, MethodNotAllowed):
+        return ((b"allow", error.detail.encode()),)
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return not length.isdigit() or len(length) > 9 or int(length) > DRAINED_BYTES
+    large = len(length) > 9 or (length.isdigit() and int(length) > DRAINED_BYTES)
+    if large or (isinstance(error, RequestTooLarge) and not length.isdigit()):
+        return ((b"connection", b"close"),)
+    return ()

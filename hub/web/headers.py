@@ -9,8 +9,9 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import http_sf
 
@@ -28,6 +29,10 @@ _LONGEST: Final = 8192
 """Characters of one header, all its lines together; more only take time to read."""
 _MOST_MEMBERS: Final = 20
 """Members of a purpose that are looked at. Among so many there are unknown ones, so it is refused in any case."""
+_KEPT: Final = 1024
+"""Ways to be served that are kept once read."""
+_KEPT_CHARACTERS: Final = 512
+"""What is longer than that is read anew each time, so that nobody fills the memory with it."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _WAIT: Final = re.compile(r'wait\s*=\s*"?(\d{1,6})"?', re.IGNORECASE)
@@ -50,20 +55,28 @@ _READ: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the headers of one request say."""
+class How:
+    """How a caller wants to be served, as far as it may say the same again: kept, once read."""
 
-    media_type: str = ""
-    length: int | None = None
-    """`Content-Length`; None for a chunked body."""
-    idempotency_key: str | None = None
     wait: float | None = None
     """Seconds of `Prefer: wait=N`; None when not given."""
     respond_async: bool = False
     cls: Class = Class.NORMAL
     deadline: float | None = None
     purpose: Purpose = NO_PURPOSE
-    traceparent: str = ""
+    faults: tuple[RequestFault, ...] = ()
+
+
+class Asked(NamedTuple):
+    """What the headers of one request say."""
+
+    how: How
+    media_type: str
+    length: int | None
+    """`Content-Length`; None for a chunked body."""
+    idempotency_key: str | None
+    trace: str
+    """`traceparent` as it was sent; `traceparent` below says what the call goes on with."""
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -75,32 +88,47 @@ def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return ""
 
 
-def read_headers(headers: Iterable[tuple[bytes, bytes]], random_bytes: Callable[[int], bytes]) -> Asked:
-    """
-    Read what one request asks for; *headers* are ASGI's, with names in lower case.
+def urgency(headers: Iterable[tuple[bytes, bytes]]) -> Class:
+    """Return the class that `Priority` asks for, and nothing else."""
+    return _class(next((value.decode("latin-1") for name, value in headers if name == b"priority"), ""))
 
-    Raises:
-        RequestInvalid: Headers of ours cannot be read; each is named, its value is not repeated.
-    """
+
+class Headers:
+    """Reads headers; make one per process. Who was refused comes again with the very same ones: they are read once."""
+
+    def __init__(self) -> None:
+        self._how = lru_cache(_KEPT)(_how)
+
+    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> Asked:
+        """
+        Read what one request asks for; *headers* are ASGI's, with names in lower case.
+
+        Raises:
+            RequestInvalid: Headers of ours cannot be read; each is named, its value is not repeated.
+        """
+        faults: list[RequestFault] = []
+        given = _given(headers, faults).get
+        key = _key(given(b"idempotency-key"), faults)
+        said = (given(b"hub-purpose", ""), given(b"prefer", ""), given(b"priority", ""), given(b"hub-deadline"))
+        how = self._how(*said) if len("".join(filter(None, said))) <= _KEPT_CHARACTERS else _how(*said)
+        if faults or how.faults:
+            raise RequestInvalid(faults=[*faults, *how.faults])
+        length = _length(given(b"content-length"))
+        return Asked(how, given(b"content-type", ""), length, key, given(b"traceparent", ""))
+
+
+def _how(purpose: str, prefer: str, priority: str, deadline: str | None) -> How:
     faults: list[RequestFault] = []
-    given = _given(headers, faults)
-    wait, respond_async = _preferences(given.get(b"prefer", ""))
-    trace = given.get(b"traceparent")
-    inherited = parse_traceparent(trace) if trace else None
-    asked = Asked(
-        media_type=given.get(b"content-type", ""),
-        length=_length(given.get(b"content-length")),
-        idempotency_key=_key(given.get(b"idempotency-key"), faults),
-        wait=wait,
-        respond_async=respond_async,
-        cls=_class(given.get(b"priority")),
-        deadline=_deadline(given.get(b"hub-deadline"), faults),
-        purpose=_purpose(given.get(b"hub-purpose"), faults),
-        traceparent=next_span(inherited, random_bytes) if inherited else make_traceparent(random_bytes),
+    wait, respond_async = _preferences(prefer)
+    return How(
+        wait, respond_async, _class(priority), _deadline(deadline, faults), _purpose(purpose, faults), tuple(faults)
     )
-    if faults:
-        raise RequestInvalid(faults=faults)
-    return asked
+
+
+def traceparent(trace: str, random_bytes: Callable[[int], bytes]) -> str:
+    """Return what a call goes on with: a span of ours in the *trace* it came with, else a trace of our own."""
+    inherited = parse_traceparent(trace) if trace else None
+    return next_span(inherited, random_bytes) if inherited else make_traceparent(random_bytes)
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]], faults: list[RequestFault]) -> dict[bytes, str]:
@@ -142,8 +170,8 @@ def _preferences(text: str) -> tuple[float | None, bool]:
     return wait, respond_async
 
 
-def _class(text: str | None) -> Class:
-    if text is None:
+def _class(text: str) -> Class:
+    if not text:
         return Class.NORMAL
     plain = _PLAIN_URGENCY.fullmatch(text)
     if plain:
@@ -174,8 +202,8 @@ def _deadline(text: str | None, faults: list[RequestFault]) -> float | None:
     return float(text)
 
 
-def _purpose(text: str | None, faults: list[RequestFault]) -> Purpose:
-    if text is None:
+def _purpose(text: str, faults: list[RequestFault]) -> Purpose:
+    if not text:
         return NO_PURPOSE
     try:
         members = _members(text)

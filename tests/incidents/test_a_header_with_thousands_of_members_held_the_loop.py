@@ -8,13 +8,13 @@ import time
 import pytest
 
 from hub.errors import RequestInvalid
-from hub.web.headers import read_headers
+from hub.web.headers import Headers
 
 
 def faults(*headers: tuple[bytes, bytes]) -> list[tuple[str, str]]:
     began = time.process_time()
     with pytest.raises(RequestInvalid) as refused:
-        read_headers(headers, bytes)
+        Headers().read(headers)
     assert time.process_time() - began < 0.1
     return [(fault.pointer, fault.rule) for fault in refused.value.faults]
 
@@ -43,5 +43,5 @@ def test_a_purpose_holds_only_what_its_reader_can_see(hidden: str) -> None:
 
 
 def test_a_purpose_in_vietnamese_is_read() -> None:
-    asked = read_headers([(b"hub-purpose", b'unit="H32", dossier=%"h%e1%bb%93 s%c6%a1"')], bytes)
-    assert asked.purpose.dossier == "hồ sơ"
+    asked = Headers().read([(b"hub-purpose", b'unit="H32", dossier=%"h%e1%bb%93 s%c6%a1"')])
+    assert asked.how.purpose.dossier == "hồ sơ"

@@ -172,7 +172,7 @@ async def test_who_changed_a_register_is_in_the_journal_and_no_key(office: Any) 
         ("caller_revoked", "an"),
     ]
     assert entries[1].detail.startswith("4 lines, sha256 ")
-    assert entries[2].detail == "onestop may call police, at most normal"
+    assert entries[2].detail == "onestop may call police, at most normal, 6000 calls a minute"
     assert key not in repr(entries)
     assert "000080000099" not in repr(entries)
     assert first_break(await office.store.journal()) is None

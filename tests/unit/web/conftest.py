@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.errors import AuthDenied, CallUnknown, PurposeMissing
 from hub.security.identity import Caller
+from hub.security.quotas import Left
 from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.calls import CallDoors, Locks
@@ -118,6 +119,29 @@ def check(caller: Caller, agency: str, operation: str, personal: bool, purpose: 
         raise PurposeMissing
 
 
+class Quota:
+    """Says what a test tells it is left."""
+
+    def __init__(self) -> None:
+        self.left = Left(0.0, 999, 10)
+        self.taken: list[str] = []
+
+    def take(self, caller: Caller) -> Left:
+        self.taken.append(caller.name)
+        return self.left
+
+
+@pytest.fixture
+def quota() -> Quota:
+    return Quota()
+
+
+@pytest.fixture
+def refused() -> list[tuple[str, ...]]:
+    """What the doors told the observer of calls that they refused."""
+    return []
+
+
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
@@ -135,10 +159,19 @@ def store_is() -> dict[str, Exception | None]:
 
 
 @pytest.fixture
-def doors(engine: FakeEngine, faults: list[BaseException], store_is: dict[str, Exception | None]) -> Doors:
+def doors(
+    engine: FakeEngine,
+    quota: Quota,
+    faults: list[BaseException],
+    refused: list[tuple[str, ...]],
+    store_is: dict[str, Exception | None],
+) -> Doors:
     class Listener(Silent):
         def fault(self, what: str, error: BaseException) -> None:
             faults.append(error)
+
+        def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
+            refused.append((agency, cls, decision, reason))
 
     async def store() -> None:
         if store_is["sick"] is not None:
@@ -155,8 +188,9 @@ def doors(engine: FakeEngine, faults: list[BaseException], store_is: dict[str, E
     calls = CallDoors(
         engine,
         engine.find,
-        Locks(caller_of, check),
+        Locks(caller_of, check, quota.take),
         offered,
+        Listener(),
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
     )

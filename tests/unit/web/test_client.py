@@ -16,7 +16,7 @@ from hub.client import HubClient, Problem
 from hub.client import Purpose as ForWhom
 from hub.errors import LaneFull
 from hub.web.doors import Doors
-from hub.web.headers import read_headers
+from hub.web.headers import Headers
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 WHY = ForWhom(officer="cb-102", unit="H32", intake="TN-000-1")
@@ -117,7 +117,7 @@ async def test_own_calls_are_found_and_taken_back(hub: HubClient, engine: Any, r
 @pytest.mark.parametrize("text", ["plain", 'with "quotes" and \\', "Trần Thị Mẫu", '%22"', "a, b=c; d", "ü"])
 def test_a_purpose_survives_its_header(text: str) -> None:
     header = ForWhom(officer=text, unit="H32").header().encode("ascii")
-    assert read_headers([(b"hub-purpose", header)], bytes).purpose == Purpose(officer=text, unit="H32")
+    assert Headers().read([(b"hub-purpose", header)]).how.purpose == Purpose(officer=text, unit="H32")
 
 
 def test_the_client_needs_none_of_the_servers_libraries() -> None:

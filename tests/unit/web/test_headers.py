@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hub.call import Purpose
 from hub.errors import RequestInvalid
-from hub.web.headers import _members, read_headers
+from hub.web.headers import Headers, _members
 
 VISIBLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)
 LIKELY = st.lists(st.tuples(st.sampled_from(["officer", "unit", "dossier", "x"]), VISIBLE), min_size=1, max_size=4).map(
@@ -49,7 +49,7 @@ def test_the_short_way_reads_what_the_parser_reads(text: str) -> None:
 )
 def test_no_header_makes_it_fail_otherwise_than_by_a_problem(headers: dict[bytes, bytes]) -> None:
     with suppress(RequestInvalid):
-        read_headers(headers.items(), bytes)
+        Headers().read(headers.items())
 
 
 def test_a_purpose_may_be_written_in_every_form_of_the_rfc() -> None:
@@ -59,9 +59,9 @@ def test_a_purpose_may_be_written_in_every_form_of_the_rfc() -> None:
         b'officer="cb-102";a=1,  unit=%"H32"',
         b'officer="x", officer="cb-102", unit="H32"',
     ):
-        assert read_headers([(b"hub-purpose", text)], bytes).purpose == Purpose(officer="cb-102", unit="H32")
+        assert Headers().read([(b"hub-purpose", text)]).how.purpose == Purpose(officer="cb-102", unit="H32")
 
 
 def test_a_header_given_twice_is_one_list() -> None:
-    purpose = read_headers([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')], bytes).purpose
+    purpose = Headers().read([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')]).how.purpose
     assert purpose == Purpose(officer="a", unit="b")

@@ -20,6 +20,7 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.lane import Lane, LaneView
+from hub.shedding import Shedding
 from hub.store.protocol import Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
@@ -36,9 +37,10 @@ _STOPPING_RETRY = 5.0
 class Dispatcher:
     """One hub's engine. The doors know nothing else of it."""
 
-    def __init__(self, lanes: Mapping[str, Lane], surroundings: Surroundings) -> None:
-        """*lanes* by agency, each made with the same *surroundings*."""
+    def __init__(self, lanes: Mapping[str, Lane], surroundings: Surroundings, shedding: Shedding | None = None) -> None:
+        """*lanes* by agency, each made with the same *surroundings*; *shedding* is told by somebody how the process is."""
         self._lanes = lanes
+        self._shedding = shedding or Shedding(surroundings.clock)
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._observer = surroundings.observer
@@ -79,12 +81,14 @@ class Dispatcher:
 
         Raises:
             OperationUnknown: No such agency or operation.
-            Refusal: `HubStopping`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`, with `retry_after`.
+            Refusal: `HubStopping`, `HubOverloaded`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`,
+                with `retry_after`.
         """
         lane, _ = self._find(agency, operation)
         try:
             if self._stopping:
                 raise HubStopping(retry_after=_STOPPING_RETRY)
+            self._shedding.check(cls)
             lane.admission.check(operation, cls, payer, interactive=interactive, seconds=seconds)
         except Refusal as refusal:
             self._observer.admission(agency, cls.value, "refused", refusal.code)
@@ -153,6 +157,10 @@ class Dispatcher:
         for name, view in views.items():
             self._observer.lane(name, dict(view.numbers))
         return views
+
+    def queued_bytes(self) -> int:
+        """Return how many bytes of requests wait in all lines."""
+        return sum(lane.queued_bytes() for lane in self._lanes.values())
 
     # --- Two ways to be served ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ HubError
 ├── AgencyBroken 502
 ├── Refusal 503, with `retry_after`
 │   ├── LaneFull · LaneWaitTooLong · LaneHeld · LaneOpen
-│   └── BacklogFull · StoreUnavailable · HubStopping
+│   └── BacklogFull · StoreUnavailable · HubOverloaded · HubStopping
 ├── AgencyUnavailable 503
 ├── CallExpired 504 · CallInDoubt 504
 └── Internal 500
@@ -231,6 +231,13 @@ class StoreUnavailable(Refusal):
 
     code = "store.unavailable"
     vi = "Trục liên thông chưa ghi được dữ liệu nên không nhận thêm. Thử lại theo `Retry-After`."
+
+
+class HubOverloaded(Refusal):
+    """This hub is at the end of its own strength and serves the counter first. Try again after `Retry-After` seconds."""
+
+    code = "hub.overloaded"
+    vi = "Trục liên thông đang quá tải, ưu tiên người dân tại quầy. Thử lại theo `Retry-After`."
 
 
 class HubStopping(Refusal):

@@ -158,6 +158,10 @@ class Lane:
             ago,
         )
 
+    def queued_bytes(self) -> int:
+        """Return how many bytes of requests wait in the line."""
+        return sum(len(turn.raw) for turn in self._line)
+
     # --- Turns -------------------------------------------------------------------------------------------------------
 
     def join(self, turn: Turn) -> None:

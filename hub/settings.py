@@ -68,6 +68,16 @@ class Hub(Table):
     request_bytes: Count = Field(
         10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760]
     )
+    queued_bytes: Count = Field(
+        256 << 20,
+        description="Bytes of requests that may wait in all lines; above, only the counter is served",
+        examples=[268_435_456],
+    )
+    memory_bytes: Count | None = Field(
+        None,
+        description="Memory of the process above which only the counter is served; four fifths of the machine's, or of its cgroup's",
+        examples=[2_000_000_000],
+    )
     node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
 
 

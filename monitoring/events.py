@@ -15,6 +15,10 @@ class Observer(Protocol):
         """A call was let in (`accepted`) or refused, with the problem code as *reason*."""
         ...
 
+    def inbound(self, agency: str, notice: str, decision: str) -> None:
+        """An agency came with a notice, which was let in (`accepted`) or refused: `rate`, `concurrency` or `overload`."""
+        ...
+
     def exchange(
         self,
         call: str,
@@ -66,6 +70,8 @@ class Silent:
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None: ...
 
+    def inbound(self, agency: str, notice: str, decision: str) -> None: ...
+
     def exchange(
         self,
         call: str,
@@ -102,6 +108,10 @@ class Fan:
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         for observer in self._observers:
             observer.admission(agency, cls, decision, reason)
+
+    def inbound(self, agency: str, notice: str, decision: str) -> None:
+        for observer in self._observers:
+            observer.inbound(agency, notice, decision)
 
     def exchange(
         self,

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "refusals": ("agency", "class", "reason", "count"),
+    "inbound_refusals": ("agency", "notice", "reason", "count"),
     "exchange": ("call", "agency", "operation", "outcome", "blame", "cause", "seconds", "traceparent"),
     "call": ("call", "agency", "operation", "state", "cause", "overhead", "traceparent"),
     "drift": ("agency", "operation", "places"),
@@ -102,19 +103,24 @@ class LogLines:
     def __init__(self, writer: LineWriter, monotonic: Callable[[], float]) -> None:
         self._writer = writer
         self._monotonic = monotonic
-        self._refused: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self._refused: dict[tuple[str, ...], tuple[int, float]] = {}
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
-        if decision == "accepted":
-            return
-        key = (agency, cls, reason)
-        count, told = self._refused.get(key, (0, float("-inf")))
+        if decision != "accepted":
+            self._refusal("refusals", agency, cls, reason)
+
+    def inbound(self, agency: str, notice: str, decision: str) -> None:
+        if decision != "accepted":
+            self._refusal("inbound_refusals", agency, notice, decision)
+
+    def _refusal(self, *what: str) -> None:
+        count, told = self._refused.get(what, (0, float("-inf")))
         now = self._monotonic()
         if now - told < REFUSALS_EVERY:
-            self._refused[key] = (count + 1, told)
+            self._refused[what] = (count + 1, told)
             return
-        self._writer.event("refusals", agency, cls, reason, count + 1)
-        self._refused[key] = (0, now)
+        self._writer.event(*what, count + 1)
+        self._refused[what] = (0, now)
 
     def exchange(
         self,

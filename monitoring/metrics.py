@@ -131,6 +131,9 @@ class Metrics:
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         self.child("hub_admission_total", agency, cls, decision, reason).inc()
 
+    def inbound(self, agency: str, notice: str, decision: str) -> None:
+        self.child("hub_inbound_total", agency, notice, decision).inc()
+
     def exchange(
         self,
         call: str,

@@ -15,12 +15,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from connectors.kit.manifest import Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
+from hub.app.watching import Memory
 from hub.call import uuid7
 from hub.clock import Clock
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
+from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.references import NotFollowed, follow
 from hub.route import Route, bounds_of, one_process
@@ -28,6 +31,7 @@ from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.security.quotas import Quotas
 from hub.settings import Settings
+from hub.shedding import Shedding
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -55,6 +59,9 @@ class Hub:
     identity: Identity
     dispatcher: Dispatcher
     readiness: Readiness
+    shedding: Shedding
+    memory: Memory
+    inbound: InboundGuard
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -102,7 +109,14 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         waiters=Waiters(),
     )
     lanes = {name: Lane(one.agency, surroundings) for name, one in installed.items()}
-    dispatcher = Dispatcher(lanes, surroundings)
+    memory = Memory()
+    shedding = Shedding(
+        clock,
+        queued_bytes=settings.hub.queued_bytes,
+        memory_bytes=settings.hub.memory_bytes or memory.allowed(),
+    )
+    dispatcher = Dispatcher(lanes, surroundings, shedding)
+    inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
@@ -138,6 +152,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         identity=identity,
         dispatcher=dispatcher,
         readiness=readiness,
+        shedding=shedding,
+        memory=memory,
+        inbound=inbound,
         public=Doors(calls, readiness, observer, operations=listed, openapi=document),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
@@ -232,6 +249,11 @@ def _facts(one: Installed) -> AgencyFacts:
     facts = one.connector.manifest.connector
     callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
     return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+
+
+def _asked_of_us(installed: Mapping[str, Installed]) -> dict[str, Inbound]:
+    manifests = {name: one.connector.manifest for name, one in installed.items()}
+    return {name: manifest.inbound for name, manifest in manifests.items() if manifest.inbound is not None}
 
 
 def _needs(one: Installed) -> Mapping[str, frozenset[str]]:

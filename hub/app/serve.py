@@ -14,15 +14,13 @@ from typing import Any, BinaryIO
 
 from hub.app.build import Hub, build, version
 from hub.app.listening import Listener
+from hub.app.watching import watch
 from hub.clock import SystemClock
 from hub.settings import Settings
 from mappings.errors import FileFault, FilesRefused
 from monitoring.events import Fan
 from monitoring.logs import LibraryLines, LineWriter, LogLines
 from monitoring.metrics import Metrics
-
-LAG_EVERY = 0.1
-"""Seconds between two looks at how late the loop runs."""
 
 
 def run(settings: Settings, environ: Mapping[str, str], out: BinaryIO) -> None:
@@ -67,14 +65,14 @@ async def _serve(settings: Settings, environ: Mapping[str, str], clock: SystemCl
     await hub.start()
     public.start()
     operators.start()
-    lag = asyncio.create_task(_watch_lag(metrics))
+    watching = asyncio.create_task(watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory))
     gc.collect()
     gc.freeze()  # what was built stays: the collector need not walk it again and again
     writer.event("ready", public.address, operators.address, tuple(hub.installed), version())
     writer.flush()
     await stops[0].wait()
     await _stop(hub, stops[1], writer)
-    lag.cancel()
+    watching.cancel()
     await public.stop()
     await operators.stop()
     writer.event("stopped")
@@ -113,11 +111,3 @@ async def _stop(hub: Hub, at_once: asyncio.Event, writer: LineWriter) -> None:
         await hub.close()
         return
     await gently
-
-
-async def _watch_lag(metrics: Metrics) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_EVERY
-        await asyncio.sleep(LAG_EVERY)
-        metrics.loop_lag(max(0.0, loop.time() - due))

@@ -10,6 +10,6 @@ The guide is docs/guide/callers.md.
 """
 
 from hub.client.client import HubClient, Ticket
-from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Reason
+from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Quota, Reason
 
-__all__ = ["Answer", "Fault", "Found", "HubClient", "Problem", "Purpose", "Reason", "Ticket"]
+__all__ = ["Answer", "Fault", "Found", "HubClient", "Problem", "Purpose", "Quota", "Reason", "Ticket"]

@@ -13,7 +13,7 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose
+from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose, Quota
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -74,6 +74,8 @@ class HubClient:
         *patience*: for how many seconds in all a call may be sent again when the hub says `Retry-After`; 0 never does.
         """
         self._patience = patience
+        self.quota: Quota | None = None
+        """What the last reply to a call said is left; None before the first."""
         self._http = httpx2.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {key}"},
@@ -196,6 +198,7 @@ class HubClient:
         except httpx2.HTTPError as error:
             title = "The hub could not be reached, or went away. What had a key may be sent again under it."
             raise Problem({"code": UNREACHABLE, "title": title, "detail": type(error).__name__}, 1.0) from error
+        self.quota = Quota.read(reply.headers.get("ratelimit", "")) or self.quota
         if reply.status_code < 300:
             return reply
         after = reply.headers.get("retry-after", "")

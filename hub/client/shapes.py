@@ -2,14 +2,18 @@
 What the client speaks in: why it asks, what it hears, and the one exception for every problem. Next: `client.py`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 T = TypeVar("T", bound=BaseModel)
+
+_CALLS: Final = re.compile(r";\s*r=(\d{1,15})")
+_SECONDS: Final = re.compile(r";\s*t=(\d{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,20 @@ class Fault:
 
     pointer: str
     rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the hub said is left of the caller's quota: *calls* now; spread over *seconds* they are never refused."""
+
+    calls: int
+    seconds: int
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Read a `RateLimit` field; None when it is missing, or is none that we know."""
+        calls, seconds = _CALLS.search(text), _SECONDS.search(text)
+        return cls(int(calls[1]), int(seconds[1])) if calls and seconds else None
 
 
 class Problem(Exception):

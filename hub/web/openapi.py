@@ -54,6 +54,7 @@ def openapi(
             },
             "schemas": schemas["by_name"] | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})},
             "parameters": _PARAMETERS,
+            "headers": _FIELDS,
         },
     }
     return to_json(document)
@@ -105,10 +106,11 @@ def _operation(agency: str, name: str, operation: Described, title: str, schemas
         "responses": {
             "200": {
                 "description": "Answered by the agency",
+                "headers": _QUOTA,
                 "content": {"application/json": {"schema": _reply(value)}},
             },
-            "202": _TICKET,
-            "default": _PROBLEM,
+            "202": _TICKET | {"headers": _TICKET["headers"] | _QUOTA},
+            "default": _PROBLEM | {"headers": _QUOTA},
         },
     }
 
@@ -233,6 +235,22 @@ _REASON: Final[dict[str, Any]] = {
         "en": {"type": "string"},
         "cause": {"type": "string", "description": "Why a call that is not answered stands where it stands"},
     },
+}
+_FIELDS: Final[dict[str, Any]] = {
+    "RateLimitPolicy": {
+        "description": "The caller's quota: `q` calls in `w` seconds",
+        "schema": {"type": "string"},
+        "example": '"caller";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` calls, never refused when spread over `t` seconds",
+        "schema": {"type": "string"},
+        "example": '"caller";r=999;t=10',
+    },
+}
+_QUOTA: Final[dict[str, Any]] = {
+    "RateLimit-Policy": {"$ref": "#/components/headers/RateLimitPolicy"},
+    "RateLimit": {"$ref": "#/components/headers/RateLimit"},
 }
 _TICKET: Final[dict[str, Any]] = {
     "description": "Not answered yet: read it at `Location`",

@@ -31,6 +31,7 @@ PROBLEMS: Final[tuple[type[HubError], ...]] = (
     errors.LaneOpen,
     errors.BacklogFull,
     errors.StoreUnavailable,
+    errors.HubOverloaded,
     errors.HubStopping,
     errors.AgencyUnavailable,
     errors.CallExpired,

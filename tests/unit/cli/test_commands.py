@@ -134,18 +134,28 @@ def test_the_lines_a_sandbox_prints_are_settings(hub: Hub, settings: Path) -> No
 
 def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:
     status, out, errors = hub(
-        "callers", "add", "one-stop", "--agencies", "police,npsp.file_dossier", "--top-class", "counter", "--json"
-    )
+        "callers", "add", "one-stop", "--agencies", "police,npsp.file_dossier", "--top-class", "counter",
+        "--calls-per-minute", "300", "--json",
+    )  # fmt: skip
     assert status == 0, errors
     key = json.loads(out)["key"]
     status, out, _ = hub("callers", "list", "--json")
     (listed,) = json.loads(out)
-    assert (listed["allowed"], listed["top_class"], listed["enabled"]) == (
+    assert (listed["allowed"], listed["top_class"], listed["enabled"], listed["calls_per_minute"]) == (
         ["police", "npsp.file_dossier"],
         "counter",
         True,
+        300,
     )
     assert key not in out
+    assert "90 calls a minute" in hub("callers", "quota", "one-stop", "90")[1]
+    assert json.loads(hub("callers", "list", "--json")[1])[0]["calls_per_minute"] == 90
+    status, _, errors = hub("callers", "quota", "nobody", "90")
+    assert status == 1
+    assert "hub callers list" in errors
+    status, _, errors = hub("callers", "quota", "one-stop", "0")
+    assert status == 1
+    assert "/calls_per_minute: is from 1 to 1000000" in errors
     (tmp_path / "units.csv").write_text(
         "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n", "utf-8"
     )

@@ -21,6 +21,7 @@ from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
 from hub.lane import Lane
 from hub.route import bounds_of
+from hub.shedding import Shedding
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -221,7 +222,8 @@ class World:
             lambda: uuid7(self.clock.now(), random.randbytes), Waiters(),
         )  # fmt: skip
         self.lanes = {name: Lane(agency, self.around) for name, agency in self.agencies.items()}
-        self.hub = Dispatcher(self.lanes, self.around)
+        self.shedding = Shedding(self.clock, queued_bytes=1000)
+        self.hub = Dispatcher(self.lanes, self.around, self.shedding)
         self.agency = next(iter(self.agencies.values()))
         self.lane = next(iter(self.lanes.values()))
         self._keys = itertools.count()

@@ -64,6 +64,19 @@ def test_a_flood_of_refusals_is_one_line_per_ten_seconds_with_their_number() -> 
     assert [line["count"] for line in sink.lines()] == [1, 1000]
 
 
+def test_refusals_of_what_agencies_send_are_counted_apart() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    lines = LogLines(writer, lambda: 0.0)
+    for _ in range(3):
+        lines.inbound("npsp", "dossier_progressed", "rate")
+    lines.inbound("npsp", "dossier_progressed", "accepted")
+    lines.admission("npsp", "normal", "refused", "lane.full")
+    writer.close()
+    assert [line["event"] for line in sink.lines()] == ["inbound_refusals", "refusals"]
+    assert sink.lines()[0]["notice"] == "dossier_progressed"
+
+
 def test_an_error_is_written_as_kind_and_place_without_its_message() -> None:
     sink = Sink()
     writer = LineWriter(sink, lambda: 0.0)
@@ -136,6 +149,7 @@ def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
         "seconds",
         "traceparent",
         "state",
+        "notice",
     }
     allowed |= {
         "overhead",

@@ -70,12 +70,14 @@ def test_the_numbers_of_a_lane_become_gauges_with_their_labels() -> None:
 def test_the_rest_is_counted() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.admission("police", "counter", "refused", "lane.full")
+    metrics.inbound("npsp", "dossier_progressed", "rate")
     metrics.call_ended("c", "police", "lookup_citizen", "answered", "", 0.004, "")
     metrics.drift("police", "lookup_citizen", ("/a",))
     metrics.commit(0.0007, 4)
     metrics.loop_lag(0.06)
     text = lines(metrics)
     assert 'hub_admission_total{agency="police",class="counter",decision="refused",reason="lane.full"} 1.0' in text
+    assert 'hub_inbound_total{agency="npsp",decision="rate",notice="dossier_progressed"} 1.0' in text
     assert 'hub_calls_total{agency="police",operation="lookup_citizen",state="answered"} 1.0' in text
     assert 'hub_drift_total{agency="police",operation="lookup_citizen"} 1.0' in text
     assert 'hub_store_commit_seconds_bucket{le="0.001"} 1.0' in text

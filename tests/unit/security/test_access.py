@@ -161,3 +161,41 @@ async def test_what_the_registers_fill_passes_also_for_a_unit_that_is_not_named(
     check(
         office, Purpose("cb-102", None, procedure="1.000001"), agency="npsp", operation="file_code", personal_data=False
     )
+
+
+async def test_what_passed_once_is_judged_anew_after_an_import(office: Any) -> None:
+    check(office)
+    await office.identity.import_officers(b"officer,unit,valid_from,valid_to,agency,account\n", "operator")
+    with pytest.raises(RequestInvalid):
+        check(office)
+
+
+async def test_what_passed_once_is_judged_anew_on_the_next_day(office: Any) -> None:
+    purpose = Purpose("cb-103", "H32", "H32.1-261123-0001")  # registered on the 24th and 25th
+    with pytest.raises(RequestInvalid):
+        check(office, purpose)
+    office.clock.advance(86_400)
+    check(office, purpose)
+    check(office, purpose)
+    office.clock.advance(2 * 86_400)
+    with pytest.raises(RequestInvalid):
+        check(office, purpose)
+
+
+async def test_what_passed_for_one_operation_is_judged_anew_for_another(office: Any) -> None:
+    purpose = Purpose("cb-104", "H32", "H32.1-261123-0001")  # no account at the police
+    check(office, purpose, operation="lookup_citizen")
+    with pytest.raises(RequestInvalid):
+        check(office, purpose, operation="ask_account")
+    check(office, WHOLE, operation="ask_account")
+    check(office, Purpose("cb-102", "H32", "D", None, "1.001776"), agency="npsp", operation="file_code")
+    with pytest.raises(RequestInvalid):
+        check(office, Purpose("cb-102", "H32", "D"), agency="npsp", operation="file_code")
+
+
+async def test_what_passed_for_one_caller_gives_another_no_right(office: Any) -> None:
+    check(office)
+    with pytest.raises(AuthDenied):
+        check(office, caller=Caller("other", frozenset({"npsp"}), Class.COUNTER))
+    with pytest.raises(PurposeMissing):
+        check(office, Purpose("cb-102", "H32"))

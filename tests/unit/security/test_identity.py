@@ -161,6 +161,32 @@ async def test_a_name_whose_adding_failed_is_free_again(office: Any) -> None:
     assert await office.identity.add_caller("onestop", ["*"], Class.COUNTER, "operator")
 
 
+async def test_a_quota_changes_while_the_key_stays_and_survives_a_restart(office: Any) -> None:
+    key = await office.identity.add_caller("onestop", ["*"], Class.COUNTER, "operator")
+    assert office.identity.caller_of(key).calls_per_minute == 6000
+    assert await office.identity.set_quota("onestop", 120, "an")
+    assert office.identity.caller_of(key).calls_per_minute == 120
+    assert (await office.reread()).caller_of(key).calls_per_minute == 120
+    assert not await office.identity.set_quota("nobody", 120, "an")
+    await office.identity.revoke_caller("onestop", "an")
+    assert not await office.identity.set_quota("onestop", 60, "an")
+    entries = await office.journal()
+    assert (entries[-2].event, entries[-2].caller) == ("caller_quota", "an")
+    assert entries[-2].detail.endswith(", 120 calls a minute")
+
+
+@pytest.mark.parametrize("calls", [0, -1, 1_000_001])
+async def test_a_quota_has_bounds(office: Any, calls: int) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        await office.identity.add_caller("One Stop", ["*"], Class.COUNTER, "operator", calls)
+    assert [fault.pointer for fault in refused.value.faults] == ["/name", "/calls_per_minute"]
+    await office.identity.add_caller("onestop", ["*"], Class.COUNTER, "operator", 1_000_000)
+    with pytest.raises(RequestInvalid):
+        await office.identity.set_quota("onestop", calls, "operator")
+    (row,) = office.identity.callers()
+    assert row.calls_per_minute == 1_000_000
+
+
 async def test_who_changed_a_register_is_in_the_journal_and_no_key(office: Any) -> None:
     key = await office.identity.add_caller("onestop", ["police"], Class.NORMAL, "binh")
     await office.identity.revoke_caller("onestop", "an")

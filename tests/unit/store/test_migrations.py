@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,9 +14,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from hub.store.migrate import STEPS, StoreTooNew, at_revision, migrate
+from hub.call import Class
+from hub.clock import VirtualClock
+from hub.security.identity import CALLS_PER_MINUTE
+from hub.store.migrate import STEPS, StoreTooNew, _config, at_revision, migrate
+from hub.store.registers import CallerRow
 from hub.store.schema import REVISION, metadata
-from hub.store.sqlite import _make_tables
+from hub.store.sqlite import SqliteStore, _make_tables
 from hub.store.statements import Statements
 
 DESIGN = {
@@ -74,6 +79,29 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "hub.db").read_bytes()
     migrate(tmp_path / "hub.db")
     assert (tmp_path / "hub.db").read_bytes() == before
+    assert at_revision(tmp_path / "hub.db") == REVISION
+
+
+def _first_tables(path: Path) -> sqlite3.Connection:
+    """Make a store as the first version of the hub made it."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        command.upgrade(_config(connection), "0001")
+        connection.commit()
+    engine.dispose()
+    return sqlite3.connect(path)
+
+
+async def test_callers_older_than_quotas_keep_their_keys_and_get_one(tmp_path: Path) -> None:
+    before = _first_tables(tmp_path / "hub.db")
+    before.execute("INSERT INTO callers VALUES ('onestop', 'digest', 'police npsp.file_dossier', 'counter', 1, 5.0)")
+    before.commit()
+    before.close()
+    store = SqliteStore.open_file(tmp_path / "hub.db", VirtualClock(), backlog_calls={})
+    assert list(await store.registers.callers()) == [
+        CallerRow("onestop", "digest", ("police", "npsp.file_dossier"), Class.COUNTER, True, 5.0, CALLS_PER_MINUTE)
+    ]
+    await store.close()
     assert at_revision(tmp_path / "hub.db") == REVISION
 
 

@@ -4,11 +4,13 @@ import asyncio
 import json
 from typing import Any
 
+import http_sf
 import httpx2
 import pytest
 
 from hub.call import Class, Reply, State
 from hub.errors import CallNotCancellable, LaneFull
+from hub.security.quotas import Left
 from hub.web.calls import WATCH_AFTER
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
@@ -120,6 +122,7 @@ async def test_priority_is_read_and_capped_by_the_key(
     headers = {"authorization": f"Bearer {key}"} | ({} if priority is None else {"priority": priority})
     await client.post("/v1/calls/police/lookup_place", json=BODY, headers=headers)
     assert engine.submitted[-1].cls is cls
+    assert engine.admitted[-1][2] is cls
 
 
 async def test_a_refusal_at_admission_reads_no_body_and_says_when_to_come_again(knock: Any, engine: Any) -> None:
@@ -130,6 +133,82 @@ async def test_a_refusal_at_admission_reads_no_body_and_says_when_to_come_again(
     assert knock.headers[b"retry-after"] == b"4"
     assert b"connection" not in knock.headers
     assert json.loads(knock.body)["code"] == "lane.full"
+
+
+async def test_every_reply_to_a_call_says_what_is_left_of_the_quota(
+    client: httpx2.AsyncClient, knock: Any, engine: Any
+) -> None:
+    told = []
+    told.append(await client.post(LOOK_UP, json=BODY))
+    told.append(await client.post(LOOK_UP, json={"citizen_id": 5}))
+    told.append(await client.post(LOOK_UP, json=BODY, headers={"hub-purpose": "?"}))
+    told.append(await client.post("/v1/calls/police/nothing", json=BODY))
+    told.append(await client.post(FILE, json=BODY))
+    engine.reply = Reply(ID, State.QUEUED)
+    told.append(await client.post(FILE, json=BODY, headers=FILING))
+    engine.reply = Reply(ID, State.EXPIRED)
+    told.append(await client.post(LOOK_UP, json=BODY))
+    engine.refusal = LaneFull(retry_after=3.2)
+    told.append(await client.post(LOOK_UP, json=BODY))
+    engine.refusal = RuntimeError("a fault of ours")
+    told.append(await client.post(LOOK_UP, json=BODY))
+    assert [reply.status_code for reply in told] == [200, 400, 400, 404, 400, 202, 504, 503, 500]
+    for reply in told:
+        assert reply.headers["ratelimit-policy"] == '"caller";q=6000;w=60'
+        assert reply.headers["ratelimit"] == '"caller";r=999;t=10'
+    stranger = await client.post(LOOK_UP, json=BODY, headers={"authorization": "Bearer nobody"})
+    assert "ratelimit" not in stranger.headers
+
+
+async def test_the_fields_of_the_quota_are_what_the_draft_says(client: httpx2.AsyncClient) -> None:
+    """Structured fields: lists of strings with parameters that are integers."""
+    headers = (await client.post(LOOK_UP, json=BODY)).headers
+    for name, parameters in (("ratelimit-policy", {"q": 6000, "w": 60}), ("ratelimit", {"r": 999, "t": 10})):
+        assert http_sf.parse(headers[name].encode(), tltype="list") == [("caller", parameters)]
+
+
+async def test_over_its_quota_a_caller_hears_429_before_admission_and_before_its_body(
+    knock: Any, engine: Any, quota: Any, refused: list[tuple[str, ...]]
+) -> None:
+    quota.left = Left(2.4, 0, 3)
+    body = [{"type": "http.request", "body": b"{", "more_body": True}]
+    await knock(LOOK_UP, body, (b"content-length", b"20000000"), (b"priority", b"u=1"))
+    assert (knock.status, json.loads(knock.body)["code"]) == (429, "caller.quota")
+    assert knock.headers[b"retry-after"] == b"3"
+    assert knock.headers[b"ratelimit"] == b'"caller";r=0;t=3'
+    assert knock.read == 0
+    assert engine.admitted == []
+    assert refused == [("police", "counter", "refused", "caller.quota")]
+
+
+async def test_a_quota_is_counted_by_key_and_never_told_to_a_stranger(
+    client: httpx2.AsyncClient, quota: Any, refused: list[tuple[str, ...]]
+) -> None:
+    quota.left = Left(2.4, 0, 3)
+    reply = await client.post(LOOK_UP, json=BODY, headers={"authorization": "Bearer nobody"})
+    assert reply.status_code == 401
+    assert quota.taken == []
+    await client.post("/v1/calls/none/none_at_all", json=BODY)
+    assert quota.taken == ["counter"]
+    assert refused == [], "a name that somebody made up must not become a label"
+
+
+async def test_reading_and_taking_back_are_not_counted(client: httpx2.AsyncClient, quota: Any) -> None:
+    quota.left = Left(2.4, 0, 3)
+    assert (await client.get(f"/v1/calls/police/{ID}")).status_code == 200
+    assert (await client.delete(f"/v1/calls/police/{ID}")).status_code == 200
+    assert (await client.get("/v1/calls")).status_code == 200
+    assert quota.taken == []
+
+
+@pytest.mark.parametrize(("length", "closes"), [(b"64000000", False), (b"70000000", True), (b"9" * 12, True)])
+async def test_a_refused_body_is_let_through_unless_it_is_huge(
+    knock: Any, engine: Any, length: bytes, closes: bool
+) -> None:
+    engine.refusal = LaneFull(retry_after=1.0)
+    await knock(LOOK_UP, [], (b"content-length", length))
+    assert knock.status == 503
+    assert (knock.headers.get(b"connection") == b"close") == closes
 
 
 async def test_all_faults_of_all_headers_come_at_once(client: httpx2.AsyncClient) -> None:

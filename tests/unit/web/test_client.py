@@ -12,9 +12,10 @@ import pytest
 from pydantic import BaseModel
 
 from hub.call import Class, Purpose, Reply, State
-from hub.client import HubClient, Problem
+from hub.client import HubClient, Problem, Quota
 from hub.client import Purpose as ForWhom
 from hub.errors import LaneFull
+from hub.security.quotas import Left
 from hub.web.doors import Doors
 from hub.web.headers import Headers
 
@@ -84,6 +85,35 @@ async def test_retry_after_is_told_and_honoured_only_when_asked(doors: Doors, en
         with pytest.raises(Problem):
             await hub.call("police.lookup_place", Ask(), answer=Person)
     assert len(engine.admitted) == 3
+
+
+async def test_what_is_left_of_the_quota_is_known_after_answers_and_refusals(
+    hub: HubClient, engine: Any, quota: Any
+) -> None:
+    assert hub.quota is None
+    await hub.call("police.lookup_place", Ask(), answer=Person)
+    assert hub.quota == Quota(calls=999, seconds=10)
+    quota.left = Left(2.4, 0, 3)
+    with pytest.raises(Problem) as heard:
+        await hub.call("police.lookup_place", Ask(), answer=Person)
+    assert (heard.value.code, heard.value.retry_after) == ("caller.quota", 3.0)
+    assert hub.quota == Quota(calls=0, seconds=3)
+    await hub.read("police", ID, answer=Person)
+    assert hub.quota == Quota(calls=0, seconds=3), "reading is not counted, and says nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ('"caller";r=5;t=1', Quota(5, 1)),
+        ('"caller"; t=1; r=5', Quota(5, 1)),
+        ("", None),
+        ('"caller";r=-5;t=1', None),
+        ("limit=5, remaining=1, reset=3", None),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_none(text: str, read: Quota | None) -> None:
+    assert Quota.read(text) == read
 
 
 async def test_an_unreachable_hub_is_a_problem_too() -> None:

@@ -3,12 +3,13 @@
 from contextlib import suppress
 
 import http_sf
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.call import Purpose
 from hub.errors import RequestInvalid
-from hub.web.headers import Headers, _members
+from hub.web.headers import Headers, _members, urgency
 
 VISIBLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)
 LIKELY = st.lists(st.tuples(st.sampled_from(["officer", "unit", "dossier", "x"]), VISIBLE), min_size=1, max_size=4).map(
@@ -65,3 +66,36 @@ def test_a_purpose_may_be_written_in_every_form_of_the_rfc() -> None:
 def test_a_header_given_twice_is_one_list() -> None:
     purpose = Headers().read([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')]).how.purpose
     assert purpose == Purpose(officer="a", unit="b")
+
+
+def test_headers_that_come_again_mean_the_same_again() -> None:
+    reader = Headers()
+    given = [(b"hub-purpose", b'officer="cb-102", unit="H32"'), (b"prefer", b"wait=5"), (b"priority", b"u=1")]
+    first = reader.read(given)
+    again = reader.read([*given, (b"content-length", b"7"), (b"idempotency-key", b"k"), (b"traceparent", b"t")])
+    assert again.how is first.how, "read once"
+    assert (again.length, again.idempotency_key, again.trace) == (7, "k", "t")
+    assert (first.length, first.idempotency_key, first.trace) == (None, None, "")
+    for name, value in ((b"prefer", b"wait=6"), (b"priority", b"u=2"), (b"hub-deadline", b"9")):
+        assert reader.read([*(one for one in given if one[0] != name), (name, value)]).how is not first.how
+
+
+def test_a_fault_that_comes_again_is_a_fault_again() -> None:
+    reader = Headers()
+    for _ in range(2):
+        with pytest.raises(RequestInvalid) as refused:
+            reader.read([(b"hub-purpose", b'oficer="a"'), (b"hub-deadline", b"-1")])
+        assert [fault.pointer for fault in refused.value.faults] == ["Hub-Deadline", "Hub-Purpose"]
+
+
+def test_long_headers_are_not_kept() -> None:
+    reader = Headers()
+    given = [(b"hub-purpose", b'officer="cb-102", dossier=%"' + b"%c3%a1" * 90 + b'"')]
+    assert reader.read(given).how.purpose == reader.read(given).how.purpose
+    assert reader.read(given).how is not reader.read(given).how
+
+
+def test_the_class_alone_is_read_as_with_all_headers() -> None:
+    for value in (b"u=0", b"u=4", b"u=7", b"i, u=2", b"u=9", b"u=;", b""):
+        assert urgency([(b"host", b"x"), (b"priority", value)]) is Headers().read([(b"priority", value)]).how.cls
+    assert urgency([]) is Headers().read([]).how.cls

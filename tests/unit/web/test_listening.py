@@ -49,6 +49,40 @@ async def test_port_0_is_told_as_the_port_that_was_taken(listener: Listener) -> 
     assert int(listener.address.rpartition(":")[2]) > 0
 
 
+async def test_a_reply_leaves_in_one_piece(wire: Wire) -> None:
+    """Two pieces are two calls of the kernel and two packets, for every reply."""
+    wire.writer.write(GOOD)
+    piece = await asyncio.wait_for(wire.reader.read(1 << 16), 5)
+    head, _, body = piece.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(body)["state"] == "answered"
+
+
+async def test_a_head_without_a_body_does_not_wait_for_one() -> None:
+    """A stream begins long before its first event."""
+    follows = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await follows.wait()
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    listener = Listener(slow, "127.0.0.1:0")
+    listener.start()
+    host, port = listener.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\nHost: hub.example\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 200 ")
+    follows.set()
+    assert await asyncio.wait_for(reader.readexactly(2), 5) == b"ok"
+    writer.write(b"HEAD / HTTP/1.1\r\nHost: hub.example\r\nConnection: close\r\n\r\n")
+    rest = await asyncio.wait_for(reader.read(), 5)
+    assert rest.startswith(b"HTTP/1.1 200 ")
+    assert rest.endswith(b"\r\n\r\n")
+    writer.close()
+    await listener.stop()
+
+
 async def test_a_refusal_answers_before_a_20_mb_body_and_the_connection_lives_on(wire: Wire, engine: Any) -> None:
     engine.refusal = LaneFull(retry_after=1.0)
     wire.writer.write(HEAD + b"Content-Length: 20000000\r\n\r\n")

@@ -1,0 +1,104 @@
+"""
+How much an agency may ask of us: the guard before the doors at which agencies call. Its numbers are `[inbound]`.
+
+It shares nothing with the lane: what an agency sends us takes no permit from what we send to it, and the other way
+round. When the process itself is short, what comes from agencies is shed like class `normal`, so that no agency
+starves the counter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+from connectors.kit.manifest import Inbound
+from hub.call import Class
+from hub.clock import Clock
+from hub.errors import HubOverloaded
+from hub.guards.guard import Wait, Wanted
+from hub.guards.rate import Rate
+from hub.shedding import Shedding
+from monitoring.events import Observer
+
+_WHOLE: Final = 1.0
+"""Part of the rate that an agency may use. Towards an agency a tenth is left out; here its calls have jittered already."""
+_FULL_SECONDS: Final = 1.0
+"""After how long to come again when as many as allowed are under way: only they know when they end."""
+
+
+class InboundPermit:
+    """Leave for one request of an agency. A context manager; releasing it once more changes nothing."""
+
+    __slots__ = ("_door", "_number", "_wanted")
+
+    def __init__(self, door: "_Door", number: int, wanted: Wanted) -> None:
+        self._door: _Door | None = door
+        self._number = number
+        self._wanted = wanted
+
+    def release(self) -> None:
+        """Let the next one in: the agency has its reply, or has gone."""
+        if self._door is not None:
+            self._door.under_way -= 1
+            self._door.rate.released(self._number, self._wanted, "", 0.0)
+            self._door = None
+
+    def __enter__(self) -> "InboundPermit":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+@dataclass(slots=True)
+class _Door:
+    rate: Rate
+    at_once: int
+    under_way: int = 0
+    number: int = 0
+
+
+class InboundGuard:
+    """The doors of all agencies that may ask something of us, each with its own bounds."""
+
+    def __init__(self, contracts: Mapping[str, Inbound], clock: Clock, shedding: Shedding, observer: Observer) -> None:
+        """*contracts* by agency; an agency that is not among them has no door."""
+        self._shedding = shedding
+        self._observer = observer
+        self._doors = {
+            agency: _Door(Rate(clock, inbound.calls_per_second, _WHOLE), inbound.calls_at_once)
+            for agency, inbound in contracts.items()
+        }
+
+    def admit(self, agency: str, notice: str) -> InboundPermit | Wait:
+        """
+        Let *agency* in with *notice* of its manifest, or say by which guard it has to wait, and for how many seconds.
+
+        Raises:
+            KeyError: The agency's connector has no `[inbound]`.
+        """
+        door = self._doors[agency]
+        wanted = Wanted(notice, Class.NORMAL)
+        wait = self._overload() or self._crowd(door) or door.rate.admit(wanted)
+        self._observer.inbound(agency, notice, wait.guard if wait else "accepted")
+        if wait:
+            return wait
+        door.number += 1
+        door.rate.granted(door.number, wanted)
+        door.under_way += 1
+        return InboundPermit(door, door.number, wanted)
+
+    def under_way(self, agency: str) -> int:
+        """Return how many requests of *agency* are in our hands."""
+        return self._doors[agency].under_way
+
+    def _overload(self) -> Wait | None:
+        try:
+            self._shedding.check(Class.NORMAL)
+        except HubOverloaded as refusal:
+            return Wait("overload", refusal.retry_after)
+        return None
+
+    @staticmethod
+    def _crowd(door: _Door) -> Wait | None:
+        return Wait("concurrency", _FULL_SECONDS) if door.under_way >= door.at_once else None

@@ -20,6 +20,8 @@ from monitoring.health import Readiness
 DRAINED_BYTES: Final = 64 << 20
 """Up to this much of an unread body is let through and dropped to keep its connection; beyond, the connection ends."""
 
+_CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
+
 
 class Doors:
     """The public doors."""
@@ -115,8 +117,7 @@ def _more(error: HubError, scope: Scope) -> tuple[Header, ...]:
     """Return the headers that belong to this problem beside those that all have."""
     if isinstance(error, MethodNotAllowed):
         return ((b"allow", error.detail.encode()),)
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    large = len(length) > 9 or (length.isdigit() and int(length) > DRAINED_BYTES)
-    if large or (isinstance(error, RequestTooLarge) and not length.isdigit()):
-        return ((b"connection", b"close"),)
-    return ()
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return () if value.isdigit() and len(value) < 10 and int(value) <= DRAINED_BYTES else _CLOSE
+    return _CLOSE if isinstance(error, RequestTooLarge) else ()  # who sends in chunks need not come to an end

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from connectors.kit.sandbox.faults import Fault
-from hub.client import Problem, Purpose
+from hub.client import Problem, Purpose, Quota
 from mappings.canonical import Citizen, CitizenQuery, Dossier, DossierQuery
 
 pytestmark = pytest.mark.process
@@ -162,6 +162,44 @@ async def test_commands_speak_to_the_running_hub_and_else_to_its_store(stage: An
     status, out, errors = await stage.hub("callers", "list", "--json")
     assert status == 0, errors
     assert [one["enabled"] for one in json.loads(out)] == [False]
+
+
+async def test_a_quota_changed_at_the_running_hub_counts_from_the_next_call_on(
+    stage: Any, citizen: CitizenQuery, purpose: Purpose
+) -> None:
+    await stage.start()
+    async with stage.client() as hub:
+        await hub.call("police.lookup_citizen", citizen, answer=Citizen, purpose=purpose)
+        assert hub.quota == Quota(calls=999, seconds=10)
+        words = ("callers", "quota", "one-stop", "6")
+        status, out, errors = await stage.hub(*words, HUB__HUB__ADMIN=stage.admin_url.removeprefix("http://"))
+        assert status == 0, errors
+        assert "6 calls a minute" in out
+        await hub.call("police.lookup_citizen", citizen, answer=Citizen, purpose=purpose)
+        with pytest.raises(Problem) as heard:
+            await hub.call("police.lookup_citizen", citizen, answer=Citizen, purpose=purpose)
+        assert heard.value.code == "caller.quota"
+        assert heard.value.retry_after
+    async with stage.operator() as http:
+        text = (await http.get("/metrics")).text
+    assert 'hub_admission_total{agency="police",class="normal",decision="refused",reason="caller.quota"}' in text
+
+
+async def test_a_hub_that_outgrows_its_memory_says_so_to_everybody(
+    stage: Any, citizen: CitizenQuery, purpose: Purpose
+) -> None:
+    await stage.start(HUB__HUB__MEMORY_BYTES="1048576")
+    async with stage.client() as hub:
+        refused = None
+        while refused is None:  # it has to weigh itself once
+            try:
+                await hub.call("police.lookup_citizen", citizen, answer=Citizen, purpose=purpose, urgency=0)
+            except Problem as problem:
+                refused = problem
+        assert (refused.code, refused.status, refused.retry_after) == ("hub.overloaded", 503, 10.0)
+    async with stage.operator() as http:
+        text = (await http.get("/metrics")).text
+    assert 'hub_admission_total{agency="police",class="counter",decision="refused",reason="hub.overloaded"}' in text
 
 
 async def test_admin_doors_want_the_admin_key_and_show_no_content(

@@ -1,0 +1,263 @@
+"""
+What a refusal costs: `python -m bench.refusals [--quick]`, a table on the terminal. `congestion.py` takes `refusals()`.
+
+A real `hub serve`, kept connections, closed loop. An agency that said "busy" holds its lane, so every call to it is
+refused at admission; a caller with one call a minute is refused by its quota; a key that nobody has, at the first
+look. Each with headers that repeat and with a dossier of its own per call. The floor is the same server and the same
+bytes with nothing of ours in between: what of the figure is HTTP.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bench import lab, load
+from bench.lab import Child
+from bench.overhead import machine
+from connectors.kit.sandbox.faults import Fault
+from connectors.kit.sandbox.server import Sandbox
+
+AIM_US = 100.0
+"""CPU of the hub per refusal, HTTP included."""
+HELD = "900"
+"""`Retry-After` of the agency: the lane stays held for the whole run."""
+BODY_BYTES = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One way to be refused, as measured."""
+
+    what: str
+    at_once: int
+    status: int
+    cpu_us: list[float] = field(repr=False)
+    """CPU of the hub's process per refusal, all its threads, one number a repeat."""
+    p99_ms: float
+    failed: int
+    """Calls that were not refused; one is enough to make the figure worthless."""
+
+    @property
+    def median_us(self) -> float:
+        return statistics.median(self.cpu_us)
+
+
+@dataclass(frozen=True, slots=True)
+class LargeBody:
+    """Refused calls that declared 20 MB each, on one connection."""
+
+    heard_ms: float
+    """From a head to its whole refusal, with not one byte of the body sent; the slowest of five."""
+    cpu_ms: float
+    """CPU of the hub per call, with letting the 20 MB through afterwards."""
+    lives_on: bool
+    """Whether all of them, and a small call after them, were answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run."""
+
+    floor_us: float
+    rows: list[Refused]
+    large: LargeBody
+
+    @property
+    def worst_us(self) -> float:
+        """The dearest kind of refusal under a flood, median of its repeats: the figure that is held against the aim."""
+        return max(row.median_us for row in self.rows if row.at_once > 1)
+
+    @property
+    def met(self) -> bool:
+        return self.worst_us < AIM_US and self.large.lives_on and not any(row.failed for row in self.rows)
+
+
+async def refusals(*, calls: int = 10_000, repeats: int = 5) -> Measured:
+    """Start everything, measure, stop everything; about a minute with the defaults on two cores."""
+    with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as name:
+        folder = Path(name)
+        floor_us = await _floor(folder, calls, repeats)
+        async with _held_hub(folder) as (hub, url, path, keys):
+            rows = []
+            asked = [
+                ("lane.held", 503, keys["bench"], False),
+                ("lane.held, each for another dossier", 503, keys["bench"], True),
+                ("caller.quota", 429, keys["slow"], False),
+                ("auth.missing", 401, "lt_nobody", False),
+            ]
+            for what, status, key, fresh in asked:
+                raw = [_request(url, path, key, f"H32-261123-{number:05d}") for number in range(997 if fresh else 1)]
+                rows += [await refused(hub, url, raw, what, status, flood, calls, repeats) for flood in (1, 32)]
+            return Measured(floor_us, rows, await _large_body(hub, url, path, keys["bench"]))
+
+
+async def refused(
+    hub: Child, url: str, raw: list[bytes], what: str, status: int, at_once: int, calls: int, repeats: int
+) -> Refused:
+    """Send *calls* of *raw* in turn, again for each repeat, and weigh the process *hub*; all must be refused."""
+    good = (status, 503)  # once a minute a call of `slow` comes as far as the held lane
+
+    def request(number: int) -> bytes:
+        return raw[number % len(raw)]
+
+    await load.closed(url, request, at_once=at_once, total=calls // 10, good=good)  # warm
+    cpu, p99, failed = [], [], 0
+    for _ in range(repeats):
+        before = hub.cpu()
+        shot = await load.closed(url, request, at_once=at_once, total=calls, good=good)
+        cpu.append((hub.cpu() - before) / calls * 1e6)
+        p99.append(shot.quantile(0.99))
+        failed += shot.failed
+    return Refused(what, at_once, status, cpu, statistics.median(p99), failed)
+
+
+@asynccontextmanager
+async def _held_hub(folder: Path) -> AsyncIterator[tuple[Child, str, str, dict[str, str]]]:
+    """Give a hub whose lane to the police is held, its address, the path of a look-up, and the callers' keys."""
+    connectors = lab.copies(folder)
+    sandbox = Sandbox(lab.plays(connectors), now=time.time, chance=random.Random(7), validate=False)
+    await sandbox.start()
+    urls = {one["agency"]: one["base_url"] for one in sandbox.plays_shown()}
+    hub, url, key = await lab.hub(folder, connectors, urls)
+    try:
+        headers = {"authorization": f"Bearer {lab.ADMIN_KEY}"}
+        async with httpx2.AsyncClient(base_url=f"http://{hub.said['admin']}", headers=headers) as http:
+            slow = {"name": "slow", "allowed": ["*"], "top_class": "counter", "calls_per_minute": 1}
+            keys = {"bench": key, "slow": (await http.post("/admin/v1/callers", json=slow)).json()["key"]}
+        sandbox.misbehave("police", Fault(fault="429", retry_after=HELD))
+        path = f"/v1/calls/police/{lab.sample_of(connectors, 'police').operation}"
+        for one in keys.values():  # the first call meets the agency's 429, and is the only one in this minute of `slow`
+            await load.closed(url, lambda _, one=one: _request(url, path, one, "H32-1"), at_once=1, total=1)  # type: ignore[misc]
+        yield hub, url, path, keys
+    finally:
+        await hub.stop()
+        await sandbox.stop()
+
+
+def _request(url: str, path: str, key: str, dossier: str, length: int | None = None) -> bytes:
+    body = json.dumps({"citizen_id": "000085000001", "full_name": "Nguyễn Văn Đá", "born_on": "1985-03-15"}).encode()
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "Content-Type": "application/json",
+        "Hub-Purpose": f'officer="hub-duty", unit="H32", dossier="{dossier}"',
+        "Prefer": "wait=10",
+        "Priority": "u=1",
+    }
+    whole = load.http_request(f"{url}{path}", body, headers)
+    if length is None:
+        return whole
+    return whole.replace(b"Content-Length: %d" % len(body), b"Content-Length: %d" % length).removesuffix(body)
+
+
+async def _large_body(hub: Child, url: str, path: str, key: str) -> LargeBody:
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    heard, statuses, before = [], [], hub.cpu()
+    for _ in range(5):
+        began = time.perf_counter()
+        writer.write(_request(url, path, key, "H32-1", BODY_BYTES))
+        statuses.append(await _status(reader))
+        heard.append(time.perf_counter() - began)
+        for _ in range(20):
+            writer.write(b"x" * (BODY_BYTES // 20))
+            await writer.drain()
+    writer.write(_request(url, path, key, "H32-1"))
+    statuses.append(await _status(reader))
+    writer.close()
+    return LargeBody(max(heard) * 1000, (hub.cpu() - before) / 5 * 1000, set(statuses) == {503})
+
+
+async def _status(reader: asyncio.StreamReader) -> int:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return 0
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    await reader.readexactly(length)
+    return int(head[9:12])
+
+
+async def _floor(folder: Path, calls: int, repeats: int) -> float:
+    child = await Child.start("bench.refusals", "--floor", folder=folder)
+    try:
+        url = f"http://{child.said['listen']}"
+        raw = [_request(url, "/v1/calls/police/lookup_citizen", "lt_nobody", "H32-1")]
+        return (await refused(child, url, raw, "floor", 503, 32, calls, repeats)).median_us
+    finally:
+        await child.stop()
+
+
+async def _serve_floor() -> None:
+    """Serve one constant refusal through the hub's own listener, as a process of its own."""
+    from hub.app.listening import Listener
+
+    body = b'{"code":"lane.held","title":"%b"}' % (b"x" * 300)
+    head: dict[str, Any] = {
+        "type": "http.response.start",
+        "status": 503,
+        "headers": [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))],
+    }
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(head)
+        await send({"type": "http.response.body", "body": body})
+
+    listener = Listener(app, "127.0.0.1:0")
+    listener.start()
+    print(json.dumps({"event": "ready", "listen": listener.address}), flush=True)
+    await asyncio.Event().wait()
+
+
+def table(run: Measured) -> str:
+    """Return the run as it is printed."""
+    lines = [
+        "| refusal | status | at once | CPU µs, median [min..max] | p99 ms | otherwise |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.what} | {row.status} | {row.at_once} | {load.spread(row.cpu_us)} | {row.p99_ms:.2f} | {row.failed} |"
+        for row in run.rows
+    ]
+    lives = "its connection lived on" if run.large.lives_on else "**its connection was lost**"
+    return "\n".join(
+        [
+            machine(),
+            "",
+            *lines,
+            "",
+            f"Of these, {run.floor_us:.0f} µs are HTTP alone (32 at once).",
+            f"With 20 MB declared: refused after {run.large.heard_ms:.1f} ms at most, before a byte of them; with letting "
+            f"them through that took {run.large.cpu_ms:.0f} ms CPU, and {lives}.",
+            "",
+            f"Dearest refusal under a flood: {run.worst_us:.0f} µs, aim < {AIM_US:.0f}: {'met' if run.met else '**missed**'}",
+        ]
+    )
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--quick", action="store_true", help="a smoke run: few calls, one repeat")
+    asked.add_argument("--floor", action="store_true", help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    if given.floor:
+        import uvloop
+
+        uvloop.run(_serve_floor())
+    else:
+        run = refusals(calls=2_000, repeats=1) if given.quick else refusals()
+        print(table(asyncio.run(run)))
+
+
+if __name__ == "__main__":
+    main()

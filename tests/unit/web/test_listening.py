@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from hub.app import listening
-from hub.app.listening import Listener
+from hub.app.listening import BoundedProtocol, Listener
 from hub.errors import LaneFull
 from hub.web.doors import Doors
 
@@ -49,13 +51,47 @@ async def test_port_0_is_told_as_the_port_that_was_taken(listener: Listener) -> 
     assert int(listener.address.rpartition(":")[2]) > 0
 
 
-async def test_a_reply_leaves_in_one_piece(wire: Wire) -> None:
+class Pieces:
+    """A transport that keeps what is written to it, piece by piece."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.begun = asyncio.Event()
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.begun.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+async def test_a_reply_leaves_in_one_piece(doors: Doors, engine: Any, last: bytes) -> None:
     """Two pieces are two calls of the kernel and two packets, for every reply."""
-    wire.writer.write(GOOD)
-    piece = await asyncio.wait_for(wire.reader.read(1 << 16), 5)
+    engine.refusal = LaneFull(retry_after=1.0)
+    protocol = BoundedProtocol(uvicorn.Config(doors, ws="none", lifespan="off", log_config=None), ServerState(), {})
+    pieces = Pieces()
+    protocol.connection_made(pieces)
+    protocol.data_received(HEAD + last + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+    await asyncio.wait_for(pieces.begun.wait(), 5)
+    (piece,) = pieces.written
     head, _, body = piece.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert json.loads(body)["state"] == "answered"
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(body)["code"] == "lane.full"
+    assert pieces.closed == bool(last)
+    protocol.connection_lost(None)
 
 
 async def test_a_head_without_a_body_does_not_wait_for_one() -> None:

@@ -66,7 +66,7 @@ class InboundGuard:
         self._shedding = shedding
         self._observer = observer
         self._doors = {
-            agency: _Door(Rate(clock, inbound.calls_per_second, _WHOLE), inbound.calls_at_once)
+            agency: _Door(Rate(clock, inbound.calls_per_second, margin=_WHOLE), inbound.calls_at_once)
             for agency, inbound in contracts.items()
         }
 

@@ -11,7 +11,7 @@ from tests.unit.engine.stage import OK, Query, World, play
 
 def knock(world: World, cls: Class, operation: str = "lookup_citizen") -> None:
     interactive = operation.startswith("lookup")
-    world.hub.admit("agency", operation, cls, interactive=interactive, seconds=30)
+    world.hub.admit("agency", operation, cls, ("one_stop", "u1"), interactive=interactive, seconds=30)
 
 
 def test_a_late_loop_refuses_bulk_whatever_it_is_and_the_counter_is_served() -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.outcomes import Answered, Busy, Result
@@ -31,6 +31,7 @@ def sent(guard: Rate, clock: VirtualClock, seconds: float) -> list[float]:
     return moments
 
 
+@settings(deadline=None)
 @given(rate=st.sampled_from([0.2, 0.5, 1, 3, 5, 10, 17.5, 50, 300]), idle=st.floats(0, 30))
 def test_no_second_and_no_minute_holds_more_than_the_contract(rate: float, idle: float) -> None:
     clock = VirtualClock()

@@ -19,7 +19,7 @@ _LEAST = 0.05
 _EPSILON = 1e-9
 
 
-class Pace:
+class Spacing:
     """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
     __slots__ = ("_due",)
@@ -52,7 +52,7 @@ class Rate:
         self._part = 1.0
         self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
-        self._pace = Pace(clock.monotonic() + self._burst / self._full)
+        self._spacing = Spacing(clock.monotonic() + self._burst / self._full)
         self._charged: dict[int, tuple[float, float]] = {}
 
     @property
@@ -66,20 +66,20 @@ class Rate:
         self._full = self._contract if calls_per_second is None else min(self._contract, calls_per_second)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
-        early = self._pace.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
+        early = self._spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
         return None if early <= _EPSILON else Wait("rate", early)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         now = self._clock.monotonic()
         interval = 1.0 / self.limit
         self._charged[number] = (interval, now)
-        self._pace.take(now, interval)
+        self._spacing.take(now, interval)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         interval, at = self._charged.pop(number, (0.0, self._part_at))
         if outcome == UNSENT:
-            self._pace.give_back(interval)
+            self._spacing.give_back(interval)
         elif isinstance(outcome, Busy) and outcome.retry_after is None and at > self._part_at:
             # Calls granted before the last cut say nothing about the cut rate.
             self._part = max(_LEAST, _CUT * self.limit / self._full)

@@ -10,7 +10,7 @@ from math import ceil
 from typing import Final
 
 from hub.clock import Clock
-from hub.guards.rate import Pace
+from hub.guards.rate import Spacing
 from hub.security.identity import Caller
 
 WINDOW: Final = 60
@@ -36,14 +36,14 @@ class Quotas:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, Spacing] = {}
 
     def take(self, caller: Caller) -> Left:
         """Count a call of *caller*, or say that it may not come; a call that may not come is not counted."""
         now = self._clock.monotonic()
         pace = self._paces.get(caller.name)
         if pace is None:
-            pace = self._paces[caller.name] = Pace(now)
+            pace = self._paces[caller.name] = Spacing(now)
         interval = WINDOW / caller.calls_per_minute
         burst = max(1.0, _AT_ONCE * caller.calls_per_minute)
         early = pace.early(now, interval, burst)

@@ -11,6 +11,7 @@ from hub.clock import Clock
 from hub.coordination.protocol import Coordination
 from hub.errors import BacklogFull, LaneFull, LaneHeld, LaneOpen, LaneWaitTooLong
 from hub.line import SHARES, Line
+from hub.row import STANDING_PART
 from hub.turn import Payer
 
 NOBODY: Payer = ("", "")
@@ -56,7 +57,8 @@ class Admission:
                 raise BacklogFull(retry_after=left)
             return
         self._line.pressed(cls)
-        patience = min(seconds, self._contract.queue_seconds)
+        # In a standing queue the newest goes first and nobody is kept for long: who finds others there hears it now.
+        patience = min(seconds * (STANDING_PART if self._line.standing(cls) else 1.0), self._contract.queue_seconds)
         stopped = self._stopped(operation, seconds)
         if not self._line.count(interactive=True):
             return

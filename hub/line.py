@@ -188,6 +188,10 @@ class Line:
         """Note that an interactive call of *cls* came to the door, whether it is let in or refused."""
         self._rows[cls, True].pressed()
 
+    def standing(self, cls: Class) -> bool:
+        """Return whether a queue of interactive calls of *cls* stands: then nobody is kept waiting for long."""
+        return self._rows[cls, True].standing(self._clock.monotonic())
+
     def resumed(self) -> None:
         """Note that a stop of the lane is over: who waited for its end has not stood in a queue."""
         now = self._clock.monotonic()

@@ -17,6 +17,8 @@ _LOOK_EVERY = 20
 """Calls that leave between two looks at whether more come than go: at 0.8 times the capacity chance alone seldom shows it."""
 _MORE = 1.1
 """Times as many as go must come, or be refused at the door, for a queue that stands; a burst drains by itself."""
+_CALM_SECONDS = 10.0
+"""How long nobody must have waited before what was counted is forgotten."""
 _MANY = 256
 """Payers remembered before those are looked for that may be forgotten."""
 
@@ -47,6 +49,7 @@ class Row:
         self._came = self._went = 0
         """Calls that wanted to wait, and that left, since the last look."""
         self._stands = False
+        self._busy_at = 0.0
 
     def join(self, turn: Turn) -> None:
         """Let *turn* wait, last unless it joined the line before others that are here."""
@@ -110,11 +113,14 @@ class Row:
     def standing(self, now: float) -> bool:
         """Return whether people have waited here for long and more come than go: then the newest goes first."""
         oldest = next(iter(self.turns.values()), None) if self._interactive else None
-        if oldest is None or now - oldest.stands <= STANDING_PART * oldest.budget:
+        if oldest is not None:
+            self._busy_at = now
+        elif now - self._busy_at > _CALM_SECONDS:
             self._came = self._went = 0
             self._stands = False
-        elif self._went >= _LOOK_EVERY:
-            self._stands = self._came > _MORE * self._went
+        if self._went >= _LOOK_EVERY:
+            long = oldest is not None and now - oldest.stands > STANDING_PART * oldest.budget
+            self._stands = (self._stands or long) and self._came > _MORE * self._went
             self._came = self._went = 0
         return self._stands
 

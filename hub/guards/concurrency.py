@@ -13,7 +13,7 @@ from statistics import median
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome
 from hub.clock import Clock
-from hub.guards.guard import CUT, STALE, UNSENT, Wait, Wanted, cut_short
+from hub.guards.guard import CUT, Wait, Wanted, cut_short
 
 GHOST = 1.5
 """Times `call_timeout` that an exchange without an end is taken to occupy its agency (timeout and half as much)."""
@@ -30,6 +30,9 @@ _QUIET = 2
 """Exchanges at once, itself included, among which one shows how fast the agency is when nothing presses it."""
 _USUAL = 20
 """How many such exchanges the usual median is taken of."""
+_PLATEAU = 60.0
+_PLATEAU_LONGEST = 900.0
+"""Seconds for which a limit stays below the number at which the agency said `Busy`; doubled when it says so there again."""
 _OVERLOADED = frozenset({"http_503"})
 
 
@@ -50,12 +53,21 @@ class Concurrency:
         self._quiet: dict[int, bool] = {}
         """Permits that are out, and whether each left when next to nothing else was under way."""
         self._usual: deque[float] = deque(maxlen=_USUAL)
+        self._first: set[int] = set()
+        self._left = _EPOCH
         self._provisional: list[float] = []
-        """The first exchanges of all: what counts as usual until there were quiet ones."""
+        """
+        Seconds of the ten exchanges that left first: what counts as usual until there were quiet ones. (Those that come
+        back first are the quick ones, and would make any agency look slow afterwards.)
+        """
         self._epoch: list[float] = []
         self._epoch_began = clock.monotonic()
         self._peak = 0
         self._cut_at = -math.inf
+        self._plateau = math.inf
+        """Below the number at which the agency last said `Busy`; the limit stays there for a while."""
+        self._plateau_until = 0.0
+        self._plateau_seconds = _PLATEAU
         self.moved = "start"
         """Why the limit last moved, in a few words for an operator."""
         self.moved_at = clock.monotonic()
@@ -108,19 +120,29 @@ class Concurrency:
         self._in_use += 1
         self._peak = max(self._peak, self._in_use)
         # Few at once because we allow no more would show an overloaded agency as its usual self.
+        if self._left > 0:
+            self._left -= 1
+            self._first.add(number)
         self._quiet[number] = self.in_use <= _QUIET and (self._limit > _QUIET or self._ceiling <= _QUIET)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         self._in_use -= 1
         quiet = self._quiet.pop(number, False)
+        first = number in self._first
+        self._first.discard(number)
         if isinstance(outcome, InDoubt) and outcome.cause in CUT:
             self.occupy(self._timeout * GHOST - seconds)
-        if outcome in (UNSENT, STALE) or not self._adaptive:
+        if not self._adaptive:
             return
+        replied = isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent)
+        if first and replied:
+            self._provisional.append(seconds)
+        elif first:
+            self._left += 1  # it told nothing: another takes its place
         if self._overloaded(outcome, seconds):
-            self._cut(getattr(outcome, "cause", ""))
-        if isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent):
+            self._cut(outcome)
+        if replied:
             self._learn(seconds, quiet)
             self._rise_on_the_ramp()
 
@@ -138,8 +160,6 @@ class Concurrency:
     def _learn(self, seconds: float, quiet: bool) -> None:
         if quiet:
             self._usual.append(seconds)
-        if len(self._provisional) < _EPOCH:
-            self._provisional.append(seconds)
         self._epoch.append(seconds)
         now = self._clock.monotonic()
         if len(self._epoch) >= _EPOCH:
@@ -152,21 +172,38 @@ class Concurrency:
         if usual is not None and middle > _SLOW * usual and self._limit > 1:
             self._limit = max(1.0, self._limit * max(_CUT, _SLOW * usual / middle))
             self._note(f"slow: half of the calls took over {middle:.2g} s, usual are {usual:.2g} s")
-        elif self._peak >= _USED * self._limit and self._limit < self._ceiling:
-            self._limit = min(float(self._ceiling), self._limit + 1.0)
+        elif self._peak >= _USED * int(self._limit) and self._limit < self._highest():
+            self._limit = min(self._highest(), self._limit + 1.0)
             self._note("all of it was used")
         self._new_epoch()
 
-    def _cut(self, cause: str) -> None:
+    def _highest(self) -> float:
+        """Return how far the limit may rise now."""
+        plateau = self._plateau if self._clock.monotonic() < self._plateau_until else math.inf
+        return min(float(self._ceiling), plateau)
+
+    def _cut(self, outcome: Outcome | str) -> None:
         """Cut once a round: what was under way before the last cut says nothing about the limit since."""
         now = self._clock.monotonic()
+        if isinstance(outcome, Busy):
+            self._stay_below(self._in_use + 1, now)
         if now - self._cut_at < (self.usual or self._timeout / 4):
             return
         self._cut_at = now
         self._limit = max(1.0, self._limit * _CUT)
         self._ramp = max(1.0, self._ramp * _CUT)
-        self._note(f"cut: {cause}")
+        self._note(f"cut: {getattr(outcome, 'cause', '')}")
         self._new_epoch()
+
+    def _stay_below(self, at_once: int, now: float) -> None:
+        """Remember that *at_once* were too many; an agency that says so again at about as many is believed for longer."""
+        if now < self._plateau_until:
+            self._plateau = max(1.0, min(self._plateau, at_once - 1.0))
+            return
+        again = at_once <= self._plateau + 1.0
+        self._plateau_seconds = min(_PLATEAU_LONGEST, 2.0 * self._plateau_seconds) if again else _PLATEAU
+        self._plateau = max(1.0, at_once - 1.0)
+        self._plateau_until = now + self._plateau_seconds
 
     def _new_epoch(self) -> None:
         self._epoch.clear()

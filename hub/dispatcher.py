@@ -5,7 +5,7 @@ It decides nothing about agencies; each lane does that for itself.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from connectors.kit.operation import Operation
@@ -20,6 +20,7 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.lane import Lane, LaneView
+from hub.route import Route, RouteView
 from hub.shedding import Shedding
 from hub.store.protocol import Record, Recovered
 from hub.surroundings import Surroundings, moment
@@ -37,9 +38,20 @@ _STOPPING_RETRY = 5.0
 class Dispatcher:
     """One hub's engine. The doors know nothing else of it."""
 
-    def __init__(self, lanes: Mapping[str, Lane], surroundings: Surroundings, shedding: Shedding | None = None) -> None:
-        """*lanes* by agency, each made with the same *surroundings*; *shedding* is told by somebody how the process is."""
+    def __init__(
+        self,
+        lanes: Mapping[str, Lane],
+        surroundings: Surroundings,
+        shedding: Shedding | None = None,
+        routes: Sequence[Route] = (),
+    ) -> None:
+        """
+        Take *lanes* by agency, each made with the same *surroundings*, and the *routes* that some of them share.
+
+        *shedding* is told by somebody how the process is.
+        """
         self._lanes = lanes
+        self._routes = routes
         self._shedding = shedding or Shedding(surroundings.clock)
         self._store = surroundings.store
         self._clock = surroundings.clock
@@ -72,6 +84,7 @@ class Dispatcher:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(lane.stop(patience) for lane in self._lanes.values()))
+        await asyncio.gather(*(route.stop() for route in self._routes))
 
     def admit(
         self, agency: str, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float
@@ -156,11 +169,17 @@ class Dispatcher:
         views = {name: lane.view() for name, lane in self._lanes.items()}
         for name, view in views.items():
             self._observer.lane(name, dict(view.numbers))
+        for route in self.routes():
+            self._observer.route(route.name, dict(route.numbers))
         return views
 
     def queued_bytes(self) -> int:
         """Return how many bytes of requests wait in all lines."""
         return sum(lane.queued_bytes() for lane in self._lanes.values())
+
+    def routes(self) -> Sequence[RouteView]:
+        """Return every shared route as it is."""
+        return [route.view() for route in self._routes]
 
     # --- Two ways to be served ---------------------------------------------------------------------------------------
 

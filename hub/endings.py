@@ -20,7 +20,7 @@ from hub.refusals import by_outcome
 from hub.store.protocol import Settled, Settlement
 from hub.surroundings import Surroundings
 from hub.turn import Place, Turn
-from hub.verdicts import Again, Verdict, name_of, verdict, verified
+from hub.verdicts import Again, Verdict, blamed, name_of, verdict, verified
 from hub.verification import NEVER
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class Endings:
             said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
         else:
             said = verdict(outcome, call, repeat_safe=operation.repeat_safe, then=operation.then)
+        if self._lane.route is not None:
+            said = blamed(said, outcome)
         if ended.probe:  # it tried the ground for everybody
             said = replace(said, attempt=False)
         wait = self._wait(turn, said, ended)
@@ -264,9 +266,16 @@ class Endings:
             if outcome.drift:
                 observer.drift(name, call.step, outcome.drift)
         elif isinstance(outcome, (Busy, Broken)):
-            stop = self._around.coordination.stopped(name, call.step)
-            if stop is not None and stop.guard == "hold":
-                observer.hold(name, stop.cause, stop.seconds)
+            self._tell_hold(outcome, call.step)
+
+    def _tell_hold(self, outcome: Busy | Broken, step: str) -> None:
+        route, lane, coordination = self._lane.route, self._lane.name, self._around.coordination
+        if route is not None and isinstance(outcome, Busy) and outcome.route:
+            route.tell_hold()
+            return
+        stop = coordination.stopped(lane, step)
+        if stop and f"hold_seconds/{stop.cause}" in coordination.watch(lane):  # else its route stands in the way
+            self._around.observer.hold(lane, stop.cause, stop.seconds)
 
     def _ended(self, call: Call, state: State, cause: str, overhead: float) -> None:
         self._around.observer.call_ended(

@@ -83,6 +83,10 @@ class Granting:
         try:
             while not (blocked or self._stopped) and len(self._lane.settling) < self._lane.contract.calls_at_once:
                 pace = self._around.coordination.pace(self._lane.name)
+                if self._line and not self._on_its_way():
+                    if (blocked := self._no_token()) is None:
+                        break
+                    continue
                 if self._session.needed and self._line:
                     if self._logging_in:
                         break
@@ -117,6 +121,19 @@ class Granting:
             waits["", "", False] = blocked
         self._wake_in(min((wait.seconds or SWEEP for wait in waits.values()), default=None))
         self._lane.backlog.fill()
+
+    def _on_its_way(self) -> bool:
+        """Return whether the route has what every exchange must wear."""
+        token = self._lane.route.token if self._lane.route is not None else None
+        return token is None or token.serves(self._lane.name)
+
+    def _no_token(self) -> Wait | None:
+        """Ask for the route's token, which stirs this lane when it has come. Or return the stop that is in its way."""
+        stop = self._around.coordination.stopped(self._lane.name, "")
+        token = self._lane.route.token if self._lane.route is not None else None
+        if stop is None and token is not None and not token.ready:  # else another lane tries it first
+            token.want()
+        return stop
 
     async def _claim(self, turn: Turn) -> Wait | None:
         """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING`."""

@@ -24,6 +24,7 @@ from hub.exchanges import Ended, Exchanges
 from hub.granting import Granting
 from hub.line import Line
 from hub.logging_in import LoggingIn
+from hub.route import Route, RouteView
 from hub.settling import Settling
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
@@ -44,7 +45,7 @@ class LaneView:
     numbers: Mapping[str, float]
     """By metric name, labels after slashes (`monitoring/metrics.py`)."""
     held: str
-    """Cause of the hold in force, or empty."""
+    """Cause of the hold in force, its route's included, or empty."""
     held_seconds: float | None
     """Seconds left of it; None when only an operator can say, and when there is none."""
     log_in_needed: bool
@@ -54,13 +55,17 @@ class LaneView:
     """Why the limit of exchanges at once last moved."""
     moved_seconds: float = 0.0
     """How long ago that was."""
+    route: RouteView | None = None
+    """The road it shares with others, and whether that is what is held; None: it has one of its own."""
 
 
 class Lane:
     """One agency's lane. Made before the loop runs, started on it."""
 
-    def __init__(self, agency: Bound, surroundings: Surroundings) -> None:
+    def __init__(self, agency: Bound, surroundings: Surroundings, route: Route | None = None) -> None:
+        """*route*: the road it shares with others; None: one of its own."""
         self.name = agency.name
+        self.route = route
         self.operations = agency.operations
         self.contract = agency.contract
         self._agency = agency
@@ -76,7 +81,10 @@ class Lane:
         contract = agency.contract
         self.admission = Admission(self.name, contract, self._line, self._coordination, self._clock)
         self.settling = Settling(surroundings, self.stir)
-        self._session = LoggingIn(agency, surroundings)
+        self._token = route.token if route is not None else None
+        if route is not None:
+            route.join(self.name, self.stir)
+        self._session = LoggingIn(agency, surroundings, self._token)
         self._exchanges = Exchanges(agency, surroundings)
         self._granting = Granting(self, self._line, self._session, surroundings)
         self.verification = Verification(
@@ -156,6 +164,7 @@ class Lane:
             len(self.settling),
             moved,
             ago,
+            self.route.view() if self.route is not None else None,
         )
 
     def queued_bytes(self) -> int:
@@ -258,7 +267,10 @@ class Lane:
     async def carry(self, turn: Turn, permit: Permit) -> None:
         """Make *turn*'s next exchange under *permit*, and settle it."""
         began = self._clock.monotonic()
-        generation = self._session.generation
+        generation, token = self._session.generation, self._token
+        under = token.generation if token is not None else 0
+        if token is not None:
+            token.use()
         ended: Ended | None = None
         try:
             ended = await self._exchanges.make(turn, permit, self._session.values)
@@ -281,12 +293,18 @@ class Lane:
             self.fail(turn, CallExpired(call=turn.call.id))
             return
         turn.overhead += self._clock.monotonic() - began - ended.seconds
-        if isinstance(ended.outcome, StaleCredentials):
+        if token is not None and isinstance(ended.outcome, StaleCredentials) and ended.outcome.route:
+            turn.turned_away += 1
+            if await token.refused(self.name, under, again=turn.turned_away > 1):
+                await self._session.refused(self.name, generation, again=True)
+        elif isinstance(ended.outcome, StaleCredentials):
             turn.stale += 1
             await self._session.refused(self.name, generation, again=turn.stale > 1)
         elif isinstance(ended.outcome, Answered):
-            turn.stale = 0
+            turn.stale = turn.turned_away = 0
             self._session.proved(generation)
+            if token is not None:
+                token.proved(self.name, under)
         await self.endings.settle(turn, ended)
 
     # --- From the store ----------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ Never inside another permit: with one call at once, a call that held the permit 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from connectors.kit.outcomes import Answered, Busy, InDoubt, Outcome, Result
+from connectors.kit.outcomes import Answered, Busy, InDoubt, Outcome, Result, StaleCredentials
 from hub.call import Class
-from hub.coordination.protocol import HoldCause, Permit, Wanted
+from hub.coordination.protocol import STALE, HoldCause, Permit, Wanted
 from hub.surroundings import Bound, Surroundings, moment
+from hub.token import RouteToken
 from hub.verdicts import name_of
 
 _REFUSED = (60.0, 900.0)
@@ -23,7 +24,8 @@ _JITTER = 0.1
 class LoggingIn:
     """Credentials of one lane."""
 
-    def __init__(self, agency: Bound, surroundings: Surroundings) -> None:
+    def __init__(self, agency: Bound, surroundings: Surroundings, token: RouteToken | None = None) -> None:
+        """*token*: what the lane's route needs besides, and for which the log-in itself may be refused."""
         self.operation = next((name for name, known in agency.operations.items() if known.kind == "login"), None)
         """The operation that logs in; None: this agency needs no session."""
         self.values: Mapping[str, str] = MappingProxyType({})
@@ -32,6 +34,8 @@ class LoggingIn:
         self._agency = agency
         self._timeout = agency.contract.call_timeout
         self._around = surroundings
+        self._token = token
+        self._turned_away = 0
         self._known = self.operation is None
         self._proven = False
         self._in_a_row = 0
@@ -49,16 +53,17 @@ class LoggingIn:
         """Log in once under *permit*; a failure holds the lane, cause `auth`, for longer each time."""
         around = self._around
         began = around.clock.monotonic()
-        told: Mapping[str, str] | Outcome = InDoubt("cut")
+        under = self._token.generation if self._token else 0
+        told: Mapping[str, str] | Outcome | StaleCredentials = InDoubt("cut")
         try:
             sources = {"exchange.id": around.new_id(), "exchange.at": moment(around.clock.now())}
             told = await self._agency.log_in(sources, timeout=self._timeout)
         except Exception as error:  # a connector may not raise
             around.observer.fault("connector", error)
         finally:
-            ended: Outcome = Answered(Result.OK) if isinstance(told, Mapping) else told
+            ended = Answered(Result.OK) if isinstance(told, Mapping) else told
             seconds = around.clock.monotonic() - began
-            await around.coordination.release(permit, ended, seconds)
+            await around.coordination.release(permit, STALE if isinstance(ended, StaleCredentials) else ended, seconds)
         around.observer.exchange(
             "", permit.lane, permit.operation, name_of(ended), "auth", getattr(ended, "cause", ""), seconds, ""
         )
@@ -68,8 +73,18 @@ class LoggingIn:
             )
             self.generation += 1
             self._known, self._proven = True, False
-        elif not isinstance(told, Busy):  # Busy holds the lane by itself
-            await self._hold(permit.lane, _REFUSED if isinstance(told, Answered) else _FAILED)
+        elif not (isinstance(told, Busy) or await self._stale_on_the_road(permit.lane, told, under)):
+            await self._hold(permit.lane, _REFUSED if isinstance(told, Answered | StaleCredentials) else _FAILED)
+        if self._token is not None and isinstance(ended, Answered):
+            self._turned_away = 0
+            self._token.proved(permit.lane, under)
+
+    async def _stale_on_the_road(self, lane: str, told: Outcome | StaleCredentials, under: int) -> bool:
+        """Return whether the gateway stopped the log-in for a token that the route sees to."""
+        if self._token is None or not isinstance(told, StaleCredentials):
+            return False
+        self._turned_away += 1
+        return not await self._token.refused(lane, under, again=self._turned_away > 1)
 
     async def refused(self, lane: str, generation: int, *, again: bool) -> None:
         """

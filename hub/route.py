@@ -1,30 +1,99 @@
 """
-A route: the road that a lane takes to its agency, with the contract of a gateway that several lanes may share.
+A route: the road that lanes take to their agencies, with the contract and the token of a gateway that they share.
 
-A lane without a gateway has a road of its own, which knows no bounds but the lane's and is only ever held.
+A lane without a gateway has a road of its own, which knows no bounds but the lane's and is only ever held. Next:
+`token.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import NoRecord, Operation
+from connectors.kit.tokens import Bearer, Tokens
 from hub.clock import Clock
 from hub.coordination.in_process import InProcess
+from hub.coordination.protocol import ROUTE
 from hub.guards.bounds import Bounds
+from hub.settings import RouteContract
+from hub.surroundings import Surroundings
+from hub.token import RouteToken
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One gateway."""
+class RouteView:
+    """A route as operators may see it."""
 
     name: str
-    calls_per_second: float
-    calls_at_once: int
-    calls_per_day: int | None = None
-    calls_per_minute: float | None = None
+    kind: str
+    contract: RouteContract
+    held: str
+    """Cause of the hold in force, or empty."""
+    held_seconds: float | None
+    """Seconds left of it; None when only an operator can say, and when there is none."""
+    token: str | None
+    """`none`, `valid` or `refused`; None when this kind of route has no token."""
+    token_seconds: float | None
+    lanes: tuple[str, ...]
+    numbers: Mapping[str, float]
+    """By metric name, labels after slashes, as `Coordination.watch` gives them."""
+
+
+class Route:
+    """One gateway. Made before the loop runs; lanes join it when they are made."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        contract: RouteContract,
+        surroundings: Surroundings,
+        tokens: Tokens | None = None,
+        bearer: Bearer | None = None,
+    ) -> None:
+        """*tokens* and *bearer*: where its token comes from and what its exchanges wear; both or none."""
+        self.name = name
+        self.address = f"{ROUTE}{name}"
+        """Its name in coordination."""
+        self._lanes: dict[str, Callable[[], None]] = {}
+        self.token = RouteToken(name, tokens, bearer, surroundings, self._lanes) if tokens and bearer else None
+        """None: exchanges need none."""
+        self._kind = kind
+        self._contract = contract
+        self._around = surroundings
+
+    def join(self, lane: str, stir: Callable[[], None]) -> None:
+        """Take *lane*, which looks again whenever *stir* is called."""
+        self._lanes[lane] = stir
+
+    def view(self) -> RouteView:
+        """Return the route as it is."""
+        stop = self._around.coordination.stopped(self.address, "")
+        state, left = self.token.state if self.token else (None, None)
+        return RouteView(
+            self.name,
+            self._kind,
+            self._contract,
+            (stop.cause or stop.guard) if stop else "",
+            stop.seconds if stop else None,
+            state.value if state else None,
+            left,
+            tuple(self._lanes),
+            self._around.coordination.watch(self.address),
+        )
+
+    def tell_hold(self) -> None:
+        """Tell the observer of the hold that an exchange has just brought upon the route."""
+        stop = self._around.coordination.stopped(self.address, "")
+        if stop is not None and stop.guard == "hold":
+            self._around.observer.route_hold(self.name, stop.cause, stop.seconds)
+
+    async def stop(self) -> None:
+        """Let go of the token."""
+        if self.token is not None:
+            await self.token.stop()
 
 
 def bounds_of(contract: Contract, operations: Mapping[str, Operation] = MappingProxyType({})) -> Bounds:
@@ -50,7 +119,7 @@ def one_process(
     clock: Clock,
     random: Random,
     bounds: Mapping[str, Bounds],
-    routes: Mapping[str, Route] | None = None,
+    routes: Mapping[str, RouteContract] | None = None,
     route_of: Mapping[str, str] | None = None,
 ) -> InProcess:
     """

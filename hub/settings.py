@@ -5,13 +5,25 @@ Every key is declared once, below. `HUB__AGENCIES__POLICE__BASE_URL` overrides `
 references (`env:`, `file:`, `cmd:`), followed when the hub is built (`references.py`) and masked when printed.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
@@ -42,6 +54,10 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Address: TypeAlias = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
 """`host:port`; port 0 takes a free one."""
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
+"""Masked when printed, unless it is a reference."""
+NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
+"""A secret that need not be given."""
 Count: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 
 
@@ -92,11 +108,86 @@ class RouteContract(Table):
     calls_per_day: Count | None = Field(None, description="Calls a calendar day (+07:00)", examples=[200_000])
 
 
-class Route(Table):
-    """A road that several agencies share. An agency without a route has one of its own."""
+_KIND = "How the road is taken: `direct` (a common gateway without a token) or `lgsp`"
+_HEADER = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"
+PARTNER: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "AccessKey": "access_key",
+        "SecretKey": "secret_key",
+        "AppName": "app_name",
+        "PartnerCode": "partner_code",
+        "PartnerCodeCus": "partner_code_cus",
+    }
+)
+"""Members of the header `lgspaccesstoken`, and the keys of a route that give them: all, or none."""
 
-    kind: Literal["direct"] = Field("direct", description="How the road is taken", examples=["direct"])
+
+class DirectRoute(Table):
+    """A gateway that asks for nothing."""
+
+    kind: Literal["direct"] = Field("direct", description=_KIND, examples=["lgsp"])
     contract: RouteContract = Field(description="How much it can bear")
+
+
+class LgspRoute(Table):
+    """A provincial LGSP: a WSO2 gateway with a token for all who take it."""
+
+    kind: Literal["lgsp"] = Field(description=_KIND, examples=["lgsp"])
+    token_url: str = Field(
+        pattern=r"^https?://[^\s?#@]+$",
+        description="`lgsp`: where the token is asked for",
+        examples=["https://lgsp.example/token"],
+    )
+    consumer_key: str = Field(
+        min_length=1, description="`lgsp`: the centre's key, from the gateway's portal", examples=["centre"]
+    )
+    consumer_secret: Secret = Field(
+        min_length=1, description="`lgsp`: the secret of that key, by reference", examples=["env:LGSP_SECRET"]
+    )
+    access_key: NoSecret = Field(
+        None,
+        description="`lgsp`: AccessKey of the header `lgspaccesstoken`, where the province wants one; then all five",
+        examples=["env:LGSP_ACCESS_KEY"],
+    )
+    secret_key: NoSecret = Field(
+        None, description="`lgsp`: SecretKey of that header, by reference", examples=["env:LGSP_SECRET_KEY"]
+    )
+    app_name: str | None = Field(None, description="`lgsp`: AppName of that header", examples=["mot-cua"])
+    partner_code: str | None = Field(None, description="`lgsp`: PartnerCode of that header", examples=["000.00.00.H32"])
+    partner_code_cus: str | None = Field(
+        None, description="`lgsp`: PartnerCodeCus of that header", examples=["000.00.00.H32"]
+    )
+    token_header: str = Field(
+        "Authorization",
+        pattern=_HEADER,
+        description="`lgsp`: header in which the gateway looks for the token; another one where an agency needs this one",
+        examples=["LGSP-Authorization"],
+    )
+    ca_file: str | None = Field(
+        None,
+        description="`lgsp`: PEM file of the authorities that the token's address is trusted by",
+        examples=["lgsp.pem"],
+    )
+    contract: RouteContract = Field(description="How much it can bear")
+
+    @model_validator(mode="after")
+    def _partner_is_whole(self) -> "LgspRoute":
+        missing = [name for name in PARTNER.values() if getattr(self, name) is None]
+        if 0 < len(missing) < len(PARTNER):
+            raise ValueError(f"the keys of `lgspaccesstoken` belong together; write also {', '.join(missing)}")
+        return self
+
+
+def _kind(given: object) -> object:
+    return given.get("kind", "direct") if isinstance(given, dict) else getattr(given, "kind", None)
+
+
+KINDS = ("direct", "lgsp")
+Route: TypeAlias = Annotated[
+    Annotated[DirectRoute, Tag("direct")] | Annotated[LgspRoute, Tag("lgsp")],
+    Discriminator(_kind, custom_error_type="kind", custom_error_message="kind is `direct` or `lgsp`"),
+]
+"""A road that several agencies share. An agency without a route has one of its own."""
 
 
 class ScheduledAs(Table):
@@ -172,7 +263,7 @@ def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Setti
     try:
         settings = Settings.model_validate(lines)
     except ValidationError as error:
-        faults += faults_of(error, Settings, path.name)
+        faults += [_without_kind(fault) for fault in faults_of(error, Settings, path.name)]
     else:
         faults += _unknown_routes(settings, path.name)
     if faults:
@@ -208,6 +299,12 @@ def _unknown_routes(settings: Settings, file: str) -> list[FileFault]:
     ]
 
 
+def _without_kind(fault: FileFault) -> FileFault:
+    """Take out the kind of a route, which pydantic puts into the path of what is wrong with it."""
+    found = re.fullmatch(rf"(routes\.[^.]+)\.(?:{'|'.join(KINDS)})((?:\..+)?)", fault.key)
+    return replace(fault, key=found[1] + found[2]) if found else fault
+
+
 def _from_environment(fault: FileFault, given: Mapping[tuple[str, ...], str]) -> FileFault:
     variable = given.get(tuple(fault.key.split(".")))
     return FileFault(variable, "", fault.says) if variable else fault
@@ -222,12 +319,20 @@ def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str,
     """
     table = settings.model_dump(mode="json", exclude_none=True, exclude={"folder"})
     table["hub"]["admin_key"] = _mask(settings.hub.admin_key)
+    for name, route in settings.routes.items():
+        table["routes"][name] |= {key: _mask(getattr(route, key)) for key in secrets_of(route) if getattr(route, key)}
     for name, agency in settings.agencies.items():
         entry = table["agencies"][name]
         entry["base_url"] = without_password(agency.base_url)
         shown = plain.get(name, frozenset())
         entry.update({key: value if key in shown else _mask(value) for key, value in agency.settings.items()})
     return table
+
+
+def secrets_of(table: Table) -> list[str]:
+    """Return the keys of *table* whose values are secrets."""
+    marked = {key: field.json_schema_extra for key, field in type(table).model_fields.items()}
+    return [key for key, extra in marked.items() if isinstance(extra, dict) and extra.get("secret")]
 
 
 def _mask(value: str) -> str:

@@ -59,6 +59,8 @@ class Turn:
     """An interactive call that the store knows."""
     stale: int = 0
     """Exchanges in a row that ended with credentials refused."""
+    turned_away: int = 0
+    """Likewise, with the token of the route refused by its gateway."""
     before: str = ""
     """The step before this one, whose manifest entry names this one under `then`."""
     answer: Answered | None = None

@@ -5,12 +5,21 @@ Read `connectors/kit/outcomes.py` for the outcomes and `call.py` for the states 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import assert_never
 
-from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
+from connectors.kit.outcomes import (
+    Answered,
+    Broken,
+    Busy,
+    InDoubt,
+    Outcome,
+    Result,
+    StaleCredentials,
+    Unavailable,
+)
 from hub.call import Call, Kind, State
 from hub.guards.retry import DURABLE_ATTEMPTS, INTERACTIVE_ATTEMPTS
 
@@ -61,6 +70,11 @@ OUTCOMES: MappingProxyType[type[object], str] = MappingProxyType(
 def name_of(outcome: Outcome | StaleCredentials) -> str:
     """Return the name of *outcome* in exchange rows and metrics."""
     return OUTCOMES[type(outcome)]
+
+
+def blamed(said: Verdict, outcome: Outcome | StaleCredentials | None) -> Verdict:
+    """Return *said* as it is on a shared route: what did not get as far as its gateway is the route's doing."""
+    return replace(said, blame="route") if isinstance(outcome, Unavailable) and outcome.of_the_road else said
 
 
 def verdict(outcome: Outcome | StaleCredentials, call: Call, *, repeat_safe: bool, then: Mapping[str, str]) -> Verdict:

@@ -67,6 +67,8 @@ def faults_of(error: ValidationError, model: type[BaseModel], file: str, under: 
 def _says(kind: str, message: str, path: tuple[str, ...], model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = sorted({name for name, _ in _fields_at(model, path[:-1])})
+        if path[-1] in known:
+            return "is a key of another `kind` of this table; write that kind, or take the key out"
         near = difflib.get_close_matches(path[-1], known, 1, 0.6)
         return (
             f"is not a known key; did you mean `{near[0]}`?"

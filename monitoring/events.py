@@ -47,6 +47,10 @@ class Observer(Protocol):
         """A lane was held; None means until somebody resumes it."""
         ...
 
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        """A shared route was held, and with it every lane on it; None means until somebody resumes it."""
+        ...
+
     def commit(self, seconds: float, statements: int) -> None:
         """The store committed a batch."""
         ...
@@ -58,6 +62,10 @@ class Observer(Protocol):
         Labels other than the agency follow after slashes, in the order of `metrics.METRICS`:
         `queue_calls/counter/interactive`, `breaker_state/lookup_citizen`, `hold_seconds/busy`.
         """
+        ...
+
+    def route(self, route: str, numbers: dict[str, float]) -> None:
+        """Current numbers of a shared route, named as those of a lane."""
         ...
 
     def fault(self, what: str, error: BaseException) -> None:
@@ -92,9 +100,13 @@ class Silent:
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None: ...
 
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None: ...
+
     def commit(self, seconds: float, statements: int) -> None: ...
 
     def lane(self, agency: str, numbers: dict[str, float]) -> None: ...
+
+    def route(self, route: str, numbers: dict[str, float]) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -141,6 +153,10 @@ class Fan:
         for observer in self._observers:
             observer.hold(agency, cause, seconds)
 
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        for observer in self._observers:
+            observer.route_hold(route, cause, seconds)
+
     def commit(self, seconds: float, statements: int) -> None:
         for observer in self._observers:
             observer.commit(seconds, statements)
@@ -148,6 +164,10 @@ class Fan:
     def lane(self, agency: str, numbers: dict[str, float]) -> None:
         for observer in self._observers:
             observer.lane(agency, numbers)
+
+    def route(self, route: str, numbers: dict[str, float]) -> None:
+        for observer in self._observers:
+            observer.route(route, numbers)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

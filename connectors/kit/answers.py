@@ -81,13 +81,17 @@ class Judge:
     rows: tuple[Row, ...]
     rule: CodeRule = "text"
 
-    def row_for(self, signs: Signs) -> Row | None:
-        """Return the most specific row that fits, or None: no row, or two that say different things."""
+    def row_for(self, signs: Signs, *, by_code: bool = False) -> Row | None:
+        """
+        Return the most specific row that fits, or None: no row, or two that say different things.
+
+        *by_code*: only rows that name the code count, since a status alone does not speak of what a gateway says.
+        """
         code = compared_code(signs.code, self.rule) if signs.code is not None else ""
         says = compared_text(signs.says or "")
         best: Row | None = None
         for row in self.rows:  # sorted: specific first
-            if row.fits(signs, code, says):
+            if row.fits(signs, code, says) and (row.code or not by_code):
                 if best is None:
                     best = row
                 elif not row.covers(best) and row.result != best.result:

@@ -28,6 +28,8 @@ from mappings.canonical import MASK
 from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
 from mappings.paths import read_place
 
+_WIRE_HEADERS = ("Accept", "Content-Type", "SOAPAction", "Content-Length", "Host", "User-Agent")
+
 
 def bind(
     connector: Connector,
@@ -78,6 +80,15 @@ class BoundAgency:
         self._handshake: Handshake | None = handshake(auth.scheme) if auth and auth.scheme else None
         self._threads: ThreadPoolExecutor | None = None
 
+    @property
+    def headers(self) -> frozenset[str]:
+        """Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them."""
+        put = [
+            place.partition(":")[2] for place in (self._auth.put if self._auth else {}) if place.startswith("header:")
+        ]
+        shaken = self._handshake.headers(self._settings, self._now()) if self._handshake else {}
+        return frozenset(name.lower() for name in (*_WIRE_HEADERS, *put, *shaken))
+
     def render(self, operation: str, request: BaseModel, sources: Sources, *, mask: bool = False) -> WireRequest:
         """See `exchange.Agency.render`."""
         wire = self._render(self.operations[operation], request, sources)
@@ -87,7 +98,7 @@ class BoundAgency:
         """See `exchange.Agency.send`."""
         return (await self._exchange(self.operations[operation], wire, timeout)).outcome
 
-    async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome:  # noqa: ASYNC109 - see Agency
+    async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.log_in`. An agency without a login gives nothing to keep, at once."""
         if self._auth is None or self._auth.login is None:
             return {}
@@ -98,7 +109,7 @@ class BoundAgency:
             return Broken("mapping", failed.faults, sent=False)
         judged = await self._exchange(operation, wire, timeout)
         if isinstance(judged.outcome, StaleCredentials):
-            return Answered(Result.REFUSED)
+            return judged.outcome if judged.outcome.route else Answered(Result.REFUSED)
         if not isinstance(judged.outcome, Answered) or judged.outcome.result is not Result.OK:
             return judged.outcome
         kept = {f"auth.{key}": text_at(judged.tree, read_place(place)) or "" for key, place in self._auth.keep.items()}

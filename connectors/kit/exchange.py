@@ -93,11 +93,12 @@ class Agency(Protocol):
         """Send once and judge the reply by contract, `answers.csv` and mapping. Never raises but on cancellation."""
         ...
 
-    async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome:  # noqa: ASYNC109 - handed to the sender
+    async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - handed to the sender
         """
         Log in once and return what `[auth] keep` names (as `{"auth.session": "..."}`), or the outcome that prevented it.
 
-        `Answered` with result `refused` means that the agency knows us and says no.
+        `Answered` with result `refused` means that the agency knows us and says no; `StaleCredentials` that a gateway
+        refused the token of the route, so that the agency was never asked.
         """
         ...
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from connectors.kit.answers import Row, Signs
 from connectors.kit.exchange import WireReply
+from connectors.kit.gateway import meaning
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
 from connectors.kit.places import Nothing, text_at
@@ -52,9 +53,12 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
         if 200 <= reply.status <= 299 and said is None:
             return Judged(_unreadable(error))
     signs = reading.signs if reading else Signs(reply.status)
-    row = Row(0, "", "", "", "", said, "", "", "") if said else operation.judge.row_for(signs)
+    gateway = reading.gateway if reading else None
+    told = meaning(gateway, reply.headers, now) if gateway else None
+    row = Row(0, "", "", "", "", said, "", "", "") if said else operation.judge.row_for(signs, by_code=told is not None)
     if row is None:
-        return Judged(_without_row(signs, reply, now, knows_us))
+        return Judged(told or _without_row(signs, reply, now, knows_us))
+    of_the_route = isinstance(told, Busy | StaleCredentials) and told.route
     because = row.because(signs.code)
     match row.result:
         case "ok" | "pending" | "exists":
@@ -69,10 +73,10 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
         case "not_found" | "refused":
             return Judged(Answered(Result(row.result), reason=because))
         case "login":
-            return Judged(StaleCredentials(row.reason or "login"))
+            return Judged(StaleCredentials(row.reason or "login", route=of_the_route))
         case "busy":
-            wait = retry_after(reply.headers.get("retry-after"), now)
-            return Judged(Busy(wait, row.reason or "busy", route=reading is not None and reading.gateway))
+            wait = told.retry_after if isinstance(told, Busy) else retry_after(reply.headers.get("retry-after"), now)
+            return Judged(Busy(wait, row.reason or "busy", route=of_the_route))
         case "unavailable":
             return Judged(Unavailable(row.reason or "never_reached"))
         case "in_doubt":

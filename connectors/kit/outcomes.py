@@ -60,10 +60,11 @@ class Busy:
     """True when a shared gateway throttled: the route is held, not only the lane."""
 
 
-ROAD = frozenset(
-    {"dns", "connect", "connection", "tls", "certificate", "proxy", "timeout", "closed", "address", "reset"}
-)
-"""Causes of `Unavailable` that lie on the way to whoever answers at `base_url`: `http.py` names them, no reply does."""
+ROAD = frozenset({"dns", "connect", "connection", "tls", "certificate", "proxy", "timeout", "closed", "reset"})
+"""
+Causes of `Unavailable` that lie on the way to whoever answers at `base_url`: `http.py` names them, no reply does. An
+`address` that is none is not among them: it is one agency's, and must not speak against a road that others take.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,5 @@ class StaleCredentials:
     """The agency refused our session or token. Not an outcome: the lane refreshes once, the call goes to the head."""
 
     cause: str = "login"
+    route: bool = False
+    """True when a gateway refused the token of the route: that is renewed, not the lane's session."""

@@ -4,12 +4,15 @@ What `rest.py` and `soap.py` have in common: the parts of a request, and a reply
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.texts import Tree
+
+if TYPE_CHECKING:
+    from connectors.kit.gateway import GatewayFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class Reading:
     tree: Tree
     """The whole JSON, or the element in the body of the envelope; None when that is empty."""
     signs: Signs
-    gateway: bool = False
-    """True when a gateway in front of the agency wrote it, in its own envelope."""
+    gateway: "GatewayFault | None" = None
+    """What a gateway in front of the agency wrote, in its own envelope; None: these are the agency's words."""
 
 
 class Wire(Protocol):

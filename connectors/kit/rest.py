@@ -13,10 +13,11 @@ from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.gateway import fault_in, overheard
 from connectors.kit.manifest import OperationTable
 from connectors.kit.places import text_at
 from connectors.kit.reading import Reading, Written
-from connectors.kit.texts import Json, Tree, parse_json
+from connectors.kit.texts import Json, Tree, Unreadable, parse_json
 from connectors.kit.wrap import PAYLOAD, compiled
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place, read_place
@@ -106,11 +107,14 @@ class Rest:
 
     def read(self, reply: WireReply) -> Reading:
         """See `reading.Wire.read`."""
-        tree = parse_json(reply.body, reply.headers)
-        gateway = _gateway(tree)
-        if gateway is not None:
-            code, says = text_at(gateway, _GATEWAY_CODE), text_at(gateway, _GATEWAY_SAYS)
-            return Reading(tree, Signs(reply.status, code, says, fault=True), gateway=True)
+        try:
+            tree = parse_json(reply.body, reply.headers)
+        except Unreadable:
+            if reading := overheard(reply):
+                return reading
+            raise
+        if fault := fault_in(tree):
+            return fault.reading(tree, reply.status)
         code = text_at(tree, self._code) if self._code else None
         return Reading(tree, Signs(reply.status, code, text_at(tree, self._says) if self._says else None))
 
@@ -128,15 +132,6 @@ class Rest:
             return quote(text, safe="")
 
         return _FIELD.sub(filled, self._call.path)
-
-
-_GATEWAY_CODE, _GATEWAY_SAYS = read_place("code"), read_place("message")
-
-
-def _gateway(tree: Json) -> Json:
-    """Return the fault of a WSO2 gateway, `{"fault": {"code": 101503, "message": ...}}`, if *tree* is one."""
-    fault = tree.get("fault") if isinstance(tree, dict) and len(tree) == 1 else None
-    return fault if isinstance(fault, dict) and "code" in fault else None
 
 
 def _put(content: dict[str, Any], placed: Placed, faults: list[Fault]) -> dict[str, Any]:

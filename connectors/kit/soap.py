@@ -14,6 +14,7 @@ from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.gateway import fault_in, overheard
 from connectors.kit.manifest import OperationTable
 from connectors.kit.places import text_at
 from connectors.kit.reading import Reading, Written
@@ -51,11 +52,15 @@ class Soap:
 
     def read(self, reply: WireReply) -> Reading:
         """See `reading.Wire.read`."""
-        root = parse_xml(reply.body, reply.headers)
+        try:
+            root = parse_xml(reply.body, reply.headers)
+        except Unreadable:
+            if reading := overheard(reply):
+                return reading
+            raise
+        if fault := fault_in(root):
+            return fault.reading(root, reply.status)
         name = etree.QName(root)
-        if name.localname == "fault" and root.find("{*}code") is not None:  # a WSO2 gateway's own words
-            signs = Signs(reply.status, root.findtext("{*}code"), root.findtext("{*}message"), fault=True)
-            return Reading(root, signs, gateway=True)
         if name.localname != "Envelope" or name.namespace not in _VERSIONS:
             raise Unreadable("is XML, but no SOAP envelope")
         body = root.find(f"{{{name.namespace}}}Body")

@@ -4,7 +4,7 @@ What an HTTP status alone means, where `answers.csv` has no row: one total table
 
 import re
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from connectors.kit.outcomes import Broken, Busy, InDoubt, Outcome, StaleCredentials
@@ -15,9 +15,15 @@ def retry_after(value: str | None, now: float) -> float | None:
     """
     Return the seconds a `Retry-After` header asks for, unclamped, counted from *now* (Unix seconds).
 
-    A date that has passed is 0. Without the header, or when it is neither seconds nor an HTTP date, None.
+    A date that has passed is 0. Without the header, or when it is neither seconds, an HTTP date nor what a WSO2 gateway
+    writes as `nextAccessTime` (`2026-Nov-24 00:00:00+0000 UTC`), None.
     """
     text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{4}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8}[+-][0-9]{4}( UTC)?", text):
+        try:
+            return max(0.0, datetime.strptime(text[:25], "%Y-%b-%d %H:%M:%S%z").timestamp() - now)
+        except ValueError:
+            return None
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
         return float(text)
     try:

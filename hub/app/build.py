@@ -82,6 +82,8 @@ class Hub:
         """Close connections and store of a hub that was stopped, or never started."""
         for one in self.installed.values():
             await one.agency.close()
+            if one.route is not None and one.route.tokens is not None:
+                await one.route.tokens.close()
         await self.store.close()
 
 
@@ -108,14 +110,22 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(),
     )
-    lanes = {name: Lane(one.agency, surroundings) for name, one in installed.items()}
+    roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
+    routes = {
+        name: Route(name, road.kind, road.contract, surroundings, road.tokens, road.bearer)
+        for name, road in roads.items()
+    }
+    lanes = {
+        name: Lane(one.agency, surroundings, routes[one.route.name] if one.route is not None else None)
+        for name, one in installed.items()
+    }
     memory = Memory()
     shedding = Shedding(
         clock,
         queued_bytes=settings.hub.queued_bytes,
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )
-    dispatcher = Dispatcher(lanes, surroundings, shedding)
+    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()))
     inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
 
     facts = {name: _facts(one) for name, one in installed.items()}
@@ -144,6 +154,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         get=store.get,
         metrics=lambda: _counted(dispatcher, metrics),
         lanes=dispatcher.watch,
+        routes=dispatcher.routes,
         observer=observer,
     )
     return Hub(
@@ -188,16 +199,7 @@ def open_store(
 
 def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
     """Return what grants permits in one process, with the routes that agencies share."""
-    routes = {
-        name: Route(
-            name,
-            route.contract.calls_per_second,
-            route.contract.calls_at_once,
-            route.contract.calls_per_day,
-            route.contract.calls_per_minute,
-        )
-        for name, route in settings.routes.items()
-    }
+    routes = {name: route.contract for name, route in settings.routes.items()}
     route_of = {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
     bounds = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
     return one_process(clock, Random(secrets.randbits(128)), bounds, routes, route_of)  # noqa: S311 - jitter, not secrets

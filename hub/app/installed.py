@@ -10,12 +10,14 @@ from pathlib import Path
 
 from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
-from connectors.kit.http import HttpSender
+from connectors.kit.exchange import Sender
 from connectors.kit.manifest import Contract
 from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.tokens import Dressed
+from hub.app.roads import InstalledRoute, install_routes, sender_of, taken_header
 from hub.references import NotFollowed, follow
 from hub.settings import AgencyEntry, Settings
-from mappings.errors import FileFault, FilesRefused
+from mappings.errors import FileFault, FilesRefused, MappingFailed
 
 HANOI = timezone(timedelta(hours=7))
 
@@ -31,6 +33,8 @@ class Installed:
     agency: BoundAgency
     settings: Mapping[str, str]
     """References followed: holds secrets. Never print it."""
+    route: InstalledRoute | None = None
+    """The road it shares with others; None: it has one of its own."""
 
 
 def connector_folder(name: str, entry: AgencyEntry, settings: Settings) -> Path:
@@ -69,17 +73,19 @@ def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], fl
     Bind every agency of *settings*; *now* gives Unix seconds. Must run where the event loop will run.
 
     Raises:
-        FilesRefused: Every fault of all agencies at once.
+        FilesRefused: Every fault of all routes and agencies at once.
     """
     installed: dict[str, Installed] = {}
     faults: list[FileFault] = []
+    routes = install_routes(settings, environ, now, faults)
     connectors: dict[Path, Connector] = {}
     for name, entry in settings.agencies.items():
         try:
             folder = connector_folder(name, entry, settings)
             if folder not in connectors:
                 connectors[folder] = load_connector(folder, today=lambda: today(now()))
-            installed[name] = _install(name, entry, connectors[folder], settings, environ, now)
+            route = routes[entry.route] if entry.route is not None else None
+            installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route)
         except FilesRefused as refused:
             faults += refused.faults
     if faults:
@@ -99,6 +105,7 @@ def _install(
     settings: Settings,
     environ: Mapping[str, str],
     now: Callable[[], float],
+    route: InstalledRoute | None,
 ) -> Installed:
     faults: list[FileFault] = []
     values = followed(name, entry, environ, settings, faults)
@@ -107,27 +114,27 @@ def _install(
         contract = contract.lowered(entry.contract, key=f"agencies.{name}.contract")
     except FilesRefused as refused:
         faults += refused.faults
-    ca_file = settings.path(entry.ca_file) if entry.ca_file else None
-    try:
-        sender = HttpSender(ca_file=ca_file)
-    except OSError as error:
-        faults.append(
-            FileFault(
-                "hub.toml",
-                f"agencies.{name}.ca_file",
-                f"cannot be read as PEM ({type(error).__name__}); name the file of the authority",
-            )
-        )
-        sender = HttpSender()
+    sender: Sender = sender_of(settings, entry.ca_file, f"agencies.{name}.ca_file", faults)
+    if route is not None and route.bearer is not None:
+        sender = Dressed(sender, route.bearer)
     try:
         agency = bind(
             connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract
         )
+        clash = taken_header(route, agency) if route is not None else None
     except FilesRefused as refused:
         raise FilesRefused([*faults, *refused.faults]) from None
+    except MappingFailed as failed:  # a setting that the handshake does not know
+        wrong = [
+            FileFault("hub.toml", f"agencies.{name}.{fault.place.partition('.')[2]}", fault.rule)
+            for fault in failed.faults
+        ]
+        raise FilesRefused([*faults, *wrong]) from None
+    if clash is not None:
+        faults.append(clash)
     if faults:
         raise FilesRefused(faults)
-    return Installed(name, connector, contract, agency, values)
+    return Installed(name, connector, contract, agency, values, route)
 
 
 def followed(

@@ -5,47 +5,73 @@
 import asyncio
 import os
 import random
+import re
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from connectors.kit.http import CannedSender
 from connectors.kit.manifest import load_manifest
-from connectors.kit.registry import find_connectors
+from connectors.kit.outcomes import Unavailable
+from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.sandbox.gateway import TOKEN_SECONDS, PlayedRoute
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
 from hub.app.installed import connector_folder, followed
+from hub.app.roads import TOKEN_KEYS, follow_key
 from hub.cli.output import AsJson, fail, say, show_json
 from hub.cli.settings import Config, read_settings
+from hub.settings import PARTNER, LgspRoute, Settings
 from mappings.errors import FileFault, FilesRefused
 
 Names = Annotated[list[str] | None, typer.Argument(help="Connectors to play; without any, every agency of hub.toml.")]
 ControlPort = Annotated[int, typer.Option(help="Port of the control door, which turns faults on; 0: any that is free.")]
+RouteName = Annotated[
+    str | None, typer.Option("--route", help="Play an LGSP of this name in front of them, with a token door.")
+]
+TokenSeconds = Annotated[float, typer.Option(min=0.1, help="How long a token of the LGSP lives.")]
 Seed = Annotated[int | None, typer.Option(help="Makes faults by rate repeatable.")]
 
 
 def sandbox(
     names: Names = None,
     *,
+    route: RouteName = None,
+    token_seconds: TokenSeconds = TOKEN_SECONDS,
     config: Config = None,
     control_port: ControlPort = 0,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
     """Play agencies until Ctrl-C, and print the lines of hub.toml that lead to them."""
-    plays = played_by_name(names) if names else _played_by_settings(config)
+    if names:
+        plays = played_by_name(names)
+        routes = [invented_route(route, plays)] if route else []
+    elif route:
+        fail("name the agencies behind the LGSP, such as `hub sandbox --route lgsp police npsp`.")
+    else:
+        plays, routes = _played_by_settings(config)
+    for one in routes:
+        one.token_seconds = token_seconds
     chance = random.Random(secrets.randbits(64) if seed is None else seed)  # noqa: S311 - decides faults, guards nothing
 
     def ready(sandbox: Sandbox) -> None:
         if as_json:
-            show_json({"control": sandbox.control_url, "plays": sandbox.plays_shown()})
+            shown = {"control": sandbox.control_url, "plays": sandbox.plays_shown(), "routes": sandbox.routes_shown()}
+            show_json(shown)
         else:
-            say(snippet(plays))
-            say(f"# faults on demand: {sandbox.control_url}/faults/<agency>   Ctrl-C ends it")
+            say(snippet(plays, routes))
+            say(f"# faults on demand: {sandbox.control_url}/faults/<agency or route>   Ctrl-C ends it")
 
     try:
-        asyncio.run(serve_sandbox(plays, now=time.time, chance=chance, control_port=control_port, ready=ready))
+        playing = serve_sandbox(
+            plays, now=time.time, chance=chance, control_port=control_port, routes=routes, ready=ready
+        )
+        asyncio.run(playing)
     except KeyboardInterrupt:
         say("sandbox ended")
 
@@ -68,11 +94,42 @@ def invented_settings(folder: Path) -> dict[str, str]:
     }
 
 
-def snippet(plays: list[Play]) -> str:
-    """Return the part of hub.toml that leads to *plays*, which must have been started."""
+def invented_route(name: str, plays: list[Play]) -> PlayedRoute:
+    """Return an LGSP called *name* in front of *plays*, with an invented key; its token leaves their headers alone."""
+    if re.fullmatch(r"[a-z][a-z0-9_]*", name) is None or name in {play.name for play in plays}:
+        fail(f"{name} is no name for a route; take small letters, such as `lgsp`, and not an agency's name.")
+    route = PlayedRoute(name, {play.name: f"/{play.name}" for play in plays}, "sandbox-key", "sandbox-secret")
+    if any("authorization" in _headers(play) for play in plays):
+        route.token_header = "LGSP-Authorization"  # noqa: S105 - the name of a header
+    return route
+
+
+def _headers(play: Play) -> frozenset[str]:
+    connector = load_connector(play.connector)
+    agency = bind(
+        connector,
+        name=play.name,
+        base_url="http://localhost",
+        settings=play.settings,
+        sender=CannedSender(lambda _: Unavailable("closed")),
+        now=time.time,
+        contract=connector.manifest.contract,
+    )
+    return agency.headers
+
+
+def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
+    """Return the part of hub.toml that leads to *plays* over *routes*, which must have been started."""
     lines: list[str] = []
+    for route in routes:
+        lines += [f"[routes.{route.name}]", 'kind = "lgsp"', f'token_url = "{route.base_url}/token"']
+        lines += [f'consumer_key = "{route.consumer_key}"', f'consumer_secret = "{route.consumer_secret}"']
+        lines += [f'token_header = "{route.token_header}"']
+        lines += ["contract = { calls_per_second = 30, calls_at_once = 20 }", ""]
+    road = {name: route.name for route in routes for name in route.agencies}
     for play in plays:
         lines += [f"[agencies.{play.name}]"]
+        lines += [f'route = "{road[play.name]}"'] if play.name in road else []
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
         lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
@@ -80,7 +137,7 @@ def snippet(plays: list[Play]) -> str:
     return "\n".join(lines)
 
 
-def _played_by_settings(config: Path | None) -> list[Play]:
+def _played_by_settings(config: Path | None) -> tuple[list[Play], list[PlayedRoute]]:
     settings = read_settings(config)
     if not settings.agencies:
         fail("hub.toml has no [agencies.<name>] yet; play a connector by name, such as `hub sandbox police npsp`.")
@@ -102,9 +159,34 @@ def _played_by_settings(config: Path | None) -> list[Play]:
                 name, folder, defaults | followed(name, entry, os.environ, settings, faults), port=_port(entry.base_url)
             )
         )
+    routes = _routes_by_settings(settings, faults)
     if faults:
         raise FilesRefused(faults)
-    return plays
+    return plays, routes
+
+
+def _routes_by_settings(settings: Settings, faults: list[FileFault]) -> list[PlayedRoute]:
+    """Return the LGSPs that agencies of *settings* take, where their entries look for them if that is this machine."""
+    routes = []
+    for name, route in settings.routes.items():
+        behind = {agency: entry.base_url for agency, entry in settings.agencies.items() if entry.route == name}
+        if not isinstance(route, LgspRoute) or not behind:
+            continue
+        keys = {key: follow_key(name, route, key, os.environ, settings, faults) for key in TOKEN_KEYS}
+        paths = {agency: urlsplit(url).path.rstrip("/") or f"/{agency}" for agency, url in behind.items()}
+        partner = {said: keys[key] for said, key in PARTNER.items()} if route.access_key is not None else None
+        routes.append(
+            PlayedRoute(
+                name,
+                paths,
+                keys["consumer_key"],
+                keys["consumer_secret"],
+                partner,
+                route.token_header,
+                port=_port(route.token_url),
+            )
+        )
+    return routes
 
 
 def _port(base_url: str) -> int:

@@ -48,8 +48,9 @@ class Guards:
         if bounds is not None:
             timeout = bounds.call_timeout
             self.breaker = Breaker(clock, random, timeout, route=route, probe_operation=bounds.probe)
-            self.rate = Rate(clock, bounds.calls_per_second)
-            self.minute = Rate(clock, bounds.calls_per_minute, 60.0) if bounds.calls_per_minute is not None else None
+            self.rate = Rate(clock, bounds.calls_per_second, route=route)
+            if bounds.calls_per_minute is not None:
+                self.minute = Rate(clock, bounds.calls_per_minute, 60.0, route=route)
             self.day = Day(clock, bounds.calls_per_day) if bounds.calls_per_day is not None else None
             self.concurrency = Concurrency(clock, bounds.calls_at_once, timeout, adaptive=not route)
         if bounds is not None and not route:

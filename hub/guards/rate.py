@@ -42,10 +42,17 @@ class Spacing:
 
 
 class Rate:
-    """At most *margin* x *calls* in any window of *seconds*, with a burst of a tenth of that, at least one."""
+    """
+    At most *margin* x *calls* in any window of *seconds*, with a burst of a tenth of that, at least one.
 
-    def __init__(self, clock: Clock, calls: float, seconds: float = 1.0, *, margin: float = MARGIN) -> None:
+    That of a *route* is cut by its gateway's own `Busy` only: an agency behind it must not slow the others.
+    """
+
+    def __init__(
+        self, clock: Clock, calls: float, seconds: float = 1.0, *, margin: float = MARGIN, route: bool = False
+    ) -> None:
         self._clock = clock
+        self._route = route
         self._contract = margin * calls / seconds
         self._full = self._contract
         self._burst = max(1.0, _BURST * margin * calls)
@@ -80,6 +87,8 @@ class Rate:
         interval, at = self._charged.pop(number, (0.0, self._part_at))
         if outcome == UNSENT:
             self._spacing.give_back(interval)
+        elif isinstance(outcome, Busy) and self._route and not outcome.route:
+            return
         elif isinstance(outcome, Busy) and outcome.retry_after is None and at > self._part_at:
             # Calls granted before the last cut say nothing about the cut rate.
             self._part = max(_LEAST, _CUT * self.limit / self._full)

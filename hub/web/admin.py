@@ -30,7 +30,7 @@ from hub.store.protocol import Record, Sought
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.headers import bearer
-from hub.web.operations import LaneState
+from hub.web.operations import LaneState, RouteState
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
@@ -73,6 +73,7 @@ class Office:
     get: Callable[[str], Awaitable[Record | None]]
     metrics: Callable[[], bytes]
     lanes: Callable[[], Mapping[str, LaneState]]
+    routes: Callable[[], Sequence[RouteState]]
     observer: Observer
 
 
@@ -116,7 +117,10 @@ def _state(office: Office) -> Doors:
     async def lanes() -> list[dict[str, Any]]:
         return [_lane(name, lane) for name, lane in office.lanes().items()]
 
-    return {("GET", "/hub"): about, ("GET", "/lanes"): lanes}
+    async def routes() -> list[dict[str, Any]]:
+        return [_route(route) for route in office.routes()]
+
+    return {("GET", "/hub"): about, ("GET", "/lanes"): lanes, ("GET", "/routes"): routes}
 
 
 def _callers(office: Office) -> Doors:
@@ -236,10 +240,32 @@ def _call(record: Record) -> dict[str, Any]:
 
 
 def _lane(name: str, lane: LaneState) -> dict[str, Any]:
-    numbers = {
-        key: None if value == float("inf") else value for key, value in lane.numbers.items()
-    }  # JSON has no infinity
-    return {"agency": name, "held": lane.held, "held_seconds": lane.held_seconds, "numbers": numbers}
+    return {
+        "agency": name,
+        "held": lane.held,
+        "held_seconds": lane.held_seconds,
+        "route": lane.route.name if lane.route else None,
+        "route_held": lane.route.held if lane.route else "",
+        "numbers": _numbers(lane.numbers),
+    }
+
+
+def _route(route: RouteState) -> dict[str, Any]:
+    return {
+        "route": route.name,
+        "kind": route.kind,
+        "contract": route.contract.model_dump(mode="json"),
+        "held": route.held,
+        "held_seconds": route.held_seconds,
+        "token": route.token,
+        "token_seconds": route.token_seconds,
+        "lanes": list(route.lanes),
+        "numbers": _numbers(route.numbers),
+    }
+
+
+def _numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: None if value == float("inf") else value for key, value in numbers.items()}  # JSON has no infinity
 
 
 def _tell_problems(app: FastAPI, observer: Observer) -> None:

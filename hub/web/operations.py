@@ -2,7 +2,7 @@
 `GET /v1/operations`: what this hub offers, with contract, maturity and the present state of each lane.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,29 @@ SHOWN = ("calls_per_second", "calls_at_once", "calls_per_day", "call_timeout", "
 """Keys of a contract that callers may plan by."""
 
 
+class RouteState(Protocol):
+    """What is told of a shared route; `hub.route.RouteView` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def contract(self) -> BaseModel: ...
+    @property
+    def held(self) -> str: ...
+    @property
+    def held_seconds(self) -> float | None: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def token_seconds(self) -> float | None: ...
+    @property
+    def lanes(self) -> Sequence[str]: ...
+    @property
+    def numbers(self) -> Mapping[str, float]: ...
+
+
 class LaneState(Protocol):
     """What is told of a lane; `hub.lane.LaneView` is one."""
 
@@ -24,6 +47,8 @@ class LaneState(Protocol):
     def held_seconds(self) -> float | None: ...
     @property
     def numbers(self) -> Mapping[str, float]: ...
+    @property
+    def route(self) -> RouteState | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +100,16 @@ def _lane(lane: LaneState) -> dict[str, Any]:
         "state": "held" if lane.held else "open",
         "cause": lane.held or None,
         "seconds": lane.held_seconds,
+        "route": _route(lane.route) if lane.route else None,
         "waiting": sum(count for name, count in lane.numbers.items() if name.startswith("queue_calls/")),
+    }
+
+
+def _route(route: RouteState) -> dict[str, Any]:
+    """The road of a lane: when it is held, that is the one cause why all its lanes are."""
+    return {
+        "name": route.name,
+        "state": "held" if route.held else "open",
+        "cause": route.held or None,
+        "seconds": route.held_seconds,
     }

@@ -112,6 +112,33 @@ async def test_a_gateways_throttle_stops_every_lane_of_its_route(make: Make) -> 
     assert await granted(group, "c", 1)
 
 
+async def test_a_route_is_stopped_and_resumed_by_its_name_and_shows_it_once(make: Make) -> None:
+    group = make({"a": WIDE, "b": WIDE, "c": WIDE}, {"lgsp": SLOW}, {"a": "lgsp", "b": "lgsp"})
+    woken: list[str] = []
+    for name in ("a", "b", "c"):
+        group.subscribe(name, lambda name=name: woken.append(name))  # type: ignore[misc]
+    await group.hold("route/lgsp", HoldCause.AUTH, 60)
+    for name in ("a", "b"):
+        assert (await refused(group, name)).cause == "auth"
+        assert group.stopped(name, "lookup_citizen") == Wait("hold", 60, "auth")
+        assert "hold_seconds/auth" not in group.watch(name)
+    assert await granted(group, "c", 1)
+    assert group.watch("route/lgsp")["hold_seconds/auth"] == 60
+    assert group.stopped("route/lgsp", "") == Wait("hold", 60, "auth")
+    woken.clear()
+    await group.resume("route/lgsp")
+    assert set(woken) == {"a", "b"}
+    assert group.stopped("route/lgsp", "") is None
+    assert await granted(group, "a", 1)
+
+
+async def test_resuming_a_lane_leaves_its_route_stopped(make: Make) -> None:
+    group = make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
+    await group.hold("route/lgsp", HoldCause.OPERATOR, None)
+    await group.resume("a")
+    assert (await refused(group, "a")).cause == "operator"
+
+
 async def test_a_busy_agency_is_left_alone_and_then_asked_once(make: Make, clock: VirtualClock) -> None:
     group = make({"police": WIDE})
     first, second = await granted(group, "police", 2)

@@ -220,11 +220,13 @@ async def test_admin_doors_want_the_admin_key_and_show_no_content(
             ("POST", "/admin/v1/callers"),
             ("PUT", "/admin/v1/units"),
             ("GET", "/admin/v1/lanes"),
+            ("GET", "/admin/v1/routes"),
         ):
             reply = await http.request(method, path, headers={"authorization": f"Bearer {stage.key}"})
             assert (reply.status_code, reply.json()["code"]) == (401, "auth.missing")
         lanes = {one["agency"]: one for one in (await http.get("/admin/v1/lanes")).json()}
-        assert lanes["npsp"]["held"] == ""
+        assert (lanes["npsp"]["held"], lanes["npsp"]["route"]) == ("", None)
+        assert (await http.get("/admin/v1/routes")).json() == [], "no agency shares a road here"
         bad = await http.post("/admin/v1/callers", json={"name": "X", "allowed": ["nobody"], "top": 1})
         assert (bad.status_code, bad.json()["code"]) == (400, "request.invalid")
         for path, status in (("/admin/v1/nothing", 404), ("/admin/v1/calls/none", 404)):

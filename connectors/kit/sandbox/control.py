@@ -1,8 +1,10 @@
 """
 The sandbox's own door, apart from the agencies': what arrived, what was filed, and which faults are on.
 
-`GET /plays` · `GET /arrivals?agency=&after=` · `DELETE /arrivals` · `GET|POST|DELETE /faults/{agency}` ·
-`POST /expire-sessions/{agency}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
+`GET /plays` · `GET /routes` · `GET /arrivals?agency=&after=` · `DELETE /arrivals` · `GET|POST|DELETE /faults/{agency}` ·
+`POST /expire-sessions/{agency}` · `POST /expire-tokens/{route}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
+
+A gateway takes faults under the route's name: `429` throttles in its own words, `operation` is an agency or `token`.
 """
 
 import asyncio
@@ -26,7 +28,9 @@ class Controlled(Protocol):
     def misbehave(self, agency: str, fault: Fault) -> None: ...
     def behave(self, agency: str) -> None: ...
     def faults(self, agency: str) -> list[Fault]: ...
+    def routes_shown(self) -> list[dict[str, object]]: ...
     def expire_sessions(self, agency: str) -> int: ...
+    def expire_tokens(self, route: str) -> int: ...
     def close_idle(self, agency: str) -> int: ...
     def filed(self, agency: str) -> list[dict[str, object]]: ...
 
@@ -84,12 +88,14 @@ def _cleared(sandbox: Controlled, _agency: str, _request: Request) -> Any:
 
 _DOORS: dict[tuple[str, str], Callable[[Controlled, str, Request], Any]] = {
     ("GET", "plays"): lambda sandbox, _agency, _request: {"plays": sandbox.plays_shown()},
+    ("GET", "routes"): lambda sandbox, _agency, _request: {"routes": sandbox.routes_shown()},
     ("GET", "arrivals"): _arrivals,
     ("DELETE", "arrivals"): _cleared,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _misbehave,
     ("DELETE", "faults"): _behave,
     ("POST", "expire-sessions"): lambda sandbox, agency, _request: {"expired": sandbox.expire_sessions(agency)},
+    ("POST", "expire-tokens"): lambda sandbox, route, _request: {"expired": sandbox.expire_tokens(route)},
     ("POST", "close-idle"): lambda sandbox, agency, _request: {"closed": sandbox.close_idle(agency)},
     ("GET", "filed"): lambda sandbox, agency, _request: {"filed": sandbox.filed(agency)},
 }

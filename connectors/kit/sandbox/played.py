@@ -57,6 +57,8 @@ class Played:
         manifest = load_manifest(folder)
         like = folder.parent / manifest.connector.like if manifest.connector.like else None
         operations = spoken(folder, manifest)
+        self.xml = manifest.connector.protocol == "soap"
+        """Whether it speaks XML."""
         self.filed = Filed()
         self._hearing = Hearing(operations.values())
         self.sessions = Sessions(chance, seconds=session_seconds)
@@ -66,9 +68,7 @@ class Played:
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
         self._operations = operations
-        self._words = Words(
-            _samples(folder, like), operations, self._hearing, xml=manifest.connector.protocol == "soap"
-        )
+        self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)
         contracts = [path / "contract" for path in (folder, like) if path is not None]
         self._contracts = _contracts(contracts, manifest) if validate else {}
         created = {name: table.then["exists"] for name, table in manifest.operations.items() if "exists" in table.then}

@@ -16,6 +16,7 @@ from connectors.kit.sandbox.arrivals import Arrivals
 from connectors.kit.sandbox.checks import SESSION_SECONDS
 from connectors.kit.sandbox.control import control
 from connectors.kit.sandbox.faults import Fault, FaultBook, perform
+from connectors.kit.sandbox.gateway import Gateway, PlayedRoute
 from connectors.kit.sandbox.hearing import Heard
 from connectors.kit.sandbox.played import Played
 from connectors.kit.sandbox.wire import Listener, Reply, Request
@@ -50,9 +51,12 @@ class Sandbox:
         validate: bool = True,
         host: str = "127.0.0.1",
         control_port: int = 0,
+        routes: Sequence[PlayedRoute] = (),
     ) -> None:
         """
         Read every connector; *now* gives Unix seconds, *chance* decides faults by rate and names sessions.
+
+        An agency behind one of *routes* has no door of its own.
 
         Without *validate* requests are not held against the contract, which benchmarks of the hub do not want to pay.
 
@@ -62,43 +66,65 @@ class Sandbox:
         self.arrivals = Arrivals()
         self.control_url = ""
         self._stages = {play.name: _Stage(play, self.arrivals, now, chance, validate) for play in plays}
+        self._gateways = {
+            route.name: Gateway(
+                route, {name: self._stages[name] for name in route.agencies}, self.arrivals, now, chance
+            )
+            for route in routes
+        }
         self._control = Listener(control(self))
         self._host = host
         self._control_port = control_port
 
     async def start(self) -> None:
         """Open all doors; every play then has its `base_url`, and `control_url` is set."""
-        for stage in self._stages.values():
-            stage.play.base_url = await stage.listener.start(self._host, stage.play.port)
+        for gateway in self._gateways.values():
+            route = gateway.route
+            route.base_url = await gateway.listener.start(self._host, route.port)
+            for name, path in route.agencies.items():
+                self._stages[name].play.base_url = route.base_url + path
+        behind = {name for gateway in self._gateways.values() for name in gateway.route.agencies}
+        for name, stage in self._stages.items():
+            if name not in behind:
+                stage.play.base_url = await stage.listener.start(self._host, stage.play.port)
         self.control_url = await self._control.start(self._host, self._control_port)
 
     async def stop(self) -> None:
         """Close all doors and cut what is open."""
-        await asyncio.gather(self._control.stop(), *(stage.listener.stop() for stage in self._stages.values()))
+        doors = [stage.listener for stage in self._stages.values()]
+        doors += [gateway.listener for gateway in self._gateways.values()]
+        await asyncio.gather(self._control.stop(), *(door.stop() for door in doors))
 
     def base_url(self, agency: str) -> str:
         """Return where *agency* is played."""
         return self._stages[agency].play.base_url
 
     def misbehave(self, agency: str, fault: Fault) -> None:
-        """Turn *fault* on; those turned on before are asked first."""
-        self._stages[agency].faults.add(fault)
+        """Turn *fault* on at an agency or at a gateway; those turned on before are asked first."""
+        self._faults(agency).add(fault)
 
     def behave(self, agency: str) -> None:
-        """Turn all faults of *agency* off; what is under way stays as it is."""
-        self._stages[agency].faults.clear()
+        """Turn all faults of *agency* off, or of a gateway; what is under way stays as it is."""
+        self._faults(agency).clear()
 
     def faults(self, agency: str) -> list[Fault]:
         """Return the faults that are on."""
-        return self._stages[agency].faults.on
+        return self._faults(agency).on
+
+    def _faults(self, name: str) -> FaultBook:
+        return self._gateways[name].faults if name in self._gateways else self._stages[name].faults
 
     def expire_sessions(self, agency: str) -> int:
         """End every session that *agency* has issued; returns how many."""
         return self._stages[agency].played.sessions.expire()
 
+    def expire_tokens(self, route: str) -> int:
+        """End the token that the gateway *route* has given, before its time; returns how many were good."""
+        return self._gateways[route].expire()
+
     def close_idle(self, agency: str) -> int:
-        """Close every kept connection to *agency* on which nothing is under way; returns how many."""
-        return self._stages[agency].listener.close_idle()
+        """Close every kept connection to *agency*, or to a gateway, on which nothing is under way; returns how many."""
+        return (self._gateways.get(agency) or self._stages[agency]).listener.close_idle()
 
     def filed(self, agency: str) -> list[dict[str, object]]:
         """Return what was filed at *agency*, in order: model, key, payload as it came, updates, steps."""
@@ -107,6 +133,11 @@ class Sandbox:
     def plays_shown(self) -> list[dict[str, str]]:
         """Return names and addresses of all plays."""
         return [{"agency": name, "base_url": stage.play.base_url} for name, stage in self._stages.items()]
+
+    def routes_shown(self) -> list[dict[str, object]]:
+        """Return names, addresses and agencies of all gateways."""
+        routes = [gateway.route for gateway in self._gateways.values()]
+        return [{"route": one.name, "base_url": one.base_url, "agencies": list(one.agencies)} for one in routes]
 
 
 class _Stage:
@@ -117,7 +148,7 @@ class _Stage:
     ) -> None:
         self.play = play
         self.faults = FaultBook(chance)
-        self.listener = Listener(self._answer)
+        self.listener = Listener(self.answer)
         self.played = Played(
             play.connector,
             play.settings,
@@ -129,7 +160,19 @@ class _Stage:
         self._arrivals = arrivals
         self._now = now
 
-    async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    @property
+    def xml(self) -> bool:
+        """Whether the agency speaks XML."""
+        return self.played.xml
+
+    def reply(self, request: Request) -> Reply:
+        """Return the agency's own answer to *request*, without faults, and do what it asks."""
+        heard = self.played.hear(request)
+        said = self.played.say(heard, request)
+        self._log(self._now(), heard, said.outcome, said.processed)
+        return said.reply
+
+    async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         at = self._now()
         heard = self.played.hear(request)
         fault = self.faults.strike(heard.operation.name if heard else "")
@@ -164,10 +207,11 @@ async def serve_sandbox(
     chance: random.Random,
     control_port: int = 0,
     validate: bool = True,
+    routes: Sequence[PlayedRoute] = (),
     ready: Callable[[Sandbox], None] = lambda _: None,
 ) -> None:
     """Play until cancelled; *ready* is called once all doors are open. What `hub sandbox` runs."""
-    sandbox = Sandbox(plays, now=now, chance=chance, validate=validate, control_port=control_port)
+    sandbox = Sandbox(plays, now=now, chance=chance, validate=validate, control_port=control_port, routes=routes)
     await sandbox.start()
     try:
         ready(sandbox)

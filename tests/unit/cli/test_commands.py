@@ -12,7 +12,7 @@ import pytest
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
 from hub.cli.main import main
-from hub.cli.sandbox import invented_settings, snippet
+from hub.cli.sandbox import invented_route, invented_settings, snippet
 from hub.settings import load_settings
 
 Hub = Callable[..., tuple[int, str, str]]
@@ -118,6 +118,9 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
         (("call", "police.lookup_citizen", "--data", '{"citizen_id": "SECRET", "born": 1}', "--sandbox"), "citizen_id"),
         (("call", "police.lookup_citizen", "--sample", "found"), "HUB_KEY"),
         (("sandbox", "nobody"), "no such connector"),
+        (("sandbox", "--route", "lgsp"), "name the agencies behind the LGSP"),
+        (("sandbox", "--route", "LG SP", "police"), "is no name for a route"),
+        (("sandbox", "--route", "police", "police"), "is no name for a route"),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(hub: Hub, words: tuple[str, ...], says: str) -> None:
@@ -130,6 +133,26 @@ def test_what_is_wrong_is_told_with_what_to_do(hub: Hub, words: tuple[str, ...],
 def test_the_lines_a_sandbox_prints_are_settings(hub: Hub, settings: Path) -> None:
     read = load_settings({}, settings)
     assert set(read.agencies) == set(find_connectors())
+
+
+def test_the_lines_of_a_sandbox_behind_an_lgsp_are_settings(hub: Hub, tmp_path: Path) -> None:
+    plays = [
+        Play(name, folder, invented_settings(folder), base_url=f"http://127.0.0.1:1/{name}")
+        for name, folder in find_connectors().items()
+    ]
+    route = invented_route("lgsp", plays)
+    route.base_url = "http://127.0.0.1:1"
+    file = tmp_path / "hub.toml"
+    file.write_text(snippet(plays, [route]), "utf-8")
+    read = load_settings({}, file)
+    assert {entry.route for entry in read.agencies.values()} == {"lgsp"}
+    shown = hub("doctor", "--json")[1]
+    told = json.loads(shown)
+    assert told["findings"] == []
+    assert told["settings"]["routes"]["lgsp"]["token_header"] == "LGSP-Authorization", (
+        "police writes Authorization itself"
+    )
+    assert "sandbox-secret" not in shown
 
 
 def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:

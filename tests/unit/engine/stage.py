@@ -19,8 +19,9 @@ from hub.call import Call, Class, Purpose, Reply, State, Submission, uuid7
 from hub.clock import VirtualClock, run_virtual
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
+from hub.guards.bounds import Bounds
 from hub.lane import Lane
-from hub.route import bounds_of
+from hub.route import Route, bounds_of
 from hub.shedding import Shedding
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
@@ -164,6 +165,7 @@ class Log(Silent):
         self.exchanges: list[tuple[str, str, str, str]] = []
         self.faults: list[BaseException] = []
         self.holds: list[tuple[str, str]] = []
+        self.route_holds: list[tuple[str, str]] = []
         self.admissions: Counter[tuple[str, str]] = Counter()
         self.numbers: dict[str, dict[str, float]] = {}
         self.overheads: list[float] = []
@@ -195,8 +197,14 @@ class Log(Silent):
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
         self.holds.append((agency, cause))
 
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        self.route_holds.append((route, cause))
+
     def lane(self, agency: str, numbers: dict[str, float]) -> None:
         self.numbers[agency] = numbers
+
+    def route(self, route: str, numbers: dict[str, float]) -> None:
+        self.numbers[f"route/{route}"] = numbers
 
     def fault(self, what: str, error: BaseException) -> None:
         self.faults.append(error)
@@ -216,21 +224,30 @@ class World:
     def __post_init__(self) -> None:
         random = Random(self.life)  # another life makes other ids, though it may begin in the same millisecond
         bounds = {name: bounds_of(agency.contract) for name, agency in self.agencies.items()}
-        self.coordination = InProcess(self.clock, random, bounds)
+        self.coordination = self.coordinate(random, bounds)
         self.around = Surroundings(
             self.store, self.coordination, self.clock, random, self.log, people, self.node,
             lambda: uuid7(self.clock.now(), random.randbytes), Waiters(),
         )  # fmt: skip
-        self.lanes = {name: Lane(agency, self.around) for name, agency in self.agencies.items()}
+        self.routes: list[Route] = []
+        self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}
         self.shedding = Shedding(self.clock, queued_bytes=1000)
-        self.hub = Dispatcher(self.lanes, self.around, self.shedding)
+        self.hub = Dispatcher(self.lanes, self.around, self.shedding, self.routes)
         self.agency = next(iter(self.agencies.values()))
         self.lane = next(iter(self.lanes.values()))
         self._keys = itertools.count()
 
+    def coordinate(self, random: Random, bounds: Mapping[str, Bounds]) -> InProcess:
+        """Make what grants permits. Overridden where lanes share a route."""
+        return InProcess(self.clock, random, bounds)
+
+    def lane_of(self, agency: ScriptedAgency) -> Lane:
+        """Make a lane. Overridden likewise."""
+        return Lane(agency, self.around)
+
     def again(self) -> "World":
         """Return the next life of this hub: the same store and agencies, nothing in memory."""
-        life = World(self.clock, self.store, self.agencies, Log(), self.node, self.life + 1)
+        life = type(self)(self.clock, self.store, self.agencies, Log(), self.node, self.life + 1)
         life._keys = self._keys
         return life
 
@@ -274,7 +291,12 @@ def people(call: Call, agency: str, day: date) -> Mapping[str, str | None]:
 
 
 def play(
-    scenario: Callable[[World], Awaitable[T]], *, names: tuple[str, ...] = ("agency",), start: bool = True, **given: Any
+    scenario: Callable[[Any], Awaitable[T]],
+    *,
+    names: tuple[str, ...] = ("agency",),
+    start: bool = True,
+    world: type[World] = World,
+    **given: Any,
 ) -> T:
     """Run *scenario* with a started hub, stop it, and make sure that nothing of it was left over."""
     clock = VirtualClock()
@@ -285,13 +307,13 @@ def play(
         store = SqliteStore.in_memory(
             clock, backlog_calls={name: one.contract.backlog_calls for name, one in agencies.items()}
         )
-        world = World(clock, Flaky(store), agencies)
+        life = world(clock, Flaky(store), agencies)
         if start:
-            await world.hub.start()
-        result = await scenario(world)
+            await life.hub.start()
+        result = await scenario(life)
         if start:
-            await world.hub.stop(60.0)
-            assert world.coordination.out() == 0, "every permit came back"
+            await life.hub.stop(60.0)
+            assert life.coordination.out() == 0, "every permit came back"
             assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
         await store.close()
         return result

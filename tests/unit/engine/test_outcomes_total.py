@@ -46,6 +46,7 @@ TABLE: Mapping[str, Row] = {
     "exists, and no step would update it": Row(Answered(Result.EXISTS), (DEAD,) * 4, False, "contract"),
     "busy": Row(Busy(2.0), (QUEUED,) * 4, False, "agency"),
     "gateway busy": Row(Busy(2.0, "throttled", route=True), (QUEUED,) * 4, False, "route"),
+    "token of the route refused": Row(StaleCredentials("wso2_900901", route=True), (QUEUED,) * 4, False, "auth"),
     "unavailable": Row(Unavailable("connect"), (QUEUED,) * 4, True, "agency"),
     "in doubt": Row(InDoubt("reset"), (QUEUED, QUEUED, QUEUED, IN_DOUBT), True, "agency"),
     "unreadable": Row(Broken("no_row"), (DEAD, DEAD, IN_DOUBT, IN_DOUBT), False, "contract"),

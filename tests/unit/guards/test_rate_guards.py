@@ -58,6 +58,21 @@ def test_a_process_that_just_started_gets_no_burst() -> None:
     assert len(moments) <= 5
 
 
+@pytest.mark.parametrize(
+    ("route", "of_the_gateway", "cut"),
+    [(False, False, True), (False, True, True), (True, False, False), (True, True, True)],
+)
+def test_a_route_slows_down_for_its_gateway_and_not_for_one_agency(
+    route: bool, of_the_gateway: bool, cut: bool
+) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 10.0, route=route)
+    clock.advance(1)
+    guard.granted(1, CALL)
+    guard.released(1, CALL, Busy(None, route=of_the_gateway), 0.1)
+    assert (guard.limit < 9.0) is cut
+
+
 def test_an_unsent_permit_costs_nothing() -> None:
     clock = VirtualClock()
     guard = Rate(clock, 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kit.http import HttpSender
 from connectors.kit.registry import find_connectors
 from hub.app.installed import install, plain_settings
 from hub.settings import Settings, load_settings
@@ -82,6 +83,74 @@ def test_a_connector_beside_them_is_data_and_brings_no_code(tmp_path: Path) -> N
 
 def test_a_folder_of_connectors_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "hub.connectors" in faults(tmp_path, '[hub]\nconnectors = "none"\n' + POLICE, C06_SECRET="s")
+
+
+LGSP = """
+[routes.lgsp]
+kind = "lgsp"
+token_url = "https://lgsp.example/token"
+consumer_key = "centre"
+consumer_secret = "env:LGSP_SECRET"
+token_header = "LGSP-Authorization"
+contract = { calls_per_second = 30, calls_at_once = 20 }
+"""
+NPSP = """
+[agencies.npsp]
+route = "lgsp"
+base_url = "https://lgsp.example/npsp"
+user_name = "centre"
+password = "x"
+"""
+SECRETS = {"C06_SECRET": "s", "LGSP_SECRET": "hush"}
+
+
+async def test_agencies_of_one_gateway_share_its_route_and_each_has_connections_of_its_own(tmp_path: Path) -> None:
+    behind = POLICE.replace("base_url", 'route = "lgsp"\nbase_url')
+    installed = install(read(tmp_path, LGSP + behind + NPSP), SECRETS, time.time)
+    police, npsp = installed["police"], installed["npsp"]
+    assert police.route is npsp.route is not None
+    assert (police.route.name, police.route.kind) == ("lgsp", "lgsp")
+    assert police.route.bearer is not None
+    assert police.route.bearer.header == "LGSP-Authorization"
+    assert police.agency._sender is not npsp.agency._sender
+    assert police.agency._sender is not police.route.tokens
+    for one in installed.values():
+        await one.agency.close()
+
+
+async def test_an_agency_without_a_route_wears_no_token(tmp_path: Path) -> None:
+    installed = install(read(tmp_path, LGSP + POLICE), SECRETS, time.time)
+    assert installed["police"].route is None
+    assert isinstance(installed["police"].agency._sender, HttpSender)
+    await installed["police"].agency.close()
+
+
+def test_a_token_never_takes_the_header_of_an_agencys_own_credentials(tmp_path: Path) -> None:
+    behind = POLICE.replace("base_url", 'route = "lgsp"\nbase_url')
+    said = faults(tmp_path, LGSP.replace('token_header = "LGSP-Authorization"', "") + behind, **SECRETS)
+    assert said == (
+        "hub.toml [routes.lgsp.token_header]: `Authorization` is written by the connector of agency `police` too; "
+        "set token_header to another one, in which the gateway looks for the token"
+    )
+    said = faults(tmp_path, LGSP.replace("LGSP-Authorization", "DstCode") + NPSP, **SECRETS)
+    assert "`DstCode` is written by the connector of agency `npsp` too" in said
+
+
+def test_faults_of_routes_and_agencies_are_told_together(tmp_path: Path) -> None:
+    said = faults(
+        tmp_path, LGSP.replace("contract", 'ca_file = "none.pem"\ncontract') + NPSP.replace("password", "pasword")
+    )
+    for part in (
+        "[routes.lgsp.consumer_secret]: the variable LGSP_SECRET is not set",
+        "[routes.lgsp.ca_file]: cannot be read as PEM",
+        "[agencies.npsp.pasword]: is no setting of connector `npsp`",
+    ):
+        assert part in said, said
+
+
+def test_a_setting_that_a_handshake_does_not_know_is_told_at_the_start(tmp_path: Path) -> None:
+    behind = POLICE.replace("base_url", 'route = "lgsp"\ntimestamp_unit = "m"\nbase_url')
+    assert "[agencies.police.timestamp_unit]: is neither" in faults(tmp_path, LGSP + behind, **SECRETS)
 
 
 def test_every_fault_of_every_agency_is_told_at_once(tmp_path: Path) -> None:

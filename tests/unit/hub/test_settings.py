@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub.references import NotFollowed, follow
-from hub.settings import Settings, load_settings, masked
+from hub.settings import DirectRoute, LgspRoute, Settings, load_settings, masked
 from mappings.errors import FilesRefused
 
 GOOD = """
@@ -92,6 +92,85 @@ def test_all_faults_come_at_once_with_place_and_nearest_key(tmp_path: Path) -> N
     assert "HUB__HUB__STORE: " in text
     assert "HUB__LISTEN: names no key" in text
     assert len(said) == 7
+
+
+LGSP = """
+[routes.lgsp]
+kind = "lgsp"
+token_url = "https://lgsp.example/token"
+consumer_key = "centre"
+consumer_secret = "env:LGSP_SECRET"
+contract = { calls_per_second = 30, calls_at_once = 20 }
+"""
+PARTNER = """
+access_key = "env:LGSP_ACCESS"
+secret_key = "in-the-open"
+app_name = "mot-cua"
+partner_code = "000.00.00.H32"
+partner_code_cus = "000.00.00.H32"
+"""
+
+
+def test_a_route_is_of_one_kind_with_the_keys_of_that_kind(tmp_path: Path) -> None:
+    route = load(tmp_path, LGSP).routes["lgsp"]
+    assert isinstance(route, LgspRoute)
+    assert (route.token_header, route.ca_file, route.access_key) == ("Authorization", None, None)
+    direct = load(tmp_path, "[routes.hub]\ncontract = { calls_per_second = 1, calls_at_once = 1 }").routes["hub"]
+    assert isinstance(direct, DirectRoute)
+
+
+def test_every_fault_of_a_route_is_told_by_its_own_key(tmp_path: Path) -> None:
+    wrong = LGSP.replace("consumer_secret", "consumer_secrt").replace("https://", "ftp://").replace("30", "0")
+    said = faults(tmp_path, wrong + 'token_header = "X Y"\n', HUB__ROUTES__LGSP__CA_FILE="5")
+    assert sorted(fault.partition(": ")[0] for fault in said) == [
+        "hub.toml [routes.lgsp.consumer_secret]",
+        "hub.toml [routes.lgsp.consumer_secrt]",
+        "hub.toml [routes.lgsp.contract.calls_per_second]",
+        "hub.toml [routes.lgsp.token_header]",
+        "hub.toml [routes.lgsp.token_url]",
+    ]
+    assert "did you mean `consumer_secret`?" in "\n".join(said)
+
+
+def test_a_kind_that_is_not_built_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    assert faults(tmp_path, LGSP.replace('"lgsp"', '"ndxp"')) == ["hub.toml [routes.lgsp]: kind is `direct` or `lgsp`"]
+
+
+def test_a_key_of_another_kind_is_told_from_a_slip(tmp_path: Path) -> None:
+    said = faults(tmp_path, LGSP.replace('kind = "lgsp"', ""))
+    assert (
+        "hub.toml [routes.lgsp.token_url]: is a key of another `kind` of this table; write that kind, or take the key out"
+        in said
+    )
+
+
+def test_the_keys_of_a_partner_are_given_together_or_not_at_all(tmp_path: Path) -> None:
+    route = load(tmp_path, LGSP.replace("contract", PARTNER + "contract")).routes["lgsp"]
+    assert isinstance(route, LgspRoute)
+    assert route.partner_code == "000.00.00.H32"
+    said = faults(tmp_path, LGSP.replace("contract", 'access_key = "x"\ncontract'))
+    assert said == [
+        "hub.toml [routes.lgsp]: the keys of `lgspaccesstoken` belong together; "
+        "write also secret_key, app_name, partner_code, partner_code_cus"
+    ]
+
+
+def test_no_secret_of_a_route_is_printed_and_references_are(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path, LGSP.replace("contract", PARTNER + "contract"), HUB__ROUTES__LGSP__CONSUMER_SECRET="hunter4"
+    )
+    shown = masked(settings, {})["routes"]["lgsp"]
+    assert (shown["consumer_secret"], shown["access_key"], shown["secret_key"]) == ("***", "env:LGSP_ACCESS", "***")
+    assert shown["token_url"] == "https://lgsp.example/token"
+    assert "hunter" not in str(shown)
+    assert "in-the-open" not in str(shown)
+
+
+@pytest.mark.parametrize("url", ["https://key:secret@lgsp.example/token", "https://lgsp.example/token?secret=x"])
+def test_an_address_holds_no_secret(tmp_path: Path, url: str) -> None:
+    (said,) = faults(tmp_path, LGSP.replace("https://lgsp.example/token", url))
+    assert said.startswith("hub.toml [routes.lgsp.token_url]: ")
+    assert "secret" not in said.partition(": ")[2]
 
 
 def test_an_unknown_route_is_a_fault(tmp_path: Path) -> None:

@@ -91,6 +91,9 @@ ANSWERS = """operation,http,code,says,result,reason,vi,en
 ,200,8,,in_doubt,,,
 ,200,9,,broken,,,
 ,500,101503,,unavailable,gateway.no_backend,,
+,401,,,login,,,
+,429,,,busy,portal.busy,,
+,403,900908,,refused,portal.not_subscribed,Chưa đăng ký,Not subscribed
 ,503,900800,,busy,gateway.throttled,,
 log_in,200,5,,refused,portal.no,Không nhận,Not taken
 """
@@ -259,10 +262,26 @@ async def test_a_value_that_does_not_fit_breaks_without_being_told(folder: Path)
         ),
         (502, b"<html></html>", InDoubt("http_502")),
         (500, b'{"code": 0}', InDoubt("http_500")),
-        (401, b"", StaleCredentials("http_401")),
+        (401, b"", StaleCredentials("login")),
         (500, b'{"fault": {"code": 101503}}', Unavailable("gateway.no_backend")),
         (503, b'{"fault": {"code": 900800}}', Busy(30.0, "gateway.throttled", route=True)),
-        (429, b"slow down", Busy(30.0)),
+        (429, b"slow down", Busy(30.0, "portal.busy")),
+        (429, b'{"code": 1}', Busy(30.0, "portal.busy")),
+        (429, b'{"fault": {"code": 900802}}', Busy(30.0, "wso2_900802", route=True)),
+        (429, b'{"fault": {"code": "QUOTA"}}', Busy(30.0, "portal.busy")),
+        (429, b"<am:fault xmlns:am='w'><am:code>900800</am:code></am:fault>", Busy(30.0, "wso2_900800", route=True)),
+        (200, b'{"fault": {"code": 900800}}', Busy(30.0, "wso2_900800", route=True)),
+        (401, b'{"fault": {"code": 900901}}', StaleCredentials("wso2_900901", route=True)),
+        (401, b'{"code": 4}', StaleCredentials("login")),
+        (500, b'{"fault": {"code": 303001}}', Unavailable("wso2_303001")),
+        (500, b'{"fault": {"code": 101504}}', InDoubt("wso2_101504")),
+        (
+            403,
+            b'{"fault": {"code": 900908}}',
+            Answered(
+                Result.REFUSED, reason=Reason("900908", "portal.not_subscribed", "Chưa đăng ký", "Not subscribed")
+            ),
+        ),
     ],
 )
 async def test_whatever_comes_back_has_one_meaning(folder: Path, status: int, body: bytes, meant: object) -> None:
@@ -308,6 +327,18 @@ async def test_an_agency_that_says_no_to_a_login_has_answered(
     got = await bound(folder, lambda _: WireReply(status, {}, to_json(body)))[0].log_in({}, timeout=5)
     assert isinstance(got, Answered)
     assert got.result is result
+
+
+async def test_a_login_that_a_gateway_stopped_was_never_asked(folder: Path) -> None:
+    refused = WireReply(401, {}, b'{"fault": {"code": 900903, "message": "Access Token Expired"}}')
+    got = await bound(folder, lambda _: refused)[0].log_in({}, timeout=5)
+    assert got == StaleCredentials("wso2_900903", route=True)
+
+
+def test_the_headers_that_a_connector_writes_are_known(folder: Path) -> None:
+    agency, _ = bound(folder)
+    assert agency.headers >= {"x-session", "dstcode", "content-type"}  # type: ignore[attr-defined]  # of BoundAgency
+    assert "authorization" not in agency.headers  # type: ignore[attr-defined]  # of BoundAgency
 
 
 async def test_a_login_without_a_session_is_broken(folder: Path) -> None:

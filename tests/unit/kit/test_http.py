@@ -17,7 +17,7 @@ from aiohttp import http_exceptions
 
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.http import CAUSES, HttpSender, outcome_of
-from connectors.kit.outcomes import Broken, InDoubt, Unavailable
+from connectors.kit.outcomes import ROAD, Broken, InDoubt, Unavailable
 
 HERE = Path(__file__).parent
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -114,6 +114,15 @@ class TestTheTable:
     def test_what_failed_before_a_byte_left_is_unavailable_and_after_it_is_doubt(self, error: Exception) -> None:
         assert isinstance(outcome_of(error, sent=False), Unavailable)
         assert isinstance(outcome_of(error, sent=True), InDoubt)
+
+    def test_only_causes_of_the_way_itself_are_the_roads(self) -> None:
+        unsent = {
+            outcome.cause
+            for kind in CAUSES
+            if isinstance(outcome := outcome_of(kind.__new__(kind), sent=False), Unavailable)
+        }
+        others = {"address", "fault", "header", "malformed", "redirect", "truncated", "upload"}
+        assert unsent - others == ROAD, "a new cause is the road's or is not: say which"
 
     def test_a_header_that_cannot_be_written_is_broken_and_unsent(self) -> None:
         outcome = outcome_of(ValueError("Newline"), sent=False)

@@ -30,6 +30,8 @@ NOW = 1_795_400_000.0
         ("Fri, 99 Dec 2026 23:59:59 GMT", None),
         ("Fri, 31 Dec 99999999999 23:59:59 GMT", None),
         ("2026-11-23T08:00:00Z", None),
+        ("2026-Nov-23 02:13:30+0000 UTC", 10),
+        ("2026-Nov-31 02:13:30+0000 UTC", None),
     ],
 )
 def test_every_form_of_retry_after_is_read(header: str | None, seconds: float | None) -> None:

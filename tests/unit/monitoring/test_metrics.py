@@ -49,6 +49,31 @@ def test_a_hold_counts_down_and_ends() -> None:
     assert 'hub_hold_seconds{agency="police",cause="operator"} 0.0' in lines(metrics)
 
 
+def test_a_held_route_shows_once_and_its_lanes_do_not() -> None:
+    now = [100.0]
+    metrics = Metrics(lambda: now[0])
+    metrics.route_hold("lgsp", "auth", 30.0)
+    metrics.lane("police", {"rate_limit": 5.0})
+    now[0] = 110.0
+    text = lines(metrics)
+    assert 'hub_route_hold_seconds{cause="auth",route="lgsp"} 20.0' in text
+    assert not [line for line in text if line.startswith("hub_hold_seconds{")]
+
+
+def test_a_hold_that_somebody_ended_early_is_gone() -> None:
+    metrics = Metrics(lambda: 100.0)
+    metrics.route_hold("lgsp", "operator", None)
+    metrics.hold("police", "operator", None)
+    metrics.hold("tax", "busy", 9.0)
+    metrics.route("lgsp", {"hold_seconds/busy": 5.0})
+    metrics.lane("police", {})
+    text = lines(metrics)
+    assert 'hub_route_hold_seconds{cause="operator",route="lgsp"} 0.0' in text
+    assert 'hub_route_hold_seconds{cause="busy",route="lgsp"} 5.0' in text
+    assert 'hub_hold_seconds{agency="police",cause="operator"} 0.0' in text
+    assert 'hub_hold_seconds{agency="tax",cause="busy"} 9.0' in text
+
+
 def test_the_numbers_of_a_lane_become_gauges_with_their_labels() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.lane(

@@ -96,4 +96,4 @@ def test_operations_are_listed_with_their_lane(connectors: dict[str, Connector])
     one = found["police.lookup_citizen"]
     assert (one["kind"], one["personal_data"], one["maturity"], one["answer"]) == ("lookup", True, "draft", "Citizen")
     assert one["contract"]["calls_per_second"] == 10
-    assert one["lane"] == {"state": "held", "cause": "busy", "seconds": 12.5, "waiting": 5}
+    assert one["lane"] == {"state": "held", "cause": "busy", "seconds": 12.5, "route": None, "waiting": 5}

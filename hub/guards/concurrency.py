@@ -152,7 +152,7 @@ class Concurrency:
         if usual is not None and middle > _SLOW * usual and self._limit > 1:
             self._limit = max(1.0, self._limit * max(_CUT, _SLOW * usual / middle))
             self._note(f"slow: half of the calls took over {middle:.2g} s, usual are {usual:.2g} s")
-        elif self._peak >= _USED * self._limit and self._limit < self._ceiling:
+        elif self._peak >= _USED * int(self._limit) and self._limit < self._ceiling:
             self._limit = min(float(self._ceiling), self._limit + 1.0)
             self._note("all of it was used")
         self._new_epoch()

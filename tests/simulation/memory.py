@@ -62,8 +62,8 @@ class MemoryStore:
         left: list[_Row] = []
         ready = self._ready.setdefault(agency, [])
         while ready and len(taken) < want and ready[0][0] <= now:
-            row = self._rows[heapq.heappop(ready)[2]]
-            if row.state is not State.QUEUED or row.leased or row.due_at > now:
+            row = self._rows.get(heapq.heappop(ready)[2])
+            if row is None or row.state is not State.QUEUED or row.leased or row.due_at > now:
                 continue
             if row.call.step in without:
                 left.append(row)
@@ -163,9 +163,14 @@ class MemoryStore:
     async def backlog(self, agency: str) -> int:
         return self._backlog[agency]
 
-    async def next_due(self, agency: str) -> float | None:
-        ready = self._ready.get(agency)
-        return ready[0][0] if ready else None
+    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
+        ready = self._ready.get(agency, [])
+        if not without:
+            return ready[0][0] if ready else None
+        return min(
+            (due for due, _, call in ready if call in self._rows and self._rows[call].call.step not in without),
+            default=None,
+        )
 
     async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
         return {}

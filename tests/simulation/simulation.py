@@ -231,6 +231,7 @@ class World:
 
     async def play(self) -> None:
         """Start the hub, let everybody ask, and stop when the longest plan is over and nobody waits any more."""
+        asyncio.get_running_loop().set_exception_handler(self._failed)
         await self.hub.start()
         self.watch()
         for name, plan in self.plans.items():
@@ -241,7 +242,12 @@ class World:
             await traffic.drain()
         await self.hub.stop(300.0)
         assert self.coordination.out() == 0, "every permit came back"
-        assert self.told.faults == [], "nothing of ours failed"
+        if self.told.faults:
+            raise self.told.faults[0]
+
+    def _failed(self, _: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        """A task that nobody awaits failed: asyncio would only write a line about it."""
+        self.told.faults.append(about.get("exception") or RuntimeError(about["message"]))
 
 
 Meddling = Callable[[World], None]

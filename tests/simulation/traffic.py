@@ -75,11 +75,11 @@ class Traffic:
         interactive = not flow.durable
         caller = flow.callers[0] if len(flow.callers) == 1 else random.choice(flow.callers)
         unit = flow.units[0] if len(flow.units) == 1 else random.choice(flow.units)
-        payer = [(caller, unit)] if self._named else []
+        payer = (caller, unit)
         try:
             if not self.unasked:
-                self._admit(
-                    self._agency, flow.operation, flow.cls, *payer, interactive=interactive, seconds=flow.deadline
+                self._hub.admit(
+                    self._agency, flow.operation, flow.cls, payer, interactive=interactive, seconds=flow.deadline
                 )
         except Refusal as refusal:
             hearing.turned_away(refusal)

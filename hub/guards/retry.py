@@ -52,6 +52,8 @@ STOPPED = "retries_stopped"
 _CAP = 10.0
 _EARNED = 0.1
 _A_SECOND = 1 / 60
+_EPSILON = 1e-9
+"""Of a repeat: what rounding may lack. Without it a wait can come out too short to move a clock, and never end."""
 
 
 class RetryBudget:
@@ -77,7 +79,7 @@ class RetryBudget:
             return None
         if self.stopped:
             return Wait("retry", None, STOPPED, whole=False)
-        if self.left >= 1.0:
+        if self.left >= 1.0 - _EPSILON:
             return None
         return Wait("retry", (1.0 - self.left) / _A_SECOND, whole=False)
 

@@ -69,3 +69,18 @@ def test_an_unsent_repeat_is_refunded() -> None:
         guard.granted(number, REPEAT)
     guard.released(9, REPEAT, UNSENT, 0.0)
     assert guard.admit(REPEAT) is None
+
+
+def test_the_wait_for_the_next_repeat_comes_to_an_end_however_the_numbers_round() -> None:
+    clock = VirtualClock()
+    clock.advance(1000.0)
+    budget = RetryBudget(clock)
+    for number in range(300):
+        clock.advance(0.1 + number / 7)
+        while budget.admit(REPEAT) is None:
+            budget.granted(number, REPEAT)
+        wait = budget.admit(REPEAT)
+        assert wait is not None
+        assert wait.seconds is not None
+        clock.advance(wait.seconds)
+        assert budget.admit(REPEAT) is None, "a wait too short to move the clock would be told again and again"

@@ -69,6 +69,8 @@ class Endings:
             result=("ok" if turn.verifies else answered.result.value) if answered and decided.reply.answer else None,
             refs=dict(answered.refs) if answered else {},
         )
+        if answered is not None:
+            self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
         if not await self._lane.settling.write(settlement, partial(self._written, turn, decided, ended.exchange_no)):
             self._unwritten(turn, decided)
 
@@ -230,9 +232,8 @@ class Endings:
         """Tell the caller of an interactive call that ended."""
         if not turn.interactive or decided.verdict.state is State.QUEUED:
             return
-        if decided.verdict.state is State.ANSWERED and isinstance(decided.outcome, Answered):
+        if decided.verdict.state is State.ANSWERED:
             self._lane.answer(turn, decided.reply)
-            self._lane.flights.answered(turn, decided.reply, decided.outcome)
         else:
             self._lane.fail(turn, by_outcome(decided.outcome, turn.call.id, decided.wait), own=decided.own)
 

@@ -1,66 +1,17 @@
 """Look-ups that send the same share one exchange: each is on record for itself, and nobody fares worse for it."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Reason, Result, StaleCredentials, Unavailable
+from connectors.kit.outcomes import Answered, Result, Unavailable
 from hub.call import Class, Purpose, Reply, State
-from hub.coordination.protocol import HoldCause
-from hub.errors import (
-    AgencyBroken,
-    AgencyUnavailable,
-    CallExpired,
-    HubError,
-    HubStopping,
-    IdempotencyConflict,
-    LaneFull,
-    LaneHeld,
-    LaneOpen,
-    LaneWaitTooLong,
-    RequestInvalid,
-    StoreUnavailable,
-)
-from hub.store.protocol import Record, Sought
+from hub.errors import CallExpired, IdempotencyConflict
+from hub.store.protocol import Sought
 from hub.surroundings import moment
-from tests.unit.engine.stage import OK, Query, World, play
-
-TOGETHER = "lookup_together"
-FOUND = Answered(Result.OK, Query(citizen_id="000999888777"), Reason("00", "found", "Có", "Found"))
-
-
-def asking(world: World, operation: str = TOGETHER, **given: Any) -> "asyncio.Task[Reply]":
-    """Ask in a task of its own; without *citizen* everybody asks for the same person."""
-    citizen = given.pop("citizen", "000123456789")
-    return asyncio.create_task(world.hub.submit(world.submission(operation, Query(citizen_id=citizen), **given)))
-
-
-async def occupied(world: World, seconds: float) -> None:
-    """Keep the agency's only place busy with something else for *seconds*."""
-    world.agency.will["lookup_citizen"].append((seconds, OK))
-    world.other = asyncio.create_task(world.ask(wait=120.0))  # type: ignore[attr-defined]
-    await asyncio.sleep(0.01)
-
-
-async def rows(world: World) -> list[Record]:
-    """Return what the store has of the look-ups that fly together, oldest first."""
-    found = await world.store.find(Sought(limit=1000))
-    return [record for record in reversed(found) if record.call.operation in (TOGETHER, "lookup_price")]
-
-
-def errors(ends: Sequence[Reply | BaseException]) -> list[type]:
-    return [type(end) for end in ends]
-
-
-def calls_of(ends: Sequence[Reply | BaseException]) -> set[str | None]:
-    return {end.call for end in ends if isinstance(end, Reply | HubError)}
-
-
-def nothing_flies(world: World) -> None:
-    assert (len(world.lane.flights), world.lane.flights._flights) == (0, {})
-
+from tests.unit.engine.flying import FOUND, TOGETHER, asking, calls_of, errors, nothing_flies, occupied, rows
+from tests.unit.engine.stage import OK, World, play
 
 # --- One exchange, and a record for each -----------------------------------------------------------------------------
 
@@ -119,10 +70,12 @@ def test_a_follower_is_on_record_before_it_hears() -> None:
     play(scenario)
 
 
-def test_followers_of_one_answer_are_written_together() -> None:
+def test_followers_are_written_in_the_commit_that_ends_their_leader() -> None:
     async def scenario(world: World) -> None:
+        members: list[int] = []
+        world.store._store._line.on_commit = lambda _, count: members.append(count)
         await asyncio.gather(*(asking(world) for _ in range(40)))
-        assert (world.store.asked["open"], world.store.asked["settle"], world.store.asked["follow"]) == (1, 1, 1)
+        assert members[-2:] == [1, 2], "as it leaves; then its end, and all who followed it"
         assert [record.call.state for record in await rows(world)] == [State.ANSWERED] * 40
 
     play(scenario)
@@ -348,240 +301,6 @@ def test_more_followers_than_the_line_holds_go_alone() -> None:
     play(scenario, queue_calls=5)
 
 
-# --- Errors ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("outcome", "error", "exchanges"),
-    [
-        (Broken("mapping"), AgencyBroken, 1),
-        (Unavailable("connect"), AgencyUnavailable, 3),
-        (InDoubt("reset"), CallExpired, 3),
-        (Answered(Result.EXISTS), AgencyBroken, 1),
-    ],
-)
-def test_an_error_that_would_have_met_the_followers_is_shared(outcome: Any, error: type, exchanges: int) -> None:
-    async def scenario(world: World) -> None:
-        world.agency.otherwise = lambda _: (0.5, outcome)
-        asked = [asking(world) for _ in range(4)]
-        ends = await asyncio.gather(*asked, return_exceptions=True)
-        assert errors(ends) == [error] * 4
-        assert len(calls_of(ends)) == 4, "each names its own call"
-        assert len(world.agency.arrivals) == exchanges
-        assert len({world.log.ended[call or ""][0] for call in calls_of(ends)}) == 1
-        assert len(await rows(world)) == 1, "the others had no access to anything"
-        nothing_flies(world)
-
-    play(scenario)
-
-
-def test_a_request_that_cannot_be_written_is_told_to_all_with_its_places() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.unwritable.add(TOGETHER)
-        ends = await asyncio.gather(*(asking(world) for _ in range(3)), return_exceptions=True)
-        assert errors(ends) == [RequestInvalid] * 3
-        assert {end.faults[0].pointer for end in ends if isinstance(end, HubError)} == {"MaCanBo"}
-        assert len(calls_of(ends)) == 3
-
-    play(scenario)
-
-
-def test_followers_stay_while_their_leader_is_sent_again() -> None:
-    async def scenario(world: World) -> None:
-        for failure in (Unavailable("connect"), InDoubt("reset"), Busy(2.0)):
-            world.agency.arrivals.clear()
-            world.agency.will[TOGETHER].append((0.5, failure))
-            replies = await asyncio.gather(*(asking(world) for _ in range(3)))
-            assert {reply.state for reply in replies} == {State.ANSWERED}
-            assert len(world.agency.arrivals) == 2
-
-    play(scenario)
-
-
-def test_followers_stay_while_the_lane_logs_in_again() -> None:
-    async def scenario(world: World) -> None:
-        await world.ask()
-        world.agency.good = "s2"
-        world.agency.sessions.append((0.1, {"auth.session": "s2"}))
-        replies = await asyncio.gather(*(asking(world) for _ in range(3)))
-        assert {reply.state for reply in replies} == {State.ANSWERED}
-        assert len(world.agency.sent(TOGETHER)) == 2
-
-    play(scenario, log_in=True)
-
-
-def test_a_hold_ends_those_at_once_whose_time_it_outlasts_and_keeps_the_others() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.will[TOGETHER].append((0.5, Busy(10.0)))
-        asked = [asking(world, wait=5.0), asking(world, wait=60.0), asking(world, wait=6.0), asking(world, wait=50.0)]
-        ends = await asyncio.gather(asked[0], asked[2], return_exceptions=True)
-        assert errors(ends) == [LaneHeld] * 2
-        assert len(calls_of(ends)) == 2
-        assert world.clock.monotonic() < 1000.6
-        replies = await asyncio.gather(asked[1], asked[3])
-        assert {reply.state for reply in replies} == {State.ANSWERED}
-        assert len(world.agency.arrivals) == 2
-
-    play(scenario)
-
-
-def test_a_hold_does_not_end_who_follows_what_is_on_the_wire() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.will[TOGETHER].append((2.0, OK))
-        asked = [asking(world, wait=5.0) for _ in range(3)]
-        world.agency.will["lookup_citizen"].append((0.5, Busy(100.0)))
-        busy = asyncio.create_task(world.ask())
-        await asyncio.sleep(0.1)
-        behind = [asyncio.create_task(world.ask("verify_citizen")) for _ in range(2)]
-        ends = await asyncio.gather(busy, *behind, return_exceptions=True)
-        assert errors(ends) == [LaneHeld] * 3, "who stands in the line is told at once"
-        assert {reply.state for reply in await asyncio.gather(*asked)} == {State.ANSWERED}
-
-    play(scenario, calls_at_once=2)
-
-
-def test_a_held_operation_tells_each_follower_by_its_own_time() -> None:
-    async def scenario(world: World) -> None:
-        await occupied(world, 1.0)
-        asked = [asking(world, wait=5.0), asking(world, wait=6.0), asking(world, wait=60.0)]
-        await asyncio.sleep(0.1)
-        await world.coordination.hold("agency", HoldCause.CONTRACT, 20.0, TOGETHER)
-        ends = await asyncio.gather(asked[0], asked[1], return_exceptions=True)
-        assert errors(ends) == [LaneHeld] * 2
-        assert world.clock.monotonic() < 1001.1
-        assert (await asked[2]).state is State.ANSWERED
-        assert len(world.agency.sent(TOGETHER)) == 1
-
-    play(scenario, calls_at_once=1)
-
-
-def test_who_was_in_the_row_of_a_displaced_leader_shares_its_refusal_and_nobody_else() -> None:
-    async def scenario(world: World) -> None:
-        await occupied(world, 3.0)
-        leader, follower, elsewhere = asking(world), asking(world), asking(world, caller="tax_desk")
-        await asyncio.sleep(0.1)
-        (turn,) = [one for one in world.lane._line if one.call.operation == TOGETHER and one.call.caller != "tax_desk"]
-        assert world.lane._line.leave(turn)
-        world.lane.endings.unsent(turn, State.EXPIRED, "displaced", LaneFull(retry_after=3.0, call=turn.call.id))
-        ends = await asyncio.gather(leader, follower, return_exceptions=True)
-        assert errors(ends) == [LaneFull] * 2
-        assert len(calls_of(ends)) == 2
-        assert {end.retry_after for end in ends if isinstance(end, HubError)} == {3.0}
-        assert (await elsewhere).state is State.ANSWERED
-
-    play(scenario, calls_at_once=1)
-
-
-@pytest.mark.parametrize("mine", [{"caller": "tax_desk"}, {"cls": Class.COUNTER}], ids=str)
-def test_who_would_have_stood_elsewhere_is_not_displaced_with_a_leader_that_came_back(mine: dict[str, Any]) -> None:
-    async def scenario(world: World) -> None:
-        world.agency.will[TOGETHER].append((0.5, Busy(2.0)))
-        leader = asking(world)
-        await asyncio.sleep(0.1)
-        beside, others = asking(world), [asking(world, **mine) for _ in range(2)]
-        await asyncio.sleep(1)
-        turn = next(one for one in world.lane._line if one.call.exchange_no == 1)
-        assert world.lane._line.leave(turn)
-        world.lane.endings.unsent(turn, State.EXPIRED, "displaced", LaneFull(retry_after=3.0, call=turn.call.id))
-        ends = await asyncio.gather(leader, beside, *others, return_exceptions=True)
-        assert errors(ends) == [LaneFull, LaneFull, Reply, Reply]
-        assert len(world.agency.arrivals) == 2
-
-    play(scenario, calls_at_once=1)
-
-
-@pytest.mark.parametrize("error", [LaneWaitTooLong, LaneOpen])
-def test_a_leader_shed_for_want_of_time_leaves_an_heir(error: type[HubError]) -> None:
-    async def scenario(world: World) -> None:
-        await occupied(world, 3.0)
-        leader, follower = asking(world, wait=4.0), asking(world)
-        await asyncio.sleep(0.1)
-        (turn,) = [one for one in world.lane._line if one.call.operation == TOGETHER]
-        assert world.lane._line.leave(turn)
-        world.lane.endings.unsent(turn, State.EXPIRED, "shed", error(call=turn.call.id))
-        ends = await asyncio.gather(leader, follower, return_exceptions=True)
-        assert errors(ends) == [error, Reply]
-
-    play(scenario, calls_at_once=1)
-
-
-def test_without_a_record_a_follower_hears_nothing() -> None:
-    async def scenario(world: World) -> None:
-        async def down() -> None:
-            raise StoreUnavailable(retry_after=5.0)
-
-        world.store.before["follow"] = down
-        ends = await asyncio.gather(*(asking(world) for _ in range(3)), return_exceptions=True)
-        assert errors(ends) == [Reply, StoreUnavailable, StoreUnavailable]
-        assert len(calls_of(ends)) == 3
-        assert len(await rows(world)) == 1
-        assert len(world.log.faults) == 1
-
-    play(scenario)
-
-
-def test_a_store_that_cannot_record_the_leader_is_not_asked_once_more_for_each_follower() -> None:
-    async def scenario(world: World) -> None:
-        async def down() -> None:
-            raise StoreUnavailable
-
-        world.store.before["open"] = down
-        ends = await asyncio.gather(*(asking(world) for _ in range(4)), return_exceptions=True)
-        assert errors(ends) == [StoreUnavailable] * 4
-        assert world.store.asked["open"] == 1
-        assert world.agency.arrivals == []
-
-    play(scenario)
-
-
-def test_who_follows_hears_though_the_leaders_own_end_is_not_written() -> None:
-    async def scenario(world: World) -> None:
-        async def down() -> None:
-            raise StoreUnavailable
-
-        world.store.before["settle"] = down
-        ends = await asyncio.gather(*(asking(world) for _ in range(2)), return_exceptions=True)
-        assert errors(ends) == [Reply, Reply]
-        del world.store.before["settle"]
-        await asyncio.sleep(11)
-        assert [record.call.state for record in await rows(world)] == [State.ANSWERED] * 2
-        nothing_flies(world)
-
-    play(scenario)
-
-
-def test_a_hub_that_must_stop_tells_followers_too() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.otherwise = lambda _: (9.0, OK)
-        asked = [asking(world) for _ in range(3)] + [asking(world, citizen=str(number)) for number in (1, 1, 2, 2)]
-        await asyncio.sleep(1)
-        await world.hub.stop(2)
-        ends = await asyncio.gather(*asked, return_exceptions=True)
-        assert errors(ends) == [HubStopping] * 7
-        assert len(calls_of(ends)) == 7
-
-    play(scenario, calls_at_once=2)
-
-
-def test_a_hub_that_stops_while_its_store_is_slow_tells_followers_at_once() -> None:
-    async def scenario(world: World) -> None:
-        async def slow() -> None:
-            await asyncio.sleep(100)
-
-        world.store.before["settle"] = slow
-        leader, follower = asking(world), asking(world)
-        await asyncio.sleep(1)
-        await world.hub.stop(1)
-        began = world.clock.monotonic()
-        with pytest.raises(HubStopping):
-            await follower
-        assert world.clock.monotonic() == began
-        with pytest.raises(CallExpired):
-            await leader
-
-    play(scenario)
-
-
 # --- Keys of callers -------------------------------------------------------------------------------------------------
 
 
@@ -617,52 +336,6 @@ def test_a_leader_under_a_key_of_another_request_leaves_an_heir() -> None:
     play(scenario)
 
 
-# --- What is fresh ---------------------------------------------------------------------------------------------------
-
-
-def test_an_answer_is_given_again_while_it_is_fresh_and_says_how_old_it_is() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.will["lookup_price"].append((1.0, FOUND))
-        first = await asking(world, "lookup_price")
-        assert (first.fresh_as_of, first.answered_at) == (None, world.clock.now())
-        await asyncio.sleep(59)
-        again = await asking(world, "lookup_price", caller="tax_desk", purpose=Purpose("o2", "u2", "H32-9"))
-        assert (again.answer, again.fresh_as_of, again.answered_at) == (
-            first.answer,
-            first.answered_at,
-            world.clock.now(),
-        )
-        second = (await rows(world))[1]
-        assert (second.call.caller, second.call.purpose.officer, second.result) == ("tax_desk", "o2", "ok")
-        entry = [row.entry for row in await world.store.journal()][-1]
-        assert (entry.event, entry.detail) == ("answered", f"0 followed {first.call}")
-        await asyncio.sleep(1)
-        await asking(world, "lookup_price")
-        assert len(world.agency.arrivals) == 2, "a minute is over"
-
-    play(scenario)
-
-
-@pytest.mark.parametrize("outcome", [Answered(Result.REFUSED), Answered(Result.PENDING)])
-def test_only_what_was_found_or_not_found_is_kept(outcome: Answered) -> None:
-    async def scenario(world: World) -> None:
-        world.agency.will["lookup_price"].extend([(0.1, outcome), (0.1, Answered(Result.NOT_FOUND))])
-        for _ in range(3):
-            await asking(world, "lookup_price")
-        assert len(world.agency.arrivals) == 2
-
-    play(scenario)
-
-
-def test_a_fresh_answer_is_of_one_question() -> None:
-    async def scenario(world: World) -> None:
-        await asking(world, "lookup_price")
-        await asking(world, "lookup_price", citizen="000123456780")
-        assert len(world.agency.arrivals) == 2
-
-    play(scenario)
-
-
 def test_followers_hear_what_their_answer_made_known_of_their_own_dossiers() -> None:
     async def scenario(world: World) -> None:
         world.agency.will[TOGETHER].append((1.0, Answered(Result.OK, refs={"code": "C06-7"})))
@@ -670,15 +343,5 @@ def test_followers_hear_what_their_answer_made_known_of_their_own_dossiers() -> 
         await asyncio.gather(asking(world), asking(world, purpose=other))
         assert await world.store.remembered("H32-1", "agency") == {"code": "C06-7"}
         assert await world.store.remembered("H32-2", "agency") == {"code": "C06-7"}
-
-    play(scenario)
-
-
-def test_a_session_that_is_refused_twice_holds_the_lane_for_all() -> None:
-    async def scenario(world: World) -> None:
-        world.agency.otherwise = lambda _: (0.1, StaleCredentials())
-        ends = await asyncio.gather(*(asking(world, wait=20.0) for _ in range(3)), return_exceptions=True)
-        assert errors(ends) == [LaneHeld] * 3
-        assert len(calls_of(ends)) == 3
 
     play(scenario)

@@ -101,6 +101,9 @@ class SingleFlight:
         flight = self._of.get(turn)
         if flight is None:
             return
+        if self._key(turn) != flight.key:  # a register has changed: what goes out is not what the others would send
+            self.ended(turn, None, own=True)
+            return
         del flight.standing[_stand(turn)]
         flight.flying = turn
         for other in flight.standing.values():
@@ -201,7 +204,7 @@ class SingleFlight:
         del flight.followers[turn]
         flight.standing[_stand(turn)] = turn
         if after is None or not self._line.hand_over(after, turn):
-            self._line.join(turn, head=after is None or after.place in (Place.CLAIMING, Place.PAUSE))
+            self._line.join(turn, head=after is None or after.place not in (Place.LINE, Place.GONE))
         self._lane.stir()
 
     def _forget(self, flight: _Flight) -> None:
@@ -213,10 +216,8 @@ class SingleFlight:
     # --- Telling -----------------------------------------------------------------------------------------------------
 
     def _tell(self, turns: list[Turn], shared: Shared) -> None:
-        for turn in turns:
-            turn.place = (
-                Place.WIRE
-            )  # from here on it is like any call whose answer is here: it is recorded, come what may
+        for turn in turns:  # from here on each is like any call whose answer is here: recorded, come what may
+            turn.place = Place.WIRE
         self._lane.spawn(self._record(turns, shared))
 
     async def _record(self, turns: list[Turn], shared: Shared) -> None:
@@ -229,9 +230,9 @@ class SingleFlight:
         except asyncio.CancelledError:
             self._refuse(turns, HubStopping())
             raise
-        except HubError as error:
+        except Exception as error:
             self._around.observer.fault("follow", error)
-            self._refuse(turns, error)
+            self._refuse(turns, error if isinstance(error, HubError) else Internal())
             return
         seconds = clock.monotonic() - began
         for turn, conflict in zip(turns, refused, strict=True):

@@ -114,6 +114,22 @@ def test_what_the_agency_would_see_as_two_is_two_exchanges(other: dict[str, Any]
     play(scenario)
 
 
+def test_who_would_send_something_else_by_now_goes_alone() -> None:
+    """Officers o1 and o2 share an account when they ask; the register gives o1 one of his own before he is sent."""
+
+    async def scenario(world: World) -> None:
+        accounts = {"o1": "a", "o2": "a"}
+        object.__setattr__(world.around, "people", lambda call, *_: {"officer.account": accounts[call.purpose.officer]})
+        await occupied(world, 3.0)
+        asked = [asking(world, purpose=Purpose(officer, "u1", "H32-1")) for officer in ("o1", "o2", "o2")]
+        await asyncio.sleep(1)
+        accounts["o1"] = "b"
+        await asyncio.gather(*asked)
+        assert [one.sources["officer.account"] for one in world.agency.arrivals[1:]] == ["b", "a"]
+
+    play(scenario, calls_at_once=1)
+
+
 def test_what_may_not_be_repeated_or_is_not_waited_for_goes_alone() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (1.0, OK)

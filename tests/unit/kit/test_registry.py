@@ -226,6 +226,12 @@ def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(po
         ),
         (
             "manifest_toml",
+            ('says = "text"', "fresh = 60.0\nrepeat_safe = false"),
+            "operations.lookup_procedure.fresh",
+            "may be repeated",
+        ),
+        (
+            "manifest_toml",
             ('says = "text"', 'sign = { scheme = "x", at = "y", of = ["z"] }'),
             "operations.lookup_procedure.sign",
             "unsigned",

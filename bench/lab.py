@@ -54,9 +54,17 @@ def copies(folder: Path) -> Path:
         text = manifest.read_text("utf-8")
         for key, value in RAISED.items():
             text = re.sub(rf"(?m)^{key}\s*=\s*[\d_]+", f"{key} = {value}", text)
-        manifest.write_text(text, "utf-8")
+        manifest.write_text(re.sub(_LOOK_UP, _each_its_own, text), "utf-8")
     _sample_of_the_archive(place / "archive_lab")
     return place
+
+
+_LOOK_UP = re.compile(r'(?ms)^\[operations\.\w+\]\nkind\s*=\s*"lookup".*?(?=^\[|\Z)')
+
+
+def _each_its_own(table: re.Match[str]) -> str:
+    """Make each call its own exchange: all calls of a run ask the same, and what may be repeated may be shared."""
+    return re.sub(r"(?m)^repeat_safe.*\n", "", table[0]).rstrip("\n") + "\nrepeat_safe = false\n\n"
 
 
 def sample_of(folder: Path, agency: str) -> Sample:

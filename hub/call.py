@@ -31,8 +31,10 @@ class State(StrEnum):
     """Taken back by its caller while still queued."""
 
 
-MOVES: MappingProxyType[State, frozenset[State]] = MappingProxyType(
+MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
     {
+        # Accepted; opened as it leaves; answered by the exchange of another call, which it followed.
+        None: frozenset({State.QUEUED, State.SENDING, State.ANSWERED}),
         State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
         State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
@@ -42,7 +44,7 @@ MOVES: MappingProxyType[State, frozenset[State]] = MappingProxyType(
         State.CANCELLED: frozenset(),
     }
 )
-"""Every allowed move. Total: each state has a row, and the store refuses any move that is not here."""
+"""Every allowed move; None: not in the store yet. Total: each state has a row, and no move is made that is not here."""
 
 BUILT_IN = "hub"
 """The caller of what the hub itself asks: polls, reconciliation, trying whether an agency answers. No key opens it."""
@@ -144,6 +146,8 @@ class Reply:
     answered_at: float | None = None
     cause: str = ""
     """Why a call that is not answered stands where it stands, e.g. `timeout`, `deadline`."""
+    fresh_as_of: float | None = None
+    """When the agency said so, where that was before `answered_at`: for another call, which this one followed."""
 
 
 def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:

@@ -13,7 +13,7 @@ from connectors.kit.operation import agrees
 from connectors.kit.outcomes import Answered, Broken, Busy, Outcome, StaleCredentials
 from hub.answers import answer_json, verified_json
 from hub.call import Call, Kind, Reply, State
-from hub.errors import HubError, StoreUnavailable
+from hub.errors import AgencyUnavailable, HubError, LaneFull, StoreUnavailable
 from hub.exchanges import Ended
 from hub.guards.retry import Waits
 from hub.refusals import by_outcome
@@ -36,6 +36,8 @@ class _Decided:
     wait: float
     """Seconds before the call, or its verification, goes again."""
     reply: Reply
+    own: bool
+    """It ends without an answer because its own time is over or its caller left: that says nothing about others."""
 
 
 class Endings:
@@ -67,6 +69,8 @@ class Endings:
             result=("ok" if turn.verifies else answered.result.value) if answered and decided.reply.answer else None,
             refs=dict(answered.refs) if answered else {},
         )
+        if answered is not None:
+            self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
         if not await self._lane.settling.write(settlement, partial(self._written, turn, decided, ended.exchange_no)):
             self._unwritten(turn, decided)
 
@@ -90,9 +94,15 @@ class Endings:
         if turn.recorded:
             self._lane.spawn(self._end(turn.call, state, cause))
         if error is not None:
-            self._lane.fail(turn, error)
+            self._lane.fail(turn, error, own=not isinstance(error, AgencyUnavailable | LaneFull))
         self._lane.forget(turn)
         self._ended(turn.call, state, cause, turn.overhead)
+
+    def followed(self, turn: Turn, reply: Reply, seconds: float, cause: str) -> None:
+        """Tell an interactive caller the answer to another call, now that its own is on record; that took *seconds*."""
+        self._lane.answer(turn, reply)
+        self._lane.forget(turn)
+        self._ended(turn.call, State.ANSWERED, cause, seconds)
 
     async def die(self, call: Call, cause: str) -> None:
         """End a durable call that cannot be sent any more; a person sees it."""
@@ -121,9 +131,12 @@ class Endings:
         if ended.probe:  # it tried the ground for everybody
             said = replace(said, attempt=False)
         wait = self._wait(turn, said, ended)
+        tried_out = said.state is State.EXPIRED and outcome is not None
         if turn.interactive and said.state is State.QUEUED:
             said = self._still_worth_it(turn, said, wait)
-        return _Decided(said, outcome, wait, self._reply(turn, said, outcome))
+        over = turn.until <= self._around.clock.monotonic()
+        own = said.state is State.EXPIRED and (over or not tried_out)
+        return _Decided(said, outcome, wait, self._reply(turn, said, outcome), own)
 
     def _wait(self, turn: Turn, said: Verdict, ended: Ended) -> float:
         call, lane = turn.call, self._lane
@@ -173,8 +186,8 @@ class Endings:
         elif decided.verdict.state is State.QUEUED:
             self._go_again(turn, decided, exchange_no)
         else:
-            self._lane.forget(turn)
             self._hear(turn, decided)
+            self._lane.forget(turn)
             doubtful = decided.verdict.state is State.IN_DOUBT
             if doubtful:
                 self._lane.verification.due(decided.wait)
@@ -210,6 +223,7 @@ class Endings:
             attempts=call.attempts + said.attempt,
             exchange_no=exchange_no,
         )
+        self._lane.flights.returned(turn)
         if said.again is Again.LATER:
             turn.place = Place.PAUSE
             asyncio.get_running_loop().call_later(decided.wait, self._lane.rejoin, turn)
@@ -223,7 +237,7 @@ class Endings:
         if decided.verdict.state is State.ANSWERED:
             self._lane.answer(turn, decided.reply)
         else:
-            self._lane.fail(turn, by_outcome(decided.outcome, turn.call.id, decided.wait))
+            self._lane.fail(turn, by_outcome(decided.outcome, turn.call.id, decided.wait), own=decided.own)
 
     def _unwritten(self, turn: Turn, decided: _Decided) -> None:
         """The store does not answer: a look-up's caller hears all the same, a filing's hears that it is in doubt."""

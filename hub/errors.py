@@ -19,7 +19,7 @@ HubError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,10 @@ class HubError(Exception):
 
     def __str__(self) -> str:
         return self.detail or self.text()
+
+    def about(self, call: str) -> Self:
+        """Return the same problem as *call*'s own: two callers never share one object, nor hear of each other's calls."""
+        return type(self)(self.detail, retry_after=self.retry_after, faults=self.faults, call=call)
 
     @classmethod
     def text(cls) -> str:

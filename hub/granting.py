@@ -29,6 +29,8 @@ _BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE, STOPPED})
 """Causes of waits that nothing in the lane ends."""
 _STOPS = frozenset({"hold", "breaker", "day"})
 """Guards that stop a whole lane for a while; the others only make it wait its turn."""
+_WHOEVER_ASKS = frozenset({"hold", "breaker"})
+"""Guards that stop an operation; the others make one class, a repeat, or a call with little time wait."""
 
 
 class Granting:
@@ -145,6 +147,7 @@ class Granting:
             return got
         if turn.place is Place.CLAIMING:
             self._line.send(turn)
+            self._lane.flights.sent(turn)
             self._lane.spawn(self._lane.carry(turn, got))
         else:  # its caller left while we asked
             await self._around.coordination.release(got, UNSENT, 0.0)
@@ -171,9 +174,10 @@ class Granting:
         if wait.guard not in _STOPS or wait.seconds is None:
             return
         end = self._around.clock.monotonic() + wait.seconds
-        for turn in self._line:
-            if turn.interactive and turn.until < end and self._line.leave(turn):
+        for turn in (*self._lane.flights.waiting(), *self._line):  # followers first, or they would stand as heirs
+            if turn.interactive and turn.until < end:
                 self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
+                self._line.leave(turn)
 
     def _tell_in_vain(self) -> None:
         """Tell at once those who would most likely wait in vain, with how long it would take now."""
@@ -189,12 +193,12 @@ class Granting:
         """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
         if turn.interactive:
             waits_for_nobody = wait.guard == "deadline" or wait.cause == STOPPED
-            if not waits_for_nobody and (
-                wait.seconds is None or turn.until >= self._around.clock.monotonic() + wait.seconds
-            ):
-                return True
-            self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
-            return False
+            end = self._around.clock.monotonic() + (wait.seconds or 0.0)
+            behind = self._lane.flights.behind(turn) if wait.guard in _WHOEVER_ASKS else ()
+            for late in (*behind, turn):
+                if late.until < end or (late is turn and waits_for_nobody):
+                    self._lane.endings.unsent(late, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, late))
+            return turn.place is Place.CLAIMING
         if wait.seconds is None and wait.cause not in _BY_A_PERSON:
             return True  # a probe is under way, and its end is what we wait for
         if wait.seconds is not None and wait.seconds < _SHORT:

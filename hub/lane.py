@@ -26,6 +26,7 @@ from hub.line import Line
 from hub.logging_in import LoggingIn
 from hub.route import Route, RouteView
 from hub.settling import Settling
+from hub.single_flight import SingleFlight
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
 from hub.turn import Place, Turn
@@ -101,6 +102,7 @@ class Lane:
             surroundings,
         )
         self.endings = Endings(self, surroundings)
+        self.flights = SingleFlight(self, agency, self._line, surroundings)
 
     # --- Beginning and end -------------------------------------------------------------------------------------------
 
@@ -128,6 +130,7 @@ class Lane:
                 else asyncio.sleep(min(left, _PATIENCE))
             )
         await self._granting.stop()
+        self.flights.stop()
         for turn in self._line:
             self._line.leave(turn)
             self.fail(turn, HubStopping(call=turn.call.id))
@@ -179,8 +182,9 @@ class Lane:
             self.fail(turn, LaneFull(retry_after=self.admission.predicted_wait(turn.call.cls, turn.payer)))
             return
         turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
-        self._line.join(turn)
-        self.stir()
+        if not self.flights.join(turn):
+            self._line.join(turn)
+            self.stir()
 
     def _make_room(self, turn: Turn) -> bool:
         """Send away who has least right to stand in a full line, unless that is *turn* itself."""
@@ -222,8 +226,8 @@ class Lane:
         """Its caller has gone: a call that is not on the wire is taken back, one that is will be recorded."""
         if turn.place is Place.WIRE:
             return
-        self._line.leave(turn)
         self.endings.unsent(turn, State.CANCELLED, "left")
+        self._line.leave(turn)
 
     def drop(self, call_id: str) -> None:
         """Forget a durable call that was cancelled in the store."""
@@ -238,7 +242,8 @@ class Lane:
             self.stir()
 
     def forget(self, turn: Turn) -> None:
-        """Let go of a turn whose call is somewhere else now."""
+        """Let go of a turn whose call is somewhere else now; who follows it goes on without it."""
+        self.flights.ended(turn, None, own=True)
         turn.place = Place.GONE
         if turn.timer is not None:
             turn.timer.cancel()
@@ -250,8 +255,9 @@ class Lane:
         if turn.future is not None and not turn.future.done():
             turn.future.set_result(reply)
 
-    def fail(self, turn: Turn, error: Exception) -> None:
-        """Tell the interactive caller, if it still listens, why there is no answer."""
+    def fail(self, turn: Turn, error: HubError, *, own: bool = False) -> None:
+        """Tell the interactive caller, if it still listens, why there is no answer; *own*: for reasons of its own alone."""
+        self.flights.ended(turn, error, own=own)
         self.forget(turn)
         if turn.future is not None and not turn.future.done():
             turn.future.set_exception(error)
@@ -278,7 +284,7 @@ class Lane:
             self.endings.not_recorded(turn, error)
             return
         except HubError as error:  # the store found an idempotency key that was used for something else
-            self.fail(turn, error)
+            self.fail(turn, error, own=True)
             return
         except asyncio.CancelledError:
             self.fail(turn, HubStopping(call=turn.call.id))
@@ -290,7 +296,7 @@ class Lane:
         finally:
             self._line.returned(turn, ended.seconds if ended else 0.0)
         if ended is None:
-            self.fail(turn, CallExpired(call=turn.call.id))
+            self.fail(turn, CallExpired(call=turn.call.id), own=True)
             return
         turn.overhead += self._clock.monotonic() - began - ended.seconds
         if token is not None and isinstance(ended.outcome, StaleCredentials) and ended.outcome.route:
@@ -337,8 +343,8 @@ class Lane:
         if turn.place is Place.WIRE:  # the exchange ends by its own time-out; its caller hears in any case
             turn.timer = asyncio.get_running_loop().call_later(_GRACE, self._give_up, turn)
             return
-        self._line.leave(turn)
         self.endings.unsent(turn, State.EXPIRED, "deadline", CallExpired(turn.cause, call=turn.call.id))
+        self._line.leave(turn)
 
     def _give_up(self, turn: Turn) -> None:
         if turn.future is not None and not turn.future.done():

@@ -106,6 +106,18 @@ class Line:
         turn.place = Place.GONE
         return True
 
+    def hand_over(self, turn: Turn, heir: Turn) -> bool:
+        """Let *heir* stand where *turn* stands, which leaves; False if it is not in the line, or in another row."""
+        row, head = self._row(turn), turn.call.id in self._heads
+        if row is not self._row(heir) or not self.leave(turn):
+            return False
+        heir.place, heir.joined = Place.LINE, turn.joined
+        heir.since = heir.stands = max(turn.stands, heir.until - heir.budget)  # it has waited since it came
+        row.join(heir)
+        if head:
+            self._heads[heir.call.id] = heir
+        return True
+
     # --- Who goes next -----------------------------------------------------------------------------------------------
 
     def take(self, at_once: int, *, ramping: bool = False) -> Turn | None:

@@ -25,6 +25,8 @@ class Place(Enum):
     WIRE = "wire"
     PAUSE = "pause"
     """Interactive, between two attempts."""
+    FOLLOWS = "follows"
+    """Interactive, waiting for the answer to another call that asks the same (`single_flight.py`)."""
     GONE = "gone"
 
 

@@ -103,6 +103,8 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
         )
     if table.fresh is not None and (table.personal_data or table.kind != "lookup"):
         yield "fresh", "is for look-ups without personal data only; such answers are never kept"
+    elif table.fresh is not None and (table.repeat_safe is False or table.then):
+        yield "fresh", "is for look-ups that may be repeated and lead to no other operation; nothing else is shared"
     for signature in ("sign", "signed"):
         if getattr(table, signature) is not None:
             yield signature, "cannot be made by this version of the kit, and nothing is sent unsigned in its place"

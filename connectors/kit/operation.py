@@ -54,6 +54,11 @@ class Operation:
     wire: Wire
     needs: frozenset[str] = frozenset()
     """Sources that a request names and that only the purpose of the call and the registers of its hub can fill."""
+    alike: tuple[str, ...] | None = None
+    """
+    Sources whose values two calls with equal requests have in common when they send the same, ids and moments of call
+    and exchange aside: then one exchange may serve both. None: each call makes its own.
+    """
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""

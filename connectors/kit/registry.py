@@ -21,7 +21,7 @@ from connectors.kit.manifest_rules import manifest_faults, mapping_faults
 from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.places import read_unwrap
 from connectors.kit.reading import Wire
-from connectors.kit.rest import Rest
+from connectors.kit.rest import Rest, read_call
 from connectors.kit.soap import Soap
 from connectors.kit.wrap import PURPOSE_SOURCES, sources_in
 from connectors.kit.wsdl import Wsdl, read_wsdl
@@ -78,7 +78,7 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     if faults:
         raise FilesRefused(list(dict.fromkeys(faults)))
     operations = {
-        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl))
+        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl), hooks)
         for name in manifest.operations
     }
     return Connector(folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks)
@@ -147,9 +147,10 @@ def _wire(name: str, manifest: Manifest, contract: Check | None, wsdl: Wsdl | No
 
 
 def _operation(
-    name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire
+    name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire, hooks: Hooks
 ) -> Operation:
     table = manifest.operations[name]
+    needs = frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings))
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
@@ -174,8 +175,17 @@ def _operation(
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
-        needs=frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings)),
+        needs=needs,
+        alike=_alike(table, needs, hooks),
     )
+
+
+def _alike(table: OperationTable, needs: frozenset[str], hooks: Hooks) -> tuple[str, ...] | None:
+    """Return `Operation.alike`: for look-ups that may be repeated and lead to no further step, which a call's own past fills."""
+    if table.kind != "lookup" or table.repeat_safe is False or table.then:
+        return None
+    # A signing hook is given all sources and may write any of them where no mapping shows it.
+    return tuple(sorted(needs)) if hooks.sign is None else PURPOSE_SOURCES
 
 
 def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]) -> Iterator[str]:
@@ -184,6 +194,8 @@ def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
         table = manifest.operations[step]
         yield from mappings[table.sends].sources if table.sends else ()
         yield from sources_in(table.wrap)
+        if manifest.connector.protocol == "rest" and table.call:
+            yield from (field for field in read_call(table.call).fields if "." in field)
         if table.kind != "login" and manifest.auth:
             yield from sources_in(manifest.auth.put)
 

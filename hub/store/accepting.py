@@ -1,11 +1,16 @@
-"""How a call enters the store: accepted (durable) or opened as it leaves (interactive). `moving.py` says what follows."""
+"""
+How a call enters the store: accepted (durable), opened as it leaves (interactive), or answered by another call's exchange.
 
+`moving.py` says what follows.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.call import WAITING, Call, Kind, State
 from hub.errors import BacklogFull, IdempotencyConflict, Internal
 from hub.store.batch import Batch
-from hub.store.protocol import Accepted
+from hub.store.protocol import Accepted, Follower, Shared
 from hub.store.rows import digest_of, from_call, said_of, to_call
 
 LOOKUP_KEY_SECONDS = 60.0
@@ -35,16 +40,42 @@ def accept(batch: Batch, call: Call, request: bytes) -> Accepted:
 
 def open_(batch: Batch, call: Call, node: str, digest: str, size: int) -> int:
     """Insert an interactive call as it leaves, with its first exchange."""
-    # An earlier answer was not kept, so the same question is simply asked again; the key follows the newer call.
-    _, seq = _earlier(batch, call)
-    if seq is not None:
-        batch.run(batch.say.forget_key, {"at": seq})
+    _take_over_key(batch, call)
     row = from_call(call, digest, size)
     row |= {"state": "sending", "exchange_no": 1, "lease_node": node, "lease_until": call.deadline + OPEN_GRACE}
     batch.run(batch.say.insert_call, row)
     begun(batch, call.id, 1, call.agency, call.step, node)
     batch.write(said_of(call, batch.now, "sending", "1"))
     return 1
+
+
+def follow(batch: Batch, shared: Shared, followers: Sequence[Follower]) -> list[IdempotencyConflict | None]:
+    """Insert interactive calls as answered by the exchange of another call."""
+    digest, size = digest_of(shared.answer), len(shared.answer)
+    heard = {
+        "state": "answered", "result": shared.result, "cause": shared.cause, "ended_at": batch.now,
+        "answer_digest": digest, "answer_size": size,
+    }  # fmt: skip
+    return [_follow(batch, shared, one, heard) for one in followers]
+
+
+def _follow(batch: Batch, shared: Shared, follower: Follower, heard: dict[str, Any]) -> IdempotencyConflict | None:
+    call = follower.call
+    try:
+        _take_over_key(batch, call)
+    except IdempotencyConflict as conflict:  # this one's alone: the others of the answer are written
+        return conflict
+    batch.run(batch.say.insert_call, from_call(call, follower.digest, follower.size) | heard)
+    remember(batch, call.id, call.purpose.dossier, call.agency, shared.refs)
+    batch.write(said_of(call, batch.now, "answered", f"0 followed {shared.call}"))
+    return None
+
+
+def remember(batch: Batch, call: str, dossier: str | None, agency: str, refs: Mapping[str, str]) -> None:
+    """Write what an agency calls things of ours, for the *dossier* or, without one, for the call."""
+    about = {"dossier": dossier or call, "agency": agency, "call": call, "known_at": batch.now}
+    for ours, theirs in refs.items():
+        batch.run(batch.say.put_reference, about | {"ours": ours, "theirs": theirs})
 
 
 def begun(batch: Batch, call: str, number: int, agency: str, step: str, node: str) -> None:
@@ -60,6 +91,13 @@ def _check_backlog(batch: Batch, agency: str) -> None:
         raise Internal(f"the store was opened without a bound for the backlog of {agency}")
     if batch.backlog(agency) >= bound:
         raise BacklogFull(f"{bound} calls wait for {agency}", retry_after=BACKLOG_RETRY_AFTER)
+
+
+def _take_over_key(batch: Batch, call: Call) -> None:
+    """Let an interactive call have its key: an earlier answer was not kept, so what follows the key is the newer call."""
+    _, seq = _earlier(batch, call)
+    if seq is not None:
+        batch.run(batch.say.forget_key, {"at": seq})
 
 
 def _earlier(batch: Batch, call: Call) -> tuple[Call | None, int | None]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from hub.call import MOVES, WAITING, Kind, State
-from hub.store.accepting import begun
+from hub.store.accepting import begun, remember
 from hub.store.batch import Batch
 from hub.store.protocol import Leased, Settled, Settlement
 from hub.store.rows import Standing, digest_of, said_of_row, to_call
@@ -170,9 +170,7 @@ def _changes(batch: Batch, row: Standing, settlement: Settlement, late: bool) ->
 def _keep(batch: Batch, row: Standing, settlement: Settlement) -> None:
     if settlement.answer is not None and not row.interactive:
         batch.run(batch.say.put_body, {"call": row.id, "side": "answer", "bytes": settlement.answer})
-    about = {"dossier": row.dossier or row.id, "agency": row.agency, "call": row.id, "known_at": batch.now}
-    for ours, theirs in settlement.refs.items():
-        batch.run(batch.say.put_reference, about | {"ours": ours, "theirs": theirs})
+    remember(batch, row.id, row.dossier, row.agency, settlement.refs)
 
 
 def end(batch: Batch, call_id: str, state: State, cause: str) -> bool:

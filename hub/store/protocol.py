@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from hub.call import Call, State
+from hub.errors import IdempotencyConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,31 @@ class Settlement:
     result: str | None = None
     refs: dict[str, str] = field(default_factory=dict)
     """Our key -> their key, remembered in `references` with the call's dossier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """An answer that other calls hear without an exchange of their own."""
+
+    call: str
+    """Whose exchange brought it."""
+    answer: bytes
+    """JSON `{result, value, reason}`."""
+    result: str
+    cause: str
+    answered_at: float
+    """When the agency said so."""
+    refs: Mapping[str, str] = field(default_factory=dict)
+    """Our key -> their key, remembered with the dossier of each call that hears it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """An interactive look-up that hears a `Shared` answer, with digest and size of its own request."""
+
+    call: Call
+    digest: str
+    size: int
 
 
 class Settled(StrEnum):
@@ -128,6 +154,15 @@ class Store(Protocol):
 
     async def open(self, call: Call, node: str, digest: str, size: int) -> int:
         """Insert an interactive call as `sending`, exchange 1, leased by *node*, keeping only digest and size; return 1."""
+        ...
+
+    async def follow(self, shared: Shared, followers: Sequence[Follower]) -> Sequence[IdempotencyConflict | None]:
+        """
+        Insert *followers* as `answered` in one commit, each with a row and a journal entry that names the other call.
+
+        No exchange is recorded and none is counted for the day. Return for each None, or what kept it from being
+        recorded, and so from hearing: the same key came with another request.
+        """
         ...
 
     async def lease(

@@ -17,12 +17,23 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from hub.call import Call, State
 from hub.clock import Clock
-from hub.errors import StoreUnavailable
+from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
 from hub.store import accepting, moving, recovering, registers
 from hub.store.batch import Book
 from hub.store.migrate import migrate
-from hub.store.protocol import Accepted, Leased, Occupied, Record, Recovered, Settled, Settlement, Sought
+from hub.store.protocol import (
+    Accepted,
+    Follower,
+    Leased,
+    Occupied,
+    Record,
+    Recovered,
+    Settled,
+    Settlement,
+    Shared,
+    Sought,
+)
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
 from hub.store.schema import metadata
@@ -112,6 +123,9 @@ class SqliteStore:
 
     async def open(self, call: Call, node: str, digest: str, size: int) -> int:
         return await self._write("open", accepting.open_, call, node, digest, size)
+
+    async def follow(self, shared: Shared, followers: Sequence[Follower]) -> Sequence[IdempotencyConflict | None]:
+        return await self._write("follow", accepting.follow, shared, followers)
 
     async def lease(
         self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()

@@ -169,8 +169,9 @@ def _reply(value: Mapping[str, Any]) -> dict[str, Any]:
             if value
             else {"description": "What the agency answered"},
             "reason": {"anyOf": [{"$ref": REF.format(model="Reason")}, {"type": "null"}]},
-            "answered_at": moment | {"description": "When the agency answered"},
-            "fresh_as_of": moment | {"description": "How fresh the value is: when it came from the agency"},
+            "answered_at": moment | {"description": "When this call was answered"},
+            "fresh_as_of": moment
+            | {"description": "How fresh the value is: when the agency said so; an answer that was kept is older"},
         },
     }
 

@@ -105,14 +105,19 @@ def reply_body(reply: Reply) -> bytes:
     else:
         error = problem_of(reply)
         content = NOTHING if error is None else b'"result":null,"value":null,"reason":' + _reason(error, reply.cause)
-    at = b'"%b"' % moment(reply.answered_at).encode() if reply.answered_at is not None else b"null"
+    at = _quoted(reply.answered_at)
+    said = at if reply.fresh_as_of is None else _quoted(reply.fresh_as_of)
     return b'{"call":"%b","state":"%b",%b,"answered_at":%b,"fresh_as_of":%b}' % (
         reply.call.encode(),
         reply.state.encode(),
         content,
         at,
-        at if reply.answer is not None else b"null",
+        said if reply.answer is not None else b"null",
     )
+
+
+def _quoted(seconds: float | None) -> bytes:
+    return b"null" if seconds is None else b'"%b"' % moment(seconds).encode()
 
 
 def _reason(error: HubError, cause: str) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 from hub.call import MOVES, Call, Kind, State
 from hub.journal import first_break
-from hub.store.protocol import Leased, Settled, Settlement, Sought
+from hub.store.protocol import Follower, Leased, Settled, Settlement, Shared, Sought
 
 
 async def reach(bench: Any, state: State) -> Call:
@@ -98,7 +98,17 @@ class Walk:
         self.moves: set[tuple[State, State]] = set()
 
     async def step(self) -> None:
-        acts = [self.accept, self.open, self.lease, self.begin, self.begin, self.settle, self.settle, self.settle]
+        acts = [
+            self.accept,
+            self.open,
+            self.follow,
+            self.lease,
+            self.begin,
+            self.begin,
+            self.settle,
+            self.settle,
+            self.settle,
+        ]
         await self.random.choice(
             [*acts, self.verify, self.decide, self.end, self.cancel, self.recover, self.pass_time]
         )()
@@ -115,6 +125,13 @@ class Walk:
         call = await self.bench.opened(agency="npsp")
         self.order.append(call.id)
         self.tokens.append((call.id, 0, 1))
+
+    async def follow(self) -> None:
+        if self.order:
+            one = Follower(self.bench.lookup(agency="npsp"), "d" * 64, 120)
+            result = self.random.choice(["ok", "pending"])
+            await self.bench.store.follow(Shared(self.order[-1], b"1", result, "", 1.0), [one])
+            self.order.append(one.call.id)
 
     async def lease(self) -> None:
         node = self.random.choice(["node-1", "node-2"])
@@ -175,7 +192,9 @@ class Walk:
         now = {one.call.id: one.call for one in await self.bench.store.find(Sought(limit=9999))}
         for id_, call in now.items():
             was = self.known.get(id_)
-            if was is not None and was != call:
+            if was is None:
+                assert call.state in MOVES[None]
+            elif was != call:
                 self.judge(was, call, now)
         self.known = now
 

@@ -66,6 +66,8 @@ OPERATIONS = {
         operation("lookup_citizen", "lookup", Query),
         operation("verify_citizen", "lookup", Query),
         operation("count_once", "lookup", Query, repeat_safe=False),
+        operation("lookup_together", "lookup", Query, personal_data=True, alike=("officer.account",)),
+        operation("lookup_price", "lookup", Query, alike=(), fresh=60.0),
         operation("lookup_paper", "lookup", PaperQuery, agrees=("code", "title")),
         operation("look_up_surely", "lookup", PaperQuery, agrees=("code", "title"), sees_writes=True),
         operation("file_paper", "filing", Paper, then={"in_doubt": "lookup_paper"}, then_requests={"in_doubt": PaperQuery}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.kit.outcomes import Answered, InDoubt, Result
-from hub.call import WAITING, State
+from hub.call import WAITING, Reply, State
 from hub.errors import CallNotCancellable
 from hub.store.protocol import Sought
 from tests.unit.engine.stage import CALLER, OK, World, play
@@ -30,7 +30,19 @@ async def slow_to_answer(world: World) -> None:
     async def turn() -> None:
         await asyncio.sleep(0)
 
-    for name in ("open", "accept", "begin", "settle", "lease", "get", "give_back", "end", "cancel", "next_due"):
+    for name in (
+        "open",
+        "accept",
+        "begin",
+        "settle",
+        "lease",
+        "get",
+        "give_back",
+        "end",
+        "cancel",
+        "next_due",
+        "follow",
+    ):
         world.store.before[name] = world.store.after[name] = turn
     for name in ("claim", "release"):
         setattr(world.coordination, name, yielding(getattr(world.coordination, name)))
@@ -51,6 +63,7 @@ async def nothing_is_left(world: World) -> None:
     assert world.coordination.out() == 0, "every permit came back, once"
     assert world.coordination.watch("agency")["concurrency_in_use"] == 0
     assert (len(world.lane._line), world.lane._turns, len(world.lane.settling)) == (0, {}, 0)
+    assert (len(world.lane.flights), world.lane.flights._flights) == (0, {})
     records = await world.store.find(Sought())
     assert all(record.call.state not in WAITING for record in records)
 
@@ -76,6 +89,41 @@ def test_an_interactive_caller_may_leave_at_any_await(first: Any) -> None:
         assert ends[-1] is State.ANSWERED, "the last steps were past the end"
         assert set(ends) <= {None, State.ANSWERED, State.EXPIRED, State.CANCELLED}
         assert {one.sources["call.id"] for one in world.agency.arrivals} <= seen, "nothing left unrecorded"
+
+    play(scenario, calls_at_once=1)
+
+
+@pytest.mark.parametrize("who", [(0,), (1,), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize("first", [OK, InDoubt("reset")], ids=["answered", "repeated"])
+@pytest.mark.parametrize("waits", [False, True], ids=["on the wire", "in the line"])
+def test_whoever_leads_or_follows_may_leave_at_any_await(who: tuple[int, ...], first: Any, waits: bool) -> None:
+    """The first leads, the others follow; in the line, the third stands for itself until one of them leads."""
+
+    async def scenario(world: World) -> None:
+        await slow_to_answer(world)
+        others: set[str] = set()
+        for step in range(STEPS):
+            began = len(world.agency.arrivals)
+            world.agency.will["lookup_together"] = deque([(0.0, first), (0.0, OK)])
+            before = asyncio.create_task(world.ask()) if waits else None
+            callers = (CALLER, CALLER, "tax_desk" if waits else CALLER)
+            asked = [asyncio.create_task(world.ask("lookup_together", caller=caller)) for caller in callers]
+            await turns_of_the_loop(step)
+            for number in who:
+                asked[number].cancel()
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            await nothing_is_left(world)
+            replies = [end for number, end in enumerate(ends) if number not in who]
+            assert all(isinstance(end, Reply) for end in replies), "who stayed has its answer"
+            new = [one for one in await world.store.find(Sought()) if one.call.id not in others]
+            others.update(one.call.id for one in new)
+            together = {one.call.id: one for one in new if one.call.operation == "lookup_together"}
+            assert all(together[end.call].call.state is State.ANSWERED for end in replies if isinstance(end, Reply))
+            exchanges = [one for one in world.agency.arrivals[began:] if one.operation == "lookup_together"]
+            assert len(exchanges) <= (1 if first is OK else 2) + len({0, 2} & set(who)), "one more for an heir at most"
+            assert {one.sources["call.id"] for one in exchanges} <= together.keys(), "nothing left unrecorded"
+            if before is not None:
+                await before
 
     play(scenario, calls_at_once=1)
 

@@ -114,3 +114,23 @@ def test_leaving_costs_no_place_in_memory(loop: asyncio.AbstractEventLoop) -> No
         assert not queue.line.leave(turn)
     assert len(queue.line) == 0
     assert queue.line.count(interactive=True) == 0
+
+
+def test_an_heir_stands_where_the_other_stood(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    first, second, third = queue.join(Class.NORMAL, count=3)
+    (heir,) = queue.join(Class.NORMAL)
+    queue.line.leave(heir)
+    assert queue.line.hand_over(second, heir)
+    assert (second.place, heir.place) == (Place.GONE, Place.LINE)
+    assert queue.send(3) == [first, heir, third]
+
+
+def test_nobody_takes_the_place_of_who_stands_elsewhere_or_nowhere(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    (bulk,), (normal,), (gone,) = (queue.join(cls) for cls in (Class.BULK, Class.NORMAL, Class.NORMAL))
+    queue.line.leave(gone)
+    queue.line.leave(normal)
+    assert not queue.line.hand_over(bulk, normal)
+    assert not queue.line.hand_over(gone, normal)
+    assert list(queue.line) == [bulk]

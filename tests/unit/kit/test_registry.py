@@ -8,6 +8,7 @@ import pytest
 
 from connectors.kit.operation import NoRecord, agrees, follow_up_request
 from connectors.kit.registry import Connector, find_connectors, load_connector
+from connectors.kit.wrap import PURPOSE_SOURCES
 from mappings.canonical import Dossier, DossierQuery, ProcedureQuery
 from mappings.errors import FilesRefused, MappingFailed
 
@@ -225,6 +226,12 @@ def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(po
         ),
         (
             "manifest_toml",
+            ('says = "text"', "fresh = 60.0\nrepeat_safe = false"),
+            "operations.lookup_procedure.fresh",
+            "may be repeated",
+        ),
+        (
+            "manifest_toml",
             ('says = "text"', 'sign = { scheme = "x", at = "y", of = ["z"] }'),
             "operations.lookup_procedure.sign",
             "unsigned",
@@ -297,3 +304,40 @@ def test_an_operation_says_what_its_purpose_must_give_for_itself_and_for_what_fo
     assert npsp["file_dossier"].needs == {"unit.code"}
     assert npsp["log_in"].needs == frozenset()
     assert police["lookup_citizen"].needs == {"officer.account"}
+
+
+def test_a_look_up_says_what_two_calls_have_in_common_when_one_exchange_may_serve_both() -> None:
+    folders = find_connectors()
+    npsp, police = (load_connector(folders[name]).operations for name in ("npsp", "police"))
+    assert police["lookup_citizen"].alike == ("officer.account",), "two officers are two exchanges"
+    assert npsp["lookup_procedure"].alike == ("unit.code",), "and so are two units"
+    assert [name for name, one in (npsp | police).items() if one.kind != "lookup" and one.alike is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        (('says = "text"', ""), ()),
+        (('says = "text"', "repeat_safe = false"), None),
+        (('says = "text"', 'then = { pending = "update_procedure" }'), None),
+        (('says = "text"', 'wrap = { a = { b = "call.dossier" }, c = ["officer.id", "call.id"] }'), ("call.dossier", "officer.id")),
+        (('put = {', 'put = { "header:Unit" = "unit.code", '), ("unit.code",)),
+        (("GET /procedures/{maTTHC}", "GET /{unit.id}/{settings.user_name}/{maTTHC}"), ("unit.id",)),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_call_is_part_of_what_is_sent_wherever_it_is_named(
+    tmp_path: Path, change: tuple[str, str], alike: tuple[str, ...] | None
+) -> None:
+    lookup = load_connector(folder(tmp_path, manifest_toml=change)).operations["lookup_procedure"]
+    assert lookup.alike == alike
+
+
+def test_where_a_hook_signs_every_value_it_is_given_may_be_part_of_what_is_sent(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    (place / "hooks.py").write_text("def sign(operation, payload, sources): return payload\n", "utf-8")
+    assert load_connector(place).operations["lookup_procedure"].alike == PURPOSE_SOURCES
+
+
+def test_a_value_in_the_address_is_missed_at_the_door(tmp_path: Path) -> None:
+    change = ("GET /procedures/{maTTHC}", "GET /{unit.code}/{maTTHC}")
+    assert load_connector(folder(tmp_path, manifest_toml=change)).operations["lookup_procedure"].needs == {"unit.code"}

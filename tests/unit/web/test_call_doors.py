@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import http_sf
@@ -37,6 +38,13 @@ async def test_an_answered_look_up_is_the_one_reply_shape(client: httpx2.AsyncCl
     assert submission.wait == 30.0
     assert submission.purpose.officer == "cb-102"
     assert json.loads(submission.request_json)["citizen_id"] == BODY["citizen_id"]
+
+
+async def test_an_answer_that_was_kept_says_how_old_it_is(client: httpx2.AsyncClient, engine: Any) -> None:
+    engine.reply = replace(engine.reply, fresh_as_of=engine.reply.answered_at - 60)
+    told = (await client.post(LOOK_UP, json=BODY)).json()
+    assert told["answered_at"] == "2026-11-23T09:13:20.500+07:00"
+    assert told["fresh_as_of"] == "2026-11-23T09:12:20.500+07:00"
 
 
 async def test_a_filing_gets_a_ticket_unless_it_waits(client: httpx2.AsyncClient, engine: Any) -> None:

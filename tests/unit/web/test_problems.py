@@ -32,6 +32,13 @@ def test_every_error_that_can_be_raised_is_in_the_list() -> None:
     assert ours - {HubError, Refusal} == set(PROBLEMS)
 
 
+def test_a_problem_that_several_share_is_each_ones_own() -> None:
+    first = RequestInvalid("why", retry_after=2.0, faults=[RequestFault("/a", "is missing")], call="c1")
+    other = first.about("c2")
+    assert problem_body(other) == problem_body(first).replace(b"c1", b"c2")
+    assert (type(other), other.retry_after, first.call) == (RequestInvalid, 2.0, "c1")
+
+
 def test_every_problem_advises_in_english_and_vietnamese() -> None:
     assert len({one.text() for one in PROBLEMS}) == len(PROBLEMS)
     assert len({one.vi for one in PROBLEMS}) == len(PROBLEMS)

@@ -12,6 +12,7 @@ import os
 import resource
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, is_dataclass
 from math import isfinite
@@ -70,8 +71,10 @@ async def measure(size: Size, names: list[str]) -> dict[str, Any]:
                 results["busy"][name] = counter.shares()
                 say(f"{name}: {counter.seconds:.0f} s, {sum(results['busy'][name].values()):.2f} cores busy")
             results["lanes"] = await _at_the_doors(stage)
-    late = max((one.begun_p99 for one in heard_by_callers(results["phases"], HUB) if one.offered), default=0.0)
-    results |= {"machine": machine(), "cores": os.cpu_count() or 1, "callers_late_p99": late}
+    heard = [one for one in heard_by_callers(results["phases"], HUB) if one.offered]
+    results["callers_late_p99"] = max((one.begun_p99 for one in heard), default=0.0)
+    results["codes"] = dict(sum((Counter(one.codes) for one in heard), Counter()).most_common())
+    results |= {"machine": machine(), "cores": os.cpu_count() or 1}
     results |= {"parameters": asdict(size), "seconds": time.monotonic() - began}
     aims = weigh(results)
     results["aims"] = [asdict(aim) | {"met": aim.met} for aim in aims]

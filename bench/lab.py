@@ -6,6 +6,7 @@ be held up by the hub alone, so it works on copies whose contracts are raised be
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -122,12 +123,12 @@ class Child:
 
     async def stop(self, patience: float = 90.0) -> None:
         """Let it end gently for *patience* seconds, then not."""
-        if self._process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
             self._process.terminate()
-        try:
-            await asyncio.wait_for(self._process.wait(), patience)
-        except TimeoutError:
-            self._process.kill()
+            try:
+                await asyncio.wait_for(self._process.wait(), patience)
+            except TimeoutError:
+                self._process.kill()
         await self._process.wait()
         await self._reading
 

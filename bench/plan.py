@@ -100,9 +100,9 @@ def isolated_names(n: int) -> list[str]:
 
 WHOLE = Size(
     workers=8, seconds=0.8, sigma=0.6, contract_rate=1.2, call_timeout=5.0, patience=10.0, queue_calls=100,
-    levels=(0.5, 0.8, 1.0, 1.2, 2.0, 4.0, 10.0), pressed_from=4.0, warm_up=20.0, steady=150.0, pressed=36.0,
+    levels=(0.5, 0.8, 1.0, 1.2, 2.0, 4.0, 10.0), pressed_from=4.0, warm_up=20.0, steady=150.0, pressed=30.0,
     outages=(15.0, 60.0), outage_levels=(0.5, 0.8), outage_at=15.0, judged=10.0,
-    isolated=(2, 10, 50), isolated_rate=100.0, isolated_seconds=0.2, window=11.0, drain=10.0, settle=8.0,
+    isolated=(2, 10, 50), isolated_rate=100.0, isolated_seconds=0.2, window=10.0, drain=10.0, settle=14.0,
     flood=100.0, counter_rate=5.0, flood_window=14.0, refusals=3000, refusal_repeats=3,
 )  # fmt: skip
 """Under ten minutes on two cores."""

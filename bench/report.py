@@ -36,6 +36,7 @@ def page(results: Row) -> str:
         parts += ["## A flood", _FLOOD.format(**results["parameters"]), _flooded(phases["flooded"])]
     if "refused" in phases:
         parts += ["## Refusals", _REFUSALS, _refused(phases["refused"])]
+    parts += [_codes(results["codes"])] if results["codes"] else []
     parts += ["## At the agencies' doors", _DOORS, _doors(results["lanes"])]
     parts += ["## Who kept the cores busy", _BUSY, _busy(results["busy"])]
     parts += ["## Parameters", _parameters(results["parameters"])]
@@ -77,23 +78,34 @@ _BUSY = (
 _WORST = 12
 _FULL = 0.85
 """Part of the cores from which on times mean little."""
+_SHED = "hub.overloaded"
 _LATE = 0.05
 """Seconds by which callers may set out late."""
 
 
 def _machine(results: Row) -> str:
-    late = results["callers_late_p99"]
+    late, shed = results["callers_late_p99"], results["codes"].get(_SHED, 0)
     text = (
         f"{results['machine']} The run took {results['seconds'] / 60:.1f} minutes; the callers themselves were at most "
         f"{1000 * late:.0f} ms late (p99)."
     )
     full = [name for name, used in results["busy"].items() if sum(used.values()) > _FULL * results["cores"]]
-    if full or late > _LATE:
+    if full or shed or late > _LATE:
         text += (
-            f"\n\n**Not to be relied on**: the machine was full ({', '.join(full) or 'for moments'}), and whoever has to "
-            "wait for a core looks slow. Run it again on a machine that does nothing else."
+            f"\n\n**Not to be relied on**: the cores were full ({', '.join(full) or 'for moments'}), and whoever has to wait "
+            "for one looks slow. Run it again on a machine that does nothing else."
         )
+    if shed:
+        text += f" The hub itself refused {shed:,} calls because its loop was late (`{_SHED}`)."
     return text
+
+
+def _codes(codes: dict[str, int]) -> str:
+    return (
+        "What the hub's callers heard in all scenarios beside answers: "
+        + ", ".join(f"`{code}` {count:,}" for code, count in codes.items())
+        + "."
+    )
 
 
 def _aims(aims: Iterable[Row]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import load
-from bench.figures import sort_out
+from bench.figures import due_between, sort_out
 from bench.load import Heard
 from bench.plan import START, Size, isolated_names
 from bench.stage import GATEWAY, HUB, SYSTEMS, Stage
@@ -25,7 +25,7 @@ _ARMS = {"off": 0, "on": 5_000_000, "": 9_000_000}
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A stretch of one stream; arm "" is not counted."""
 
     begin: float
@@ -35,18 +35,19 @@ class _Piece:
     """How many of its arm came before."""
 
 
-def _pieces(pattern: Sequence[str], begin: float, settle: float, window: float, drain: float) -> list[_Piece]:
-    pieces = [_Piece(begin, settle, "", 0)]
+def pieces_of(pattern: Sequence[str], begin: float, settle: float, window: float, drain: float) -> list[Piece]:
+    """Return the stretches of a stream with windows after *pattern*; before the last one it drains."""
+    pieces = [Piece(begin, settle, "", 0)]
     for number, arm in enumerate(pattern):
         at = pieces[-1].begin + pieces[-1].seconds
         if number == _DRAIN_BEFORE:
-            pieces.append(_Piece(at, drain, "", 1))
+            pieces.append(Piece(at, drain, "", 1))
             at += drain
-        pieces.append(_Piece(at, window, arm, pattern[:number].count(arm)))
+        pieces.append(Piece(at, window, arm, pattern[:number].count(arm)))
     return pieces
 
 
-def _switches(pieces: Sequence[_Piece]) -> list[tuple[float, bool]]:
+def switches_of(pieces: Sequence[Piece]) -> list[tuple[float, bool]]:
     """Return when the disturbance is switched on and off; a piece that is not counted is like the window after it."""
     switched: list[tuple[float, bool]] = []
     for piece, following in zip(pieces, [*pieces[1:], pieces[-1]], strict=True):
@@ -57,11 +58,11 @@ def _switches(pieces: Sequence[_Piece]) -> list[tuple[float, bool]]:
 
 
 async def _in_turns(
-    stage: Stage, system: str, lane: str, pieces: Sequence[_Piece], rate: float, caller: str, gateway: str
+    stage: Stage, system: str, lane: str, pieces: Sequence[Piece], rate: float, caller: str, gateway: str
 ) -> dict[str, list[Heard]]:
     """Ask *lane* throughout; return what was heard in each arm."""
 
-    async def one(piece: _Piece) -> list[Heard]:
+    async def one(piece: Piece) -> list[Heard]:
         chance = random.Random(f"{lane}/{piece.number}/{piece.seconds}")
         dues = load.at_random(rate, piece.begin, piece.seconds, chance)
         first = _ARMS[piece.arm] + piece.number * round(rate * piece.seconds)
@@ -82,19 +83,23 @@ def _joined(parts: Sequence[dict[str, list[Heard]]], patience: float) -> dict[st
 async def isolated(stage: Stage, size: Size, n: int) -> list[dict[str, Any]]:
     """Half of *n* agencies accept and never answer; the callers of the other half are measured with and without."""
     names = isolated_names(n)
-    sick, well = names[: n // 2], names[n // 2 :]
+    sick = names[: n // 2]
     rate, gateway = size.isolated_rate / n, f"n{n}"
     await stage.begin_gateways({gateway: names})
     begin = time.monotonic() + START
 
     async def of(system: str) -> dict[str, Any]:
-        pieces = _pieces(PATTERNS[system], begin, size.settle, size.window, size.drain)
-        switching = [stage.misbehave_at(at, system, sick, dark=on) for at, on in _switches(pieces)]
+        pieces = pieces_of(PATTERNS[system], begin, size.settle, size.window, size.drain)
+        switching = [stage.misbehave_at(at, system, sick, dark=on) for at, on in switches_of(pieces)]
         streams = [_in_turns(stage, system, name, pieces, rate, "counter", gateway) for name in names]
         heard, _ = await asyncio.gather(asyncio.gather(*streams), asyncio.gather(*switching))
+        of_well = heard[len(sick) :]
+        every = [one for lane in of_well for arm in lane.values() for one in arm]
+        windows = [due_between(every, piece.begin, piece.begin + piece.seconds) for piece in pieces if piece.arm]
         return {
-            "system": system, "n": n, "rate": rate, "well": _joined(heard[len(sick) :], size.patience),
-            "sick": _joined(heard[: len(sick)], size.patience), "well_lanes": well,
+            "system": system, "n": n, "rate": rate, "well": _joined(of_well, size.patience),
+            "sick": _joined(heard[: len(sick)], size.patience), "windows": PATTERNS[system],
+            "p99_by_window": [sort_out(window, size.patience).good_p99 for window in windows],
         }  # fmt: skip
 
     done = await asyncio.gather(*map(of, SYSTEMS))
@@ -111,7 +116,7 @@ async def flooded(stage: Stage, size: Size, system: str) -> dict[str, Any]:
     begin = time.monotonic() + START
     # The gateway works for minutes at what it took on, so it has one short wave, and last.
     pattern, window = (PATTERNS[HUB], size.flood_window) if system == HUB else (("off", "on"), size.flood_window / 2)
-    pieces = _pieces(pattern, begin, size.settle, window, size.drain)
+    pieces = pieces_of(pattern, begin, size.settle, window, size.drain)
 
     async def flood(at: float, seconds: float, first: int) -> list[Heard]:
         dues = load.at_random(size.flood * size.capacity, at, seconds, random.Random(f"flood {first}"))

@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers pytest bench lock wheel clean
+.PHONY: help demo test check lint types layers pytest bench overhead congestion lock wheel clean
 
 help:  ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
@@ -39,8 +39,13 @@ pytest: $(STAMP)  ## all tests, warnings are errors
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check
 
-bench: $(STAMP)  ## what the hub costs, beside its peers, in one run
+bench: overhead congestion  ## both benchmarks; results and plots go to bench/results
+
+overhead: $(STAMP)  ## what the hub costs, beside its peers: four minutes
 	@$(BIN)/python -m bench.overhead
+
+congestion: $(STAMP)  ## whether its lanes can congest, beside a naive gateway: ten minutes
+	@$(BIN)/python -m bench.congestion
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

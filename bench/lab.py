@@ -6,6 +6,7 @@ be held up by the hub alone, so it works on copies whose contracts are raised be
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -128,8 +129,14 @@ class Child:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    async def stop(self) -> None:
-        self._process.terminate()
+    async def stop(self, patience: float = 90.0) -> None:
+        """Let it end gently for *patience* seconds, then not."""
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), patience)
+            except TimeoutError:
+                self._process.kill()
         await self._process.wait()
         await self._reading
 
@@ -145,16 +152,35 @@ async def hub(folder: Path, lab: Path, urls: Mapping[str, str]) -> tuple[Child, 
     played = plays(lab)
     for play in played:
         play.base_url = urls[play.name]
-    head = f'[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:BENCH_KEY"\nconnectors = "{lab.name}"\n'
-    (folder / "hub.toml").write_text(head + snippet(played), "utf-8")
-    child = await Child.start("hub.cli", "serve", folder=folder, HUB_CONFIG="hub.toml", BENCH_KEY=ADMIN_KEY)
-    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
-    async with httpx2.AsyncClient(base_url=f"http://{child.said['admin']}", headers=headers) as http:
+    child = await serve(folder, lab, snippet(played))
+    async with operator(child) as http:
         for register, content in (("units", UNITS), ("officers", OFFICERS)):
             (await http.put(f"/admin/v1/{register}", content=content.encode())).raise_for_status()
-        made = {"name": "bench", "allowed": ["*"], "top_class": "counter", "calls_per_minute": 1_000_000}
-        key = (await http.post("/admin/v1/callers", json=made)).raise_for_status().json()["key"]
+        key = await add_caller(http, "bench", "counter")
     return child, f"http://{child.said['listen']}", key
+
+
+async def serve(folder: Path, connectors: Path, agencies: str) -> Child:
+    """Start `hub serve` in *folder*, with connectors beside the installed ones and the lines of hub.toml for *agencies*."""
+    head = (
+        '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:BENCH_KEY"\n'
+        f'connectors = "{connectors.as_posix()}"\n'
+    )
+    (folder / "hub.toml").write_text(head + agencies, "utf-8")
+    return await Child.start("hub.cli", "serve", folder=folder, HUB_CONFIG="hub.toml", BENCH_KEY=ADMIN_KEY)
+
+
+def operator(hub: Child) -> httpx2.AsyncClient:
+    """Return what speaks to the admin doors of *hub*."""
+    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+    return httpx2.AsyncClient(base_url=f"http://{hub.said['admin']}", headers=headers, timeout=60)
+
+
+async def add_caller(http: httpx2.AsyncClient, name: str, top_class: str) -> str:
+    """Add a caller whose quota is out of the way; return its key."""
+    made = {"name": name, "allowed": ["*"], "top_class": top_class, "calls_per_minute": 1_000_000}
+    key: str = (await http.post("/admin/v1/callers", json=made)).raise_for_status().json()["key"]
+    return key
 
 
 if (

@@ -9,22 +9,20 @@ process under test. Figures are medians of the repeats with their spread; each a
 import argparse
 import asyncio
 import json
-import platform
 import statistics
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench import lab, load
+from bench.aims import Aim, machine, verdicts
 from bench.lab import Child
 from bench.peers import ZEEP_CITIZEN, wire_of
 
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("aiohttp", "fastapi", "httpx2", "lxml", "pydantic", "uvicorn", "uvloop", "zeep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +56,6 @@ class Figure:
     p50_ms: float
     p99_ms: float
     failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """A figure beside its aim."""
-
-    what: str
-    figure: float
-    aim: float
-    at_least: bool = False
-    failed: int = 0
-    """Calls that failed while it was measured: a refusal is cheap and fast, so a figure with failures meets no aim."""
-
-    @property
-    def met(self) -> bool:
-        return not self.failed and (self.figure >= self.aim if self.at_least else self.figure <= self.aim)
 
 
 class Run:
@@ -248,29 +230,6 @@ def _row(one: Figure) -> str:
     )
 
 
-def _verdicts(aims: list[Aim]) -> str:
-    lines = ["| figure | measured | aim | |", "|---|---|---|---|"]
-    for aim in aims:
-        sign = "≥" if aim.at_least else "≤"
-        failures = f" ({aim.failed} calls failed)" if aim.failed else ""
-        lines.append(
-            f"| {aim.what}{failures} | {aim.figure:.2f} | {sign} {aim.aim:g} | {'met' if aim.met else '**missed**'} |"
-        )
-    return "\n".join(lines)
-
-
-def machine() -> str:
-    """Return the machine and the versions, in one sentence."""
-    info = Path("/proc/cpuinfo")
-    models = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"{len(models) or '?'} x {models[0] if models else platform.processor()}, Python {platform.python_version()}, {versions}."
-
-
 async def measure(size: Size) -> Run:
     with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as name:
         folder = Path(name)
@@ -292,12 +251,12 @@ def main() -> None:
     asked.add_argument("--quick", action="store_true", help="a smoke run: few calls, one repeat, nothing written")
     quick = asked.parse_args().quick
     run = asyncio.run(measure(QUICK if quick else WHOLE))
-    print("\n" + _verdicts(run.aims))
+    print("\n" + verdicts(run.aims))
     if quick:
         return
     RESULTS.mkdir(exist_ok=True)
     table = "\n".join([HEAD, *map(_row, run.figures)])
-    text = f"# What the hub costs\n\n{machine()}\n\n{_verdicts(run.aims)}\n\n{table}\n\n`bench/README.md` says how this is measured.\n"
+    text = f"# What the hub costs\n\n{machine()}\n\n{verdicts(run.aims)}\n\n{table}\n\n`bench/README.md` says how this is measured.\n"
     (RESULTS / "overhead.md").write_text(text, "utf-8")
     rows = [{name: getattr(one, name) for name in Figure.__slots__} for one in run.figures]
     aims = [{"what": one.what, "figure": one.figure, "aim": one.aim, "met": one.met} for one in run.aims]

@@ -23,8 +23,8 @@ from typing import Any
 import httpx2
 
 from bench import lab, load
+from bench.aims import machine
 from bench.lab import Child
-from bench.overhead import machine
 from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.server import Sandbox
 

@@ -1,12 +1,17 @@
 """The benchmark runs and says of every aim whether it is met. Whether it is, depends on the machine: no test asks."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import overhead
+from bench.congestion import RESULTS
+from bench.plan import QUICK
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +48,52 @@ def test_a_hub_whose_calls_fail_meets_no_aim(failed: int, met: bool) -> None:
     through_the_door = [aim for aim in run.aims if "kit" not in aim.what]
     assert len(through_the_door) == 6
     assert {aim.met for aim in through_the_door} == {met}
+
+
+def test_the_congestion_run_prints_every_figure_beside_its_aim_and_every_call_is_accounted_for(tmp_path: Path) -> None:
+    written = sorted(file.name for file in RESULTS.iterdir())
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.congestion", "--quick", "--out", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
+    assert len(verdicts) == 14, ran.stdout
+    results = json.loads((tmp_path / "congestion.json").read_text("utf-8"))
+    assert len(results["aims"]) == 14
+
+    heaps = list(_heaps(results["phases"]))
+    assert len(heaps) > 20
+    for heap in heaps:
+        assert heap["offered"] == sum(heap[name] for name in ("good", "late", "refused", "failed", "gave_up"))
+    for row in results["phases"]["steady"]["levels"]:
+        assert row["whole"]["offered"] == round(row["level"] * QUICK.capacity * QUICK.steady)
+        assert row["whole"]["offered"] >= row["heard"]["offered"]
+    for lane in results["lanes"]:
+        assert lane["exchanges"] >= lane["repeats"]
+    ours = {lane["lane"]: lane for lane in results["lanes"] if lane["system"] == "hub"}
+    half_load = next(
+        row for row in results["phases"]["steady"]["levels"] if (row["system"], row["level"]) == ("hub", 0.5)
+    )
+    assert half_load["whole"]["good"] <= ours["x0_5"]["accepted"] <= half_load["whole"]["offered"]
+
+    page = (tmp_path / "congestion.md").read_text("utf-8")
+    for plot in ("goodput", "recovery", "isolation"):
+        assert f"(congestion-{plot}.png)" in page
+        assert (tmp_path / f"congestion-{plot}.png").stat().st_size > 10_000
+    assert sorted(file.name for file in RESULTS.iterdir()) == written, "a smoke run wrote results"
+
+
+def _heaps(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield whatever in *tree* says what became of calls; see `bench.figures.Sorted`."""
+    if isinstance(tree, dict) and "gave_up" in tree:
+        yield tree
+    elif isinstance(tree, dict):
+        for one in tree.values():
+            yield from _heaps(one)
+    elif isinstance(tree, list):
+        for one in tree:
+            yield from _heaps(one)

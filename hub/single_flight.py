@@ -20,9 +20,10 @@ from connectors.kit.outcomes import Answered, Result
 from hub.call import Class, Reply, State
 from hub.errors import AgencyBroken, HubError, HubStopping, Internal, LaneFull, RequestInvalid
 from hub.fresh_answers import FreshAnswers
+from hub.line import Line
 from hub.store.protocol import Follower, Shared
 from hub.surroundings import ICT, Bound, Surroundings
-from hub.turn import Line, Place, Turn
+from hub.turn import Place, Turn
 
 if TYPE_CHECKING:
     from hub.lane import Lane

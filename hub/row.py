@@ -59,13 +59,8 @@ class Row:
             flow = self._flows[turn.payer] = _Flow(self._now)
         elif not flow.turns:
             flow.spent = max(flow.spent, self._now)
-        for turns in (self.turns, flow.turns):
-            late = bool(turns) and turns[next(reversed(turns))].joined > turn.joined
-            turns[turn.call.id] = turn
-            if late:  # it was taken out and comes back: it keeps its place
-                ordered = sorted(turns.values(), key=lambda one: one.joined)
-                turns.clear()
-                turns.update((one.call.id, one) for one in ordered)
+        _put(self.turns, turn)
+        _put(flow.turns, turn)
 
     def leave(self, turn: Turn) -> bool:
         """Take *turn* out, wherever it stands; False if it is not here."""
@@ -156,3 +151,16 @@ class Row:
         if len(self._flows) >= _MANY:
             for payer in [one for one, flow in self._flows.items() if not flow.turns and flow.spent <= self._now]:
                 del self._flows[payer]
+
+
+def _put(turns: OrderedDict[str, Turn], turn: Turn) -> None:
+    """Put *turn* where it belongs by the order of joining: nearly always last, or first when it was taken out and comes back."""
+    first, last = next(iter(turns.values()), None), turns[next(reversed(turns))] if turns else None
+    turns[turn.call.id] = turn
+    if first is None or last is None or last.joined < turn.joined:
+        return
+    turns.move_to_end(turn.call.id, last=False)
+    if first.joined < turn.joined:
+        ordered = sorted(turns.values(), key=lambda one: one.joined)
+        turns.clear()
+        turns.update((one.call.id, one) for one in ordered)

@@ -98,7 +98,7 @@ class InProcess:
         road.last = lane
         road.out[lane] += 1
         probe = own.probing(wish) or road.guards.probing(wish)
-        paying = replace(wish, repeat=True) if probe else wish  # a probe pays from the retry budget, whatever it sends
+        paying = replace(wish, probe=True) if probe else wish
         own.granted(self._number, paying)
         road.guards.granted(self._number, paying)
         permit = Permit(self._number, lane, wish.operation, wish.cls, probe)

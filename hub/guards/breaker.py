@@ -164,7 +164,7 @@ class Breaker:
             circuit.recent.popleft()
         if not failed or len(circuit.recent) < _LEAST:
             return
-        if 2 * sum(bad for _, bad in circuit.recent) >= len(circuit.recent):
+        if sum(bad for _, bad in circuit.recent) >= _too_many(len(circuit.recent)):
             circuit.level = 0
             self._open(circuit, getattr(outcome, "cause", ""))
 
@@ -174,7 +174,7 @@ class Breaker:
             if failed:
                 self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
             elif failed is False:
-                circuit.step, circuit.tally = 0, [0, 1]
+                circuit.step, circuit.tally, circuit.level = 0, [0, 1], 0
             return  # what proved nothing is followed by another probe
         if number not in circuit.out:
             return  # it left before the circuit opened, or in an earlier step
@@ -183,7 +183,7 @@ class Breaker:
             return
         circuit.tally[not failed] += 1
         failures, successes = circuit.tally
-        if failed and failures >= successes:
+        if failed and failures > successes:
             self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
         elif not failed and successes >= sum(_STEPS[: circuit.step + 1]) + 1:
             self._next_step(circuit)
@@ -212,3 +212,13 @@ class Breaker:
         for circuit in self._circuits.values():
             if circuit.opened_until is not None and circuit.opened_until <= now and circuit.step is None:
                 circuit.probe, circuit.step, circuit.tally = None, 0, [0, 1]
+
+
+def _too_many(seen: int) -> float:
+    """
+    Return how many failures among *seen* exchanges open a circuit: half of twenty, all of five.
+
+    Half of five would be three, which chance alone brings about every few seconds at an agency that fails one time in
+    three: its partial failure would become a whole one.
+    """
+    return seen / 2 + (_MOST - seen) / 6

@@ -126,7 +126,7 @@ class Concurrency:
         self._quiet[number] = self.in_use <= _QUIET and (self._limit > _QUIET or self._ceiling <= _QUIET)
         return False
 
-    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         self._in_use -= 1
         quiet = self._quiet.pop(number, False)
         first = number in self._first
@@ -140,7 +140,7 @@ class Concurrency:
             self._provisional.append(seconds)
         elif first:
             self._left += 1  # it told nothing: another takes its place
-        if self._overloaded(outcome, seconds):
+        if self._overloaded(outcome, seconds) and not wanted.probe:  # a spared operation that still hangs is no news
             self._cut(outcome)
         if replied:
             self._learn(seconds, quiet)

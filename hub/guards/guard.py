@@ -34,6 +34,8 @@ class Wanted:
     """Seconds for which its caller still waits; None: nobody waits."""
     budget: float = 0.0
     """Seconds for which that caller was ready to wait in all."""
+    probe: bool = False
+    """Set when it is granted: it tries the ground after a hold or for an open breaker, and pays whatever it sends."""
 
 
 @dataclass(frozen=True, slots=True)

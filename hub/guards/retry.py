@@ -84,12 +84,13 @@ class RetryBudget:
         return Wait("retry", (1.0 - self.left) / _A_SECOND, whole=False)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
-        if wanted.repeat:
+        if wanted.repeat or wanted.probe:
             self._tokens = self.left - 1.0
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
-        if wanted.repeat and outcome == UNSENT:
+        pays = wanted.repeat or wanted.probe
+        if pays and outcome == UNSENT:
             self._tokens = min(_CAP, self.left + 1.0)
-        elif not wanted.repeat and isinstance(outcome, Answered):
+        elif not pays and isinstance(outcome, Answered):
             self._tokens = min(_CAP, self.left + _EARNED)

@@ -84,6 +84,11 @@ class Hub(Table):
     request_bytes: Count = Field(
         10 << 20, le=1 << 30, description="Largest body of a request, in bytes", examples=[10_485_760]
     )
+    late_seconds: Number = Field(
+        0.05,
+        description="Lag of the event loop (p99 of a second) above which bulk is refused, and normal above four times as much",
+        examples=[0.05],
+    )
     queued_bytes: Count = Field(
         256 << 20,
         description="Bytes of requests that may wait in all lines; above, only the counter is served",

@@ -14,10 +14,14 @@ from hub.call import Class
 from hub.clock import Clock
 from hub.errors import HubOverloaded
 
-LATE: Final = (0.05, 0.2)
-"""Seconds of lag (p99 of the last second) above which bulk, and then normal too, is shed."""
+LATE_SECONDS: Final = 0.05
+"""Lag (p99 of the last second) above which bulk is shed; normal too above four times as much."""
+_TIMES: Final = (1, 4)
 _WINDOW: Final = 1.0
 _HUNDREDTH: Final = 0.01 * _WINDOW
+_STOPS: Final = 3
+_STOPS_SECONDS: Final = 3.0
+"""So many timers must have been late within so long: one stop is over when it is seen, and refusing helps nobody."""
 _CALM: Final = 2.0
 """Seconds for which the lag must stay below half of what shed a class, before that class comes in again."""
 _MOST_CALM: Final = 30.0
@@ -41,9 +45,17 @@ _SHED: Final = (
 class Shedding:
     """One process's view of itself."""
 
-    def __init__(self, clock: Clock, *, queued_bytes: float = inf, memory_bytes: float = inf) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        late_seconds: float = LATE_SECONDS,
+        queued_bytes: float = inf,
+        memory_bytes: float = inf,
+    ) -> None:
         """*queued_bytes* caps the requests that wait in all lines together, *memory_bytes* what the process occupies."""
         self._clock = clock
+        self._thresholds = tuple(late_seconds * times for times in _TIMES)
         self._queued_bytes = queued_bytes
         self._memory_bytes = memory_bytes
         self._seen: deque[tuple[float, float]] = deque()
@@ -75,14 +87,14 @@ class Shedding:
         """The loop ran a timer *seconds* late. Tell it often: a stop between two timers is not seen."""
         now = self._clock.monotonic()
         self._seen.append((now, seconds))
-        while self._seen[0][0] <= now - _WINDOW:
-            self._seen.popleft()
-        level = sum(self._later_than(threshold) for threshold in LATE)
+        while len(self._seen) > _STOPS and self._seen[0][0] <= now - _STOPS_SECONDS:
+            self._seen.popleft()  # never below three: a loop that takes seconds for each round is late too
+        level = sum(self._later_than(threshold) for threshold in self._thresholds)
         if level > self._late:
             if self._late == 0:
                 self._calm = min(_MOST_CALM, 2 * self._calm) if now - self._let_in_at < _SOON else _CALM
             self._late, self._calm_since = level, None
-        elif self._late and self._later_than(LATE[self._late - 1] / 2):
+        elif self._late and self._later_than(self._thresholds[self._late - 1] / 2):
             self._calm_since = None
         elif self._late and self._calm_since is None:
             self._calm_since = now
@@ -106,9 +118,11 @@ class Shedding:
         Return whether more than a hundredth of those who came in the last second waited longer than *threshold*.
 
         A timer that was late by L stands for everybody who came while the loop did not look: of them, those of the
-        first L - threshold seconds waited longer. Counted by timers, a stop of a second would be one of a hundred.
+        first L - threshold seconds waited longer. Counted by timers, stops of a second in all would be a few of forty.
         """
-        return sum(late - threshold for _, late in self._seen if late > threshold) > _HUNDREDTH
+        beyond = [(at, late - threshold) for at, late in self._seen if late > threshold]
+        since = self._clock.monotonic() - _WINDOW
+        return len(beyond) >= _STOPS and sum(seconds for at, seconds in beyond if at > since) > _HUNDREDTH
 
     def _decide(self) -> None:
         self._refused = _SHED[max(self._late, self._full)]

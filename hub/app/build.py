@@ -122,6 +122,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     memory = Memory()
     shedding = Shedding(
         clock,
+        late_seconds=settings.hub.late_seconds,
         queued_bytes=settings.hub.queued_bytes,
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )

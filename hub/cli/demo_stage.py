@@ -108,7 +108,8 @@ async def stage() -> AsyncIterator[Stage]:
     with TemporaryDirectory(prefix="lienthong-demo-") as folder:
         sandbox = Sandbox(plays, now=time.time, chance=chance)
         await sandbox.start()
-        head = '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:DEMO_ADMIN_KEY"\n\n'
+        head = '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:DEMO_ADMIN_KEY"\n'
+        head += "late_seconds = 60\n\n"  # a busy machine must not decide what is shown
         (Path(folder) / "hub.toml").write_text(head + snippet(plays), "utf-8")
         stage = Stage(Path(folder), sandbox, os.urandom(16).hex())
         try:

@@ -1,7 +1,7 @@
 """
 The doors at which callers hand in calls, read, find and take them back. `doors.py` leads here.
 
-Cheapest refusals first: who asks, whether its quota is used up, for what, how, with what right and purpose; then
+Cheapest refusals first: who asks, for what, whether its quota is used up, how, with what right and purpose; then
 admission, before a byte of the body is read. Quota and admission refuse when the hub can bear least, so what stands
 before them makes nothing that a refusal would throw away.
 """
@@ -133,11 +133,12 @@ class CallDoors:
         if offered is None:
             raise OperationUnknown
         if left.over:
-            self._observer.admission(agency, urgency(scope["headers"]).value, "refused", CallerQuota.code)
+            cls = _capped(urgency(scope["headers"]), caller)
+            self._observer.admission(agency, cls.value, "refused", CallerQuota.code)
             raise CallerQuota(retry_after=left.over)
         asked = self._headers.read(scope["headers"])
         how = asked.how
-        cls = how.cls if _RANK[how.cls] >= _RANK[caller.cls] else caller.cls
+        cls = _capped(how.cls, caller)
         lookup = offered.kind == Kind.LOOKUP
         if not lookup and asked.idempotency_key is None:
             raise IdempotencyMissing
@@ -210,6 +211,10 @@ def _rate_limit(caller: Caller, left: Left) -> tuple[Header, Header]:
         (b"ratelimit-policy", b'"caller";q=%d;w=%d' % (caller.calls_per_minute, WINDOW)),
         (b"ratelimit", b'"caller";r=%d;t=%d' % (left.calls, left.seconds)),
     )
+
+
+def _capped(cls: Class, caller: Caller) -> Class:
+    return cls if _RANK[cls] >= _RANK[caller.cls] else caller.cls
 
 
 def _waiting(how: How, lookup: bool) -> float | None:

@@ -129,9 +129,11 @@ def test_what_agencies_send_is_shed_with_normal_and_not_with_bulk() -> None:
     shedding = Shedding(clock)
     inbound = InboundGuard({"tax": contract()}, clock, shedding, Silent())
     clock.advance(1000)
-    shedding.lag(0.1)
+    for _ in range(3):
+        shedding.lag(0.1)
     let_in(inbound.admit("tax", "n"))
-    shedding.lag(0.5)
+    for _ in range(3):
+        shedding.lag(0.5)
     wait = waits(inbound.admit("tax", "n"))
     assert wait.guard == "overload"
     assert wait.seconds

@@ -51,18 +51,45 @@ def run(shedding: Shedding, clock: VirtualClock, seconds: float, lag: Callable[[
 def test_a_loop_that_runs_late_sheds_bulk_then_normal_and_never_the_counter(lag: float, out: set[Class]) -> None:
     clock = VirtualClock()
     shedding = Shedding(clock)
-    run(shedding, clock, 2.0, lambda: lag)
+    run(shedding, clock, max(2.0, 4 * lag), lambda: lag)
     assert refused(shedding) == out
 
 
-def test_a_stop_counts_by_how_many_it_kept_waiting_not_as_one_timer_of_many() -> None:
+def test_the_thresholds_are_a_matter_of_settings() -> None:
+    clock = VirtualClock()
+    shedding = Shedding(clock, late_seconds=0.5)
+    run(shedding, clock, 5.0, lambda: 0.4)
+    assert refused(shedding) == set()
+    run(shedding, clock, 5.0, lambda: 0.8)
+    assert refused(shedding) == {Class.BULK}
+    run(shedding, clock, 15.0, lambda: 2.5)
+    assert refused(shedding) == {Class.BULK, Class.NORMAL}
+
+
+def test_stops_count_by_how_many_they_kept_waiting_not_as_a_few_timers_of_many() -> None:
+    clock = VirtualClock()
+    shedding = Shedding(clock)
+    stops = iter([0.25 if number % 12 == 0 else 0.0 for number in range(24 + 1)])
+    run(shedding, clock, 24 * EVERY + 0.7, lambda: next(stops))
+    assert refused(shedding) == {Class.BULK, Class.NORMAL}, "three late timers of twenty-five"
+
+
+def test_stops_that_hardly_anybody_noticed_shed_nothing() -> None:
+    clock = VirtualClock()
+    shedding = Shedding(clock)
+    stops = iter([0.0525 if number % 12 == 0 else 0.0 for number in range(200)])
+    run(shedding, clock, 3.0, lambda: next(stops))
+    assert refused(shedding) == set(), "of a second's comers fewer than one in a hundred waited longer than 50 ms"
+
+
+@pytest.mark.parametrize("stop", [0.3, 2.0, 60.0])
+def test_one_stop_is_over_when_it_is_seen_and_refuses_nobody(stop: float) -> None:
     clock = VirtualClock()
     shedding = Shedding(clock)
     run(shedding, clock, 2.0, lambda: 0.0)
-    run(shedding, clock, EVERY, lambda: 0.055)  # a hundredth of a second's comers would have had to wait 45 ms at most
+    run(shedding, clock, EVERY, lambda: stop)
     assert refused(shedding) == set()
-    run(shedding, clock, EVERY, lambda: 0.5)
-    assert refused(shedding) == {Class.BULK, Class.NORMAL}
+    assert run(shedding, clock, 5.0, lambda: 0.0) == 0
 
 
 def test_what_was_shed_comes_in_again_class_by_class_and_only_after_calm() -> None:

@@ -189,6 +189,15 @@ async def test_over_its_quota_a_caller_hears_429_before_admission_and_before_its
     assert refused == [("police", "counter", "refused", "caller.quota")]
 
 
+async def test_a_refusal_over_the_quota_counts_in_the_class_that_the_key_allows(
+    client: httpx2.AsyncClient, quota: Any, refused: list[tuple[str, ...]]
+) -> None:
+    quota.left = Left(2.4, 0, 3)
+    headers = {"authorization": "Bearer bulk-key", "priority": "u=1"}
+    await client.post("/v1/calls/police/lookup_place", json=BODY, headers=headers)
+    assert refused == [("police", "bulk", "refused", "caller.quota")]
+
+
 async def test_a_quota_is_counted_by_key_and_never_told_to_a_stranger(
     client: httpx2.AsyncClient, quota: Any, refused: list[tuple[str, ...]]
 ) -> None:

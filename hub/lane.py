@@ -171,20 +171,25 @@ class Lane:
         )
 
     def queued_bytes(self) -> int:
-        """Return how many bytes of requests wait in the line."""
-        return sum(len(turn.raw) for turn in self._line)
+        """Return how many bytes of requests wait in the line, and with those who follow."""
+        return sum(len(turn.raw) for turn in self._line) + self.flights.queued_bytes()
 
     # --- Turns -------------------------------------------------------------------------------------------------------
 
     def join(self, turn: Turn) -> None:
-        """Let an interactive call wait in memory, if need be in the place of another; its future hears of it."""
+        """
+        Let an interactive call wait in memory; its future hears of it.
+
+        It follows one that asks the same, or stands in the line, if need be in the place of another.
+        """
+        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        if self.flights.join(turn):
+            return
         if self._line.count(interactive=True) >= self.contract.queue_calls and not self._make_room(turn):
             self.fail(turn, LaneFull(retry_after=self.admission.predicted_wait(turn.call.cls, turn.payer)))
             return
-        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
-        if not self.flights.join(turn):
-            self._line.join(turn)
-            self.stir()
+        self._line.join(turn)
+        self.stir()
 
     def _make_room(self, turn: Turn) -> bool:
         """Send away who has least right to stand in a full line, unless that is *turn* itself."""

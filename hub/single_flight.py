@@ -4,8 +4,9 @@ Single flight: look-ups of one lane that send the same share one exchange. Read 
 A call *leads* while it stands in the line or is on the wire. A call that asks the same *follows*: it holds no place, no
 permit and no exchange, and hears what the leader's exchange brings, with a row and a journal entry of its own written
 before. Nobody waits longer for it: a call follows who is on the wire, or who stands where it would stand itself (same
-class, caller and unit); else it stands in the line too, and the first of them to get a permit leads all. A leader that
-ends for a reason of its own leaves an heir; an error that would have met the others as well is shared.
+class, caller and unit; in a queue where the newest goes first, the newest); else it stands in the line too, and the first
+of them to get a permit leads all. A leader that ends for a reason of its own leaves an heir; an error that would have met
+the others as well is shared.
 """
 
 import asyncio
@@ -23,15 +24,15 @@ from hub.fresh_answers import FreshAnswers
 from hub.line import Line
 from hub.store.protocol import Follower, Shared
 from hub.surroundings import ICT, Bound, Surroundings
-from hub.turn import Place, Turn
+from hub.turn import Payer, Place, Turn
 
 if TYPE_CHECKING:
     from hub.lane import Lane
 
 Key: TypeAlias = tuple[str, bytes, tuple[str | None, ...]]
 """Operation, canonical request, and the values of the call that go out with it."""
-_Stand: TypeAlias = tuple[Class, str, str | None]
-"""Where a call stands in the line: class, caller and unit."""
+_Stand: TypeAlias = tuple[Class, Payer]
+"""Where a call stands in the line: class, then caller and unit."""
 
 _RANK: Final = {cls: rank for rank, cls in enumerate(Class)}
 _DEADLY: Final = (AgencyBroken, RequestInvalid, Internal)
@@ -44,7 +45,8 @@ class _Flight:
 
     key: Key
     flying: Turn | None = None
-    standing: dict[_Stand, Turn] = field(default_factory=dict)
+    leaders: dict[_Stand, Turn] = field(default_factory=dict)
+    """Who stands in the line, or is between two attempts."""
     followers: dict[Turn, None] = field(default_factory=dict)
     """In order of arrival; none of them is known to the store."""
 
@@ -75,6 +77,10 @@ class SingleFlight:
         flight = self._of.get(turn)
         return [] if flight is None else list(flight.followers)
 
+    def queued_bytes(self) -> int:
+        """Return how many bytes of requests wait with followers."""
+        return sum(len(turn.raw) for flight in self._flights.values() for turn in flight.followers)
+
     # --- Told by the lane --------------------------------------------------------------------------------------------
 
     def join(self, turn: Turn) -> bool:
@@ -88,12 +94,15 @@ class SingleFlight:
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight(key)
-        elif flight.flying is not None or _stand(turn) in flight.standing:
+        elif flight.flying is not None or _stand(turn) in flight.leaders:
             if len(flight.followers) >= self._most:
                 return False  # it goes alone: what a leader holds in memory has a bound
-            self._follow(flight, turn)
-            return True
-        flight.standing[_stand(turn)] = turn
+            older = flight.leaders.get(_stand(turn))
+            if older is None or older.place is Place.CLAIMING or not self._line.standing(turn.call.cls):
+                self._follow(flight, turn)
+                return True
+            self._step_down(flight, older)  # the newest goes first now
+        flight.leaders[_stand(turn)] = turn
         self._of[turn] = flight
         return False
 
@@ -105,15 +114,10 @@ class SingleFlight:
         if self._key(turn) != flight.key:  # a register has changed: what goes out is not what the others would send
             self.ended(turn, None, own=True)
             return
-        del flight.standing[_stand(turn)]
+        del flight.leaders[_stand(turn)]
         flight.flying = turn
-        for other in flight.standing.values():
-            if other.recorded:  # the store has it as queued between two attempts: it goes its own way
-                del self._of[other]
-            else:
-                self._line.leave(other)
-                self._follow(flight, other)
-        flight.standing.clear()
+        for other in list(flight.leaders.values()):
+            self._step_down(flight, other)
 
     def returned(self, turn: Turn) -> None:
         """*turn* was on the wire and waits for another attempt; nobody of a higher class waits in its row."""
@@ -121,7 +125,7 @@ class SingleFlight:
         if flight is None:
             return
         flight.flying = None
-        flight.standing[_stand(turn)] = turn
+        flight.leaders[_stand(turn)] = turn
         best = min(flight.followers, key=_first, default=None)
         if best is not None and _RANK[best.call.cls] < _RANK[turn.call.cls]:
             self._lead(flight, best)
@@ -158,19 +162,19 @@ class SingleFlight:
         if flew:
             flight.flying = None
         else:
-            del flight.standing[_stand(turn)]
+            del flight.leaders[_stand(turn)]
         beside = [other for other in flight.followers if _stand(other) == _stand(turn)]
-        everybody = flew or not (flight.standing or isinstance(error, LaneFull))
+        everybody = flew or not (flight.leaders or isinstance(error, LaneFull))
         if error is not None and not own:
             sharing = list(flight.followers) if everybody else beside
             for other in sharing:
                 del flight.followers[other], self._of[other]
             self._refuse(sharing, error)
             beside = []
-        heirs = beside if beside and not flew else [] if flight.standing else list(flight.followers)
+        heirs = beside if beside and not flew else [] if flight.leaders else list(flight.followers)
         if heirs:
             self._lead(flight, min(heirs, key=_first), after=None if flew else turn)
-        elif not flight.standing:
+        elif not flight.leaders:
             del self._flights[flight.key]
 
     def stop(self) -> None:
@@ -200,17 +204,27 @@ class SingleFlight:
         flight.followers[turn] = None
         self._of[turn] = flight
 
+    def _step_down(self, flight: _Flight, turn: Turn) -> None:
+        """Let a leader follow another, or go its own way if the store has it as queued between two attempts."""
+        del flight.leaders[_stand(turn)]
+        if turn.recorded:
+            del self._of[turn]
+        else:
+            self._line.leave(turn)
+            self._follow(flight, turn)
+
     def _lead(self, flight: _Flight, turn: Turn, *, after: Turn | None = None) -> None:
         """Let a follower lead: in the place of *after*, or at the head of its row if the flight has had its turn before."""
         del flight.followers[turn]
-        flight.standing[_stand(turn)] = turn
+        flight.leaders[_stand(turn)] = turn
         if after is None or not self._line.hand_over(after, turn):
             self._line.join(turn, head=after is None or after.place not in (Place.LINE, Place.GONE))
+            turn.since = turn.stands = turn.until - turn.budget  # it has waited since it came
         self._lane.stir()
 
     def _forget(self, flight: _Flight) -> None:
         """Let go of all who lead or follow in *flight*."""
-        for turn in (*([flight.flying] if flight.flying else []), *flight.standing.values(), *flight.followers):
+        for turn in (*([flight.flying] if flight.flying else []), *flight.leaders.values(), *flight.followers):
             del self._of[turn]
         del self._flights[flight.key]
 
@@ -251,7 +265,7 @@ class SingleFlight:
 
 
 def _stand(turn: Turn) -> _Stand:
-    return turn.call.cls, turn.call.caller, turn.call.purpose.unit
+    return turn.call.cls, turn.payer
 
 
 def _first(turn: Turn) -> tuple[int, float]:

@@ -126,6 +126,31 @@ def test_an_heir_stands_where_the_other_stood(loop: asyncio.AbstractEventLoop) -
     assert queue.send(3) == [first, heir, third]
 
 
+def test_an_heir_of_who_went_before_all_goes_before_all(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    queue.join(Class.COUNTER)
+    (first,), (heir,) = queue.join(Class.NORMAL, head=True), queue.join(Class.NORMAL)
+    queue.line.leave(heir)
+    assert queue.line.hand_over(first, heir)
+    assert queue.send(1) == [heir]
+
+
+def test_an_heir_has_waited_since_it_came_or_since_the_last_stop(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    queue.clock.advance(100)
+    (turn,), (heir,), (other,) = (queue.join(Class.NORMAL) for _ in range(3))
+    heir.until, heir.budget = 130.0, 20.0  # it came at 110
+    queue.line.leave(heir)
+    assert queue.line.hand_over(turn, heir)
+    assert (heir.since, heir.stands) == (110.0, 110.0)
+    queue.clock.advance(15)
+    queue.line.resumed()
+    other.until, other.budget = 130.0, 20.0
+    queue.line.leave(other)
+    assert queue.line.hand_over(heir, other)
+    assert other.stands == 115.0
+
+
 def test_nobody_takes_the_place_of_who_stands_elsewhere_or_nowhere(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
     (bulk,), (normal,), (gone,) = (queue.join(cls) for cls in (Class.BULK, Class.NORMAL, Class.NORMAL))

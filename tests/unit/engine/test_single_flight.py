@@ -266,8 +266,7 @@ def test_who_would_stand_elsewhere_stands_there_and_the_first_of_them_leads_all(
         assert world.lane._line.count(interactive=True) == 2
         replies = await asyncio.gather(first, second, follower)
         assert world.agency.sent() == ["lookup_citizen", TOGETHER]
-        leader = replies[1] if mine.get("cls") is Class.COUNTER else replies[0]
-        assert world.agency.arrivals[1].sources["call.id"] == leader.call
+        assert world.agency.arrivals[1].sources["call.id"] == replies[1].call, "of a higher class, or of who had less"
         assert world.store.asked["follow"] == 1
 
     play(scenario, calls_at_once=1)
@@ -289,6 +288,51 @@ def test_a_citizen_at_the_counter_does_not_wait_behind_a_leader_of_the_bulk() ->
         await asyncio.gather(*crowd)
 
     play(scenario, calls_at_once=1)
+
+
+def test_where_the_newest_goes_first_the_newest_leads() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda _: (1.0, OK)
+        await occupied(world, 1.0)
+        row = world.lane._line._rows[Class.NORMAL, True]
+        row.standing = lambda _: True  # type: ignore[method-assign]
+        older = asking(world)
+        await asyncio.sleep(0)
+        crowd = [asyncio.create_task(world.ask("verify_citizen", wait=100.0)) for _ in range(5)]
+        await asyncio.sleep(0)
+        replies = await asyncio.gather(asking(world), older)
+        assert world.agency.sent()[:2] == ["lookup_citizen", TOGETHER]
+        assert world.agency.arrivals[1].sources["call.id"] == replies[0].call
+        assert world.clock.monotonic() == pytest.approx(1002, abs=0.02)
+        await asyncio.gather(*crowd)
+
+    play(scenario, calls_at_once=1)
+
+
+def test_who_follows_needs_no_room_in_a_full_line() -> None:
+    async def scenario(world: World) -> None:
+        await occupied(world, 2.0)
+        first, other = asking(world), asyncio.create_task(world.ask("verify_citizen"))
+        await asyncio.sleep(0)
+        follower = asking(world)
+        await asyncio.sleep(0.1)
+        assert world.lane._line.count(interactive=True) == 2
+        replies = await asyncio.gather(first, other, follower)
+        assert {reply.state for reply in replies} == {State.ANSWERED}
+
+    play(scenario, calls_at_once=1, queue_calls=2)
+
+
+def test_the_bytes_of_followers_count_as_waiting() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.will[TOGETHER].append((1.0, OK))
+        asked = [asking(world) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        assert world.hub.queued_bytes() == 3 * len(b'{"citizen_id":"000123456789"}')
+        await asyncio.gather(*asked)
+        assert world.hub.queued_bytes() == 0
+
+    play(scenario)
 
 
 def test_who_joined_a_bulk_call_on_the_wire_does_not_wait_for_its_next_attempt_in_the_bulk() -> None:

@@ -76,7 +76,9 @@ class Rate:
 
     def lower(self, calls_per_second: float | None) -> None:
         """Keep to *calls_per_second*, as an operator says; None: to the contract again. Never rises above the contract."""
-        self._full = self._contract if calls_per_second is None else min(self._contract, self._margin * calls_per_second)
+        self._full = (
+            self._contract if calls_per_second is None else min(self._contract, self._margin * calls_per_second)
+        )
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
         early = self._spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)

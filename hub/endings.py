@@ -125,10 +125,12 @@ class Endings:
             same = agrees(operation, filed, turn.request, found)
             said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
         else:
-            said = verdict(outcome, call, repeat_safe=operation.repeat_safe, then=operation.then)
+            # One that tried the ground for everybody is no attempt, and so never the last one either.
+            judged = replace(call, attempts=call.attempts - 1) if ended.probe and not turn.interactive else call
+            said = verdict(outcome, judged, repeat_safe=operation.repeat_safe, then=operation.then)
         if self._lane.route is not None:
             said = blamed(said, outcome)
-        if ended.probe:  # it tried the ground for everybody
+        if ended.probe:
             said = replace(said, attempt=False)
         wait = self._wait(turn, said, ended)
         tried_out = said.state is State.EXPIRED and outcome is not None
@@ -157,6 +159,8 @@ class Endings:
 
     def _still_worth_it(self, turn: Turn, said: Verdict, wait: float) -> Verdict:
         """An interactive call goes again only if somebody still listens and there is time."""
+        if turn.tries_ground and said.again is Again.LATER:
+            return replace(said, state=State.EXPIRED, again=None)
         if turn.future is not None and turn.future.done():
             return replace(said, state=State.EXPIRED, cause="left", again=None)
         if turn.until <= self._around.clock.monotonic() + wait:

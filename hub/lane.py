@@ -36,6 +36,8 @@ _GRACE = 1.0
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
 _PATIENCE = 0.1
 """Seconds between looks, while stopping, whether everything has ended."""
+_TRY_PAUSE = 1.0
+"""Seconds between two tries of the ground: one that could not even leave must not be followed by another at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ class Lane:
         return True
 
     def try_ground(self, operation: str) -> None:
-        """Find out with a harmless look-up of our own whether the agency answers; nothing is done while one is under way."""
+        """Find out with one harmless look-up of our own whether the agency answers, unless that is being done."""
         if self._trying:
             return
         self._trying = True
@@ -216,15 +218,18 @@ class Lane:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         future.add_done_callback(self._tried)
         request = self.operations[operation].request()
-        turn = Turn(call, request, b"{}", self._clock.monotonic() + seconds, future, budget=seconds)
+        turn = Turn(call, request, b"{}", self._clock.monotonic() + seconds, future, budget=seconds, tries_ground=True)
         turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
         self._line.join(turn, head=True)
         self.stir()
 
     def _tried(self, future: asyncio.Future[Reply]) -> None:
-        self._trying = False
         if not future.cancelled():
             future.exception()  # how it ended is in its exchange; nobody else waits for it
+        asyncio.get_running_loop().call_later(_TRY_PAUSE, self._may_try_again)
+
+    def _may_try_again(self) -> None:
+        self._trying = False
         self.stir()
 
     def leave(self, turn: Turn) -> None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from hub.call import Class
 from hub.clock import Clock
 from hub.guards.deadline import ENOUGH
-from hub.row import STANDING_PART, Row
+from hub.row import STANDING_PART, Row, present
 from hub.turn import Payer, Place, Turn
 
 SHARES: MappingProxyType[tuple[Class, bool], float] = MappingProxyType(
@@ -46,8 +46,6 @@ class Line:
         self._rows = {key: Row(share, interactive=key[1]) for key, share in SHARES.items()}
         self._heads: OrderedDict[str, Turn] = OrderedDict()
         """Further steps of calls that were sent already: before everything else, in the order they came."""
-        self._spent = 0.0
-        """Virtual time of the row that went last."""
         self._out: Counter[Payer] = Counter()
         self._guess = guess
         self._joined = 0
@@ -90,7 +88,7 @@ class Line:
         """Let *turn* wait, last in its row, or before everything else."""
         row = self._row(turn)
         if not row.turns:
-            row.spent = max(row.spent, self._spent)  # a row that was empty has not saved anything up
+            row.spent.begin(present((one.spent, bool(one.turns)) for one in self._rows.values()))
         self._joined += 1
         turn.place, turn.joined = Place.LINE, self._joined
         turn.since = turn.stands = self._clock.monotonic()
@@ -143,7 +141,6 @@ class Line:
         """Note that *turn* got its permit: its row and its payer have had their turn."""
         row = self._row(turn)
         self._heads.pop(turn.call.id, None)
-        self._spent = max(self._spent, row.spent)
         turn.charged = self._guess
         row.charge(turn.payer, turn.charged)
         self._out[turn.payer] += 1
@@ -153,22 +150,24 @@ class Line:
         """Note that *turn*'s exchange is over and how many *seconds* of the agency's time it took; 0.0 if it was not sent."""
         payer = turn.payer
         self._out[payer] -= 1
-        gone = self._out[payer] <= 0
-        if gone:
+        if self._out[payer] <= 0:
             del self._out[payer]
-        self._row(turn).correct(payer, seconds - turn.charged, gone=gone)
+        self._row(turn).settle(payer, turn.charged, seconds)
         if seconds > 0:
             self._guess += _SMOOTHING * (seconds - self._guess)
 
     def _next_head(self) -> Turn | None:
-        turn = next((one for one in self._heads.values() if one.place is Place.LINE), None)
-        if turn is not None:
-            self._row(turn).leave(turn)
-        return turn
+        for key, turn in list(self._heads.items()):
+            if turn.place is Place.LINE:
+                self._row(turn).leave(turn)
+                return turn
+            if turn.place is Place.GONE:  # it left while it asked for a permit
+                del self._heads[key]
+        return None
 
     def _next(self, at_once: int, *, ramping: bool) -> Turn | None:
         now = self._clock.monotonic()
-        rows = sorted((row for row in self._rows.values() if row.turns), key=lambda row: row.spent)
+        rows = sorted((row for row in self._rows.values() if row.turns), key=lambda row: row.spent.total)
         if ramping and self._rows[_FIRST].turns:
             rows = [self._rows[_FIRST], *(row for row in rows if row is not self._rows[_FIRST])]
         most = max(1, at_once // _PERMIT_PART)

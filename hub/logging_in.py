@@ -47,7 +47,7 @@ class LoggingIn:
 
     def wanted(self) -> Wanted:
         """Return the wish for the log-in's own permit."""
-        return Wanted(self.operation or "", Class.COUNTER)
+        return Wanted(self.operation or "", Class.COUNTER, harmless=True)
 
     async def log_in(self, permit: Permit) -> None:
         """Log in once under *permit*; a failure holds the lane, cause `auth`, for longer each time."""

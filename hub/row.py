@@ -7,7 +7,7 @@ people have waited for long, last come, first served, because who came last can 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hub.turn import Payer, Turn
 
@@ -23,13 +23,63 @@ _MANY = 256
 """Payers remembered before those are looked for that may be forgotten."""
 
 
+class Spending:
+    """The agency's time that somebody had, in virtual seconds: what is known of it, and guesses for what is under way."""
+
+    __slots__ = ("_out", "guessed", "settled")
+
+    def __init__(self, settled: float = 0.0) -> None:
+        self.settled = settled
+        self.guessed = 0.0
+        self._out = 0
+
+    @property
+    def total(self) -> float:
+        """Whoever has least of it goes next."""
+        return self.settled + self.guessed
+
+    @property
+    def under_way(self) -> bool:
+        """True while something was charged that is not settled yet."""
+        return self._out > 0
+
+    def charge(self, guess: float) -> None:
+        """Note that something leaves that will take about *guess*."""
+        self._out += 1
+        self.guessed += guess
+
+    def settle(self, guess: float, took: float) -> None:
+        """Note that what was charged with *guess* is back and *took* so much."""
+        self._out -= 1
+        self.guessed = self.guessed - guess if self._out else 0.0  # no sum of roundings stays behind
+        self.settled += took
+
+    def begin(self, present: float) -> None:
+        """Note that it waits again at *present*: nobody has saved up what it did not use."""
+        self.settled = max(self.settled, present - self.guessed)
+
+
+def present(all_of_them: Iterable[tuple[Spending, bool]]) -> float:
+    """
+    Return the virtual time at which somebody new begins, from everybody's spending and whether they wait now.
+
+    It is that of whoever waits and has had least, guesses left out: what turns out to be a wrong guess must not put a
+    newcomer behind. Where nobody waits nobody is owed anything, and all begin as late as whoever had most.
+    """
+    waiting: list[float] = []
+    rest = [0.0]
+    for spending, waits in all_of_them:
+        (waiting if waits else rest).append(spending.settled)
+    return min(waiting) if waiting else max(rest)
+
+
 class _Flow:
     """What waits for one payer."""
 
     __slots__ = ("spent", "turns")
 
-    def __init__(self, spent: float) -> None:
-        self.spent = spent
+    def __init__(self) -> None:
+        self.spent = Spending()
         self.turns: OrderedDict[str, Turn] = OrderedDict()
 
 
@@ -38,14 +88,12 @@ class Row:
 
     def __init__(self, share: float, *, interactive: bool) -> None:
         self.share = share
-        self.spent = 0.0
+        self.spent = Spending()
         """Seconds at the agency, divided by the share: the row that has had least goes next."""
         self.turns: OrderedDict[str, Turn] = OrderedDict()
         """All that wait, oldest first."""
         self._interactive = interactive
         self._flows: dict[Payer, _Flow] = {}
-        self._now = 0.0
-        """Virtual time of the flow that went last: who comes new or comes back begins here and has saved nothing up."""
         self._came = self._went = 0
         """Calls that wanted to wait, and that left, since the last look."""
         self._stands = False
@@ -54,13 +102,14 @@ class Row:
     def join(self, turn: Turn) -> None:
         """Let *turn* wait, last unless it joined the line before others that are here."""
         flow = self._flows.get(turn.payer)
-        if flow is None:
-            self._forget()
-            flow = self._flows[turn.payer] = _Flow(self._now)
-        elif not flow.turns:
-            flow.spent = max(flow.spent, self._now)
-        _put(self.turns, turn)
-        _put(flow.turns, turn)
+        if flow is None or not flow.turns:
+            now = present((one.spent, bool(one.turns)) for one in self._flows.values())
+            if flow is None:
+                self._forget(now)
+            flow = self._flow(turn.payer)
+            flow.spent.begin(now)
+        _insert(self.turns, turn)
+        _insert(flow.turns, turn)
 
     def leave(self, turn: Turn) -> bool:
         """Take *turn* out, wherever it stands; False if it is not here."""
@@ -74,7 +123,7 @@ class Row:
         """Take out the turn that goes next among payers who *may* have another permit; None if there is none."""
         best: _Flow | None = None
         for payer, flow in self._flows.items():
-            if flow.turns and (best is None or flow.spent < best.spent) and may(payer):
+            if flow.turns and (best is None or flow.spent.total < best.spent.total) and may(payer):
                 best = flow
         if best is None:
             return None
@@ -86,20 +135,13 @@ class Row:
     def charge(self, payer: Payer, seconds: float) -> None:
         """Note that a turn of *payer* left, for about so many seconds."""
         self._went += 1
-        flow = self._flows[payer]
-        self._now = max(self._now, flow.spent)
-        flow.spent += seconds
-        self.spent += seconds / self.share
+        self._flow(payer).spent.charge(seconds)
+        self.spent.charge(seconds / self.share)
 
-    def correct(self, payer: Payer, seconds: float, *, gone: bool) -> None:
-        """Note that what was charged to *payer* was wrong by *seconds*; *gone*: nothing else of it is under way."""
-        self.spent += seconds / self.share
-        flow = self._flows.get(payer)
-        if flow is None:
-            return
-        flow.spent += seconds
-        if gone and not flow.turns and flow.spent <= self._now:
-            del self._flows[payer]
+    def settle(self, payer: Payer, charged: float, seconds: float) -> None:
+        """Note that a turn of *payer* that was *charged* with a guess is back and took *seconds*."""
+        self._flow(payer).spent.settle(charged, seconds)
+        self.spent.settle(charged / self.share, seconds / self.share)
 
     def pressed(self) -> None:
         """Note that a call wanted to wait here, whether it was let in or refused."""
@@ -146,21 +188,29 @@ class Row:
     def __iter__(self) -> Iterator[Turn]:
         return iter(list(self.turns.values()))
 
-    def _forget(self) -> None:
-        """Let go of payers for whom nothing waits and who owe nothing, when many are remembered."""
-        if len(self._flows) >= _MANY:
-            for payer in [one for one, flow in self._flows.items() if not flow.turns and flow.spent <= self._now]:
+    def _flow(self, payer: Payer) -> _Flow:
+        """Return what is known of *payer*, who may have been forgotten while its turn asked for a permit."""
+        return self._flows.setdefault(payer, _Flow())
+
+    def _forget(self, now: float) -> None:
+        """Let go of payers for whom nothing waits and who owe nothing at *now*, when many are remembered."""
+        if len(self._flows) < _MANY:
+            return
+        for payer, flow in list(self._flows.items()):
+            if not flow.turns and not flow.spent.under_way and flow.spent.settled <= now:
                 del self._flows[payer]
 
 
-def _put(turns: OrderedDict[str, Turn], turn: Turn) -> None:
-    """Put *turn* where it belongs by the order of joining: nearly always last, or first when it was taken out and comes back."""
-    first, last = next(iter(turns.values()), None), turns[next(reversed(turns))] if turns else None
-    turns[turn.call.id] = turn
-    if first is None or last is None or last.joined < turn.joined:
+def _insert(turns: OrderedDict[str, Turn], turn: Turn) -> None:
+    """Put *turn* where it belongs by when it joined: last if it is new; one that was taken out keeps its place."""
+    if not turns or turns[next(reversed(turns))].joined < turn.joined:
+        turns[turn.call.id] = turn
         return
-    turns.move_to_end(turn.call.id, last=False)
-    if first.joined < turn.joined:
-        ordered = sorted(turns.values(), key=lambda one: one.joined)
-        turns.clear()
-        turns.update((one.call.id, one) for one in ordered)
+    first = turns[next(iter(turns))]
+    turns[turn.call.id] = turn
+    if turn.joined < first.joined:  # nearly always: whoever is put back was the first
+        turns.move_to_end(turn.call.id, last=False)
+        return
+    ordered = sorted(turns.values(), key=lambda one: one.joined)
+    turns.clear()
+    turns.update((one.call.id, one) for one in ordered)

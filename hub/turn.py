@@ -57,6 +57,8 @@ class Turn:
     """The next exchange sends again what was sent before, and pays from the retry budget."""
     verifies: bool = False
     """The next exchange looks up whether an `in_doubt` filing was done."""
+    tries_ground: bool = False
+    """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

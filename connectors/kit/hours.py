@@ -12,14 +12,14 @@ from datetime import date, timedelta
 
 ADVICE = "write `daily 22:00-23:30`, `sun 22:00-05:00`, `2027-02-06` or `2027-02-06..2027-02-10`"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIMES = re.compile(r"(daily|mon|tue|wed|thu|fri|sat|sun) (\d\d):(\d\d)-(\d\d):(\d\d)")
-_DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?")
+_TIMES = re.compile(r"(daily|mon|tue|wed|thu|fri|sat|sun) (\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
+_DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?", re.ASCII)
 _EPOCH = date(1970, 1, 1)
 _OFFSET = 7 * 3600
 """Viet Nam keeps +07:00 all year."""
 _DAY = 86_400
 _LONGEST_DAYS = 400
-"""How far ahead an opening is looked for; an agency that is closed for longer is retired."""
+"""How far ahead an opening is looked for: who is closed for longer is told so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ class Hours:
         if not self._rules:
             return 0.0
         here = began = now + _OFFSET
-        while (end := self._end_of_closing(here)) is not None and end - began < _LONGEST_DAYS * _DAY:
-            here = end  # one rule may begin where another ends
+        horizon = began + _LONGEST_DAYS * _DAY
+        while here < horizon and (end := self._end_of_closing(here)) is not None:
+            here = min(end, horizon)  # one rule may begin where another ends
         return here - began
 
     def _end_of_closing(self, here: float) -> float | None:

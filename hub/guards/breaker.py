@@ -25,7 +25,12 @@ _WINDOW_TIMEOUTS = 5.0
 _STEPS = (1, 2, 4)
 """Exchanges at once after a probe that was answered, each step as often as it allows at once, before the circuit closes."""
 _LOST = 1.5
-"""Times `call_timeout` after which a probe that never came back counts as failed."""
+"""Times `call_timeout` after which a permit that never came back counts as failed, or its circuit would wait for ever."""
+_RISK = 900.0
+"""
+Seconds after which a call is risked as a probe though the harmless operation does not prove the ground: that one may be
+what is broken, and must not keep the others shut.
+"""
 CLOSED, PROBING, OPEN = 0.0, 1.0, 2.0
 """Values of `hub_breaker_state`."""
 GATEWAY = ""
@@ -35,7 +40,7 @@ GATEWAY = ""
 class _Circuit:
     """One operation. `opened_until` is None while it is closed."""
 
-    __slots__ = ("cause", "level", "opened_until", "out", "probe", "probe_at", "recent", "step", "tally")
+    __slots__ = ("cause", "level", "opened_until", "out", "recent", "risked_at", "step", "tally")
 
     def __init__(self) -> None:
         self.recent: deque[tuple[float, bool]] = deque(maxlen=_MOST)
@@ -43,12 +48,12 @@ class _Circuit:
         self.opened_until: float | None = None
         self.level = 0
         self.cause = ""
-        self.probe: int | None = None
-        self.probe_at = 0.0
         self.step: int | None = None
         """Index into `_STEPS` once a probe was answered."""
-        self.out: set[int] = set()
-        """Permits granted in this step."""
+        self.out: dict[int, float] = {}
+        """Permits granted since its time was over, and when, oldest first: the probe, then those of the steps."""
+        self.risked_at = 0.0
+        """When a call of its own last failed."""
         self.tally = [0, 0]
         """Failures and successes since the probe was answered."""
 
@@ -72,36 +77,37 @@ class Breaker:
         circuit = self._circuits.get(self._key(wanted.operation))
         if circuit is None or circuit.opened_until is None:
             return None
-        whole = self._route
         now = self._clock.monotonic()
-        if circuit.opened_until > now:
-            return Wait("breaker", circuit.opened_until - now, circuit.cause, whole)
-        if circuit.step is not None:
-            return None if len(circuit.out) < _STEPS[circuit.step] else Wait("breaker", None, circuit.cause, whole)
-        if circuit.probe is not None:
-            lost = circuit.probe_at + _LOST * self._timeout - now
-            if lost > 0:
-                return Wait("breaker", None, circuit.cause, whole)
+        oldest = next(iter(circuit.out.values()), now)
+        if circuit.opened_until <= now and now - oldest >= _LOST * self._timeout:
             self._open(circuit, circuit.cause)
-            return self.admit(wanted)
-        if self._probe_operation and wanted.operation != self._probe_operation and not self._route:
-            return Wait("breaker", None, circuit.cause, whole, probe=self._probe_operation)
+        if circuit.opened_until > now:
+            return Wait("breaker", circuit.opened_until - now, circuit.cause, self._route)
+        if len(circuit.out) >= (1 if circuit.step is None else _STEPS[circuit.step]):
+            return Wait("breaker", None, circuit.cause, self._route)
+        if circuit.step is None and self._harmlessly(circuit, wanted, now):
+            return Wait("breaker", None, circuit.cause, self._route, probe=self._probe_operation)
         return None
 
+    def _harmlessly(self, circuit: _Circuit, wanted: Wanted, now: float) -> bool:
+        """Return whether the ground has to be tried by another operation than *wanted*."""
+        if not self._probe_operation or wanted.harmless or wanted.operation == self._probe_operation:
+            return False
+        return now - circuit.risked_at < _RISK
+
     def probing(self, wanted: Wanted) -> bool:
-        """Return whether a permit for *wanted* would be a probe now."""
+        """Return whether a permit for *wanted* would be a probe now, of its own circuit or for the others."""
         circuit = self._circuits.get(self._key(wanted.operation))
-        return circuit is not None and circuit.opened_until is not None and circuit.step is None
+        if circuit is not None and circuit.opened_until is not None and circuit.step is None:
+            return True
+        return wanted.operation == self._probe_operation and any(self._untried())
 
     def granted(self, number: int, wanted: Wanted) -> bool:
         circuit = self._circuits.get(self._key(wanted.operation))
         if circuit is None or circuit.opened_until is None:
             return False
-        if circuit.step is not None:
-            circuit.out.add(number)
-            return False
-        circuit.probe, circuit.probe_at = number, self._clock.monotonic()
-        return True
+        circuit.out[number] = self._clock.monotonic()
+        return circuit.step is None
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         key = self._key(wanted.operation)
@@ -115,8 +121,8 @@ class Breaker:
             self._try_out(circuit, number, failed, outcome)
         elif failed is not None:
             self._count(circuit, failed, outcome)
-        if failed is False and wanted.operation == self._probe_operation:
-            self._proved_for_others()
+        if failed is not None and wanted.operation == self._probe_operation:
+            self._tried_for_others(failed)
 
     def view(self) -> Iterator[tuple[str, float, str, float]]:
         """Yield operation, state (closed 0, probing 1, open 2), cause and seconds left of each circuit that has counted."""
@@ -169,22 +175,18 @@ class Breaker:
             self._open(circuit, getattr(outcome, "cause", ""))
 
     def _try_out(self, circuit: _Circuit, number: int, failed: bool | None, outcome: Outcome | str) -> None:
-        if number == circuit.probe:
-            circuit.probe = None
-            if failed:
-                self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
-            elif failed is False:
-                circuit.step, circuit.tally, circuit.level = 0, [0, 1], 0
-            return  # what proved nothing is followed by another probe
-        if number not in circuit.out:
-            return  # it left before the circuit opened, or in an earlier step
-        circuit.out.discard(number)
-        if failed is None or circuit.step is None:
-            return
+        if circuit.out.pop(number, None) is None:
+            return  # it left before the circuit opened, and says nothing about what came of it since
+        if failed is None:
+            return  # what proved nothing is followed by another
+        if circuit.step is None:
+            circuit.tally = [0, 0]
         circuit.tally[not failed] += 1
         failures, successes = circuit.tally
         if failed and failures > successes:
             self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
+        elif circuit.step is None:
+            circuit.step, circuit.level = 0, 0
         elif not failed and successes >= sum(_STEPS[: circuit.step + 1]) + 1:
             self._next_step(circuit)
 
@@ -197,21 +199,31 @@ class Breaker:
         circuit.out.clear()
         circuit.recent.clear()
 
-    def _open(self, circuit: _Circuit, cause: str) -> None:
+    def _open(self, circuit: _Circuit, cause: str, *, risked: bool = True) -> None:
         asked = min(LONGEST, SHORTEST * 2.0 ** min(circuit.level, 10)) * (1 + _JITTER * self._random.random())
         circuit.level += 1
         circuit.opened_until = self._clock.monotonic() + asked
-        circuit.probe = circuit.step = None
+        if risked:
+            circuit.risked_at = self._clock.monotonic()
+        circuit.step = None
         circuit.out.clear()
         circuit.recent.clear()
         circuit.cause = cause
 
-    def _proved_for_others(self) -> None:
-        """The harmless operation works: circuits whose time is over go on without risking a call as a probe."""
+    def _untried(self) -> Iterator[_Circuit]:
+        """Yield the circuits whose time is over and whose ground nobody has tried yet."""
         now = self._clock.monotonic()
         for circuit in self._circuits.values():
             if circuit.opened_until is not None and circuit.opened_until <= now and circuit.step is None:
-                circuit.probe, circuit.step, circuit.tally = None, 0, [0, 1]
+                yield circuit
+
+    def _tried_for_others(self, failed: bool) -> None:
+        """The harmless operation tried the ground: the circuits that waited for it go on, or stay open for longer."""
+        for circuit in self._untried():
+            if not failed:
+                circuit.step, circuit.tally = 0, [0, 1]
+            elif not circuit.out:
+                self._open(circuit, circuit.cause, risked=False)
 
 
 def _too_many(seen: int) -> float:

@@ -119,11 +119,10 @@ class Concurrency:
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         self._in_use += 1
         self._peak = max(self._peak, self._in_use)
-        # Few at once because we allow no more would show an overloaded agency as its usual self.
         if self._left > 0:
             self._left -= 1
             self._first.add(number)
-        self._quiet[number] = self.in_use <= _QUIET and (self._limit > _QUIET or self._ceiling <= _QUIET)
+        self._quiet[number] = self._is_quiet()
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
@@ -145,6 +144,13 @@ class Concurrency:
         if replied:
             self._learn(seconds, quiet)
             self._rise_on_the_ramp()
+
+    def _is_quiet(self) -> bool:
+        """Return whether an exchange that leaves now shows how fast the agency is when nothing of ours presses it."""
+        if self.in_use == 1:
+            return True  # also while no more is allowed: an agency that is slower for good must not stay judged by its past
+        # Few at once because we allow no more would show an overloaded agency as its usual self.
+        return self.in_use <= _QUIET and (int(self._limit) > _QUIET or self._ceiling <= _QUIET)
 
     def _overloaded(self, outcome: Outcome | str, seconds: float) -> bool:
         if isinstance(outcome, Busy):

@@ -82,5 +82,5 @@ class Deadline:
 
     def _may_probe(self, wanted: Wanted) -> bool:
         """An estimate that stops every call would never be measured again."""
-        seen = self._operations[wanted.operation]
-        return self._clock.monotonic() - seen.probed_at >= max(_PROBE_EVERY, seen.p95)
+        seen = self._operations.get(wanted.operation)
+        return seen is not None and self._clock.monotonic() - seen.probed_at >= max(_PROBE_EVERY, seen.p95)

@@ -36,6 +36,8 @@ class Wanted:
     """Seconds for which that caller was ready to wait in all."""
     probe: bool = False
     """Set when it is granted: it tries the ground after a hold or for an open breaker, and pays whatever it sends."""
+    harmless: bool = False
+    """Nothing is lost if it fails: it may try the ground after a stop itself, as a log-in must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ STALE = "stale"
 """Outcome of an exchange whose credentials were refused: it counts against rate and day, and proves nothing else."""
 
 
-CUT = frozenset({"timeout", "deadline", "cut", "http_504"})
+_CUT_BY_US = frozenset({"timeout", "deadline", "cut"})
+CUT = _CUT_BY_US | {"http_504"}
 """Causes of `InDoubt` after which the agency may still be at work."""
 _TELLING = 0.25
 """Part of `call_timeout` after which a cut exchange says something about the agency."""
@@ -80,7 +83,7 @@ _TELLING = 0.25
 
 def cut_short(outcome: Outcome | str, seconds: float, call_timeout: float) -> bool:
     """Say whether an exchange was cut so soon, by a caller in a hurry, that it says nothing about its agency."""
-    return isinstance(outcome, InDoubt) and outcome.cause in CUT and seconds < _TELLING * call_timeout
+    return isinstance(outcome, InDoubt) and outcome.cause in _CUT_BY_US and seconds < _TELLING * call_timeout
 
 
 class Guard(Protocol):

@@ -55,7 +55,8 @@ class Rate:
         self._route = route
         self._contract = margin * calls / seconds
         self._full = self._contract
-        self._burst = max(1.0, _BURST * margin * calls)
+        self._window = seconds
+        self._margin = margin
         self._part = 1.0
         self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
@@ -68,9 +69,16 @@ class Rate:
         passed = self._clock.monotonic() - self._part_at
         return self._full * min(1.0, self._part + _RECOVERED_A_SECOND * passed)
 
+    @property
+    def _burst(self) -> float:
+        """Calls that may go at once: of what is allowed now, or a lowered lane would still burst as its contract allows."""
+        return max(1.0, _BURST * self._full * self._window)
+
     def lower(self, calls_per_second: float | None) -> None:
         """Keep to *calls_per_second*, as an operator says; None: to the contract again. Never rises above the contract."""
-        self._full = self._contract if calls_per_second is None else min(self._contract, calls_per_second)
+        self._full = (
+            self._contract if calls_per_second is None else min(self._contract, self._margin * calls_per_second)
+        )
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
         early = self._spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)

@@ -50,6 +50,8 @@ def _planned(waits: wait_base, attempts: int) -> tuple[float, ...]:
 STOPPED = "retries_stopped"
 """Cause of the wait while an operator has stopped all retries."""
 _CAP = 10.0
+_DEBT = 10.0
+"""Most that probes may owe: an agency that says `Busy` all day is asked a thousand times, and its repeats go next morning."""
 _EARNED = 0.1
 _A_SECOND = 1 / 60
 _EPSILON = 1e-9
@@ -85,7 +87,7 @@ class RetryBudget:
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         if wanted.repeat or wanted.probe:
-            self._tokens = self.left - 1.0
+            self._tokens = max(-_DEBT, self.left - 1.0)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard

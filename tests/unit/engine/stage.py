@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.kit.exchange import Sources, WireRequest
 from connectors.kit.manifest import Contract
-from connectors.kit.operation import Operation
+from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.outcomes import Answered, InDoubt, Outcome, Result, StaleCredentials
 from hub.call import Call, Class, Purpose, Reply, State, Submission, uuid7
 from hub.clock import VirtualClock, run_virtual
@@ -83,6 +83,7 @@ OPERATIONS = {
     )
 }  # fmt: skip
 LOG_IN = operation("log_in", "login", Query)
+HARMLESS = operation("list_codes", "lookup", NoRecord, probe=True)
 
 CONTRACT: dict[str, Any] = {
     "calls_per_second": 1000.0, "calls_at_once": 4, "call_timeout": 10.0, "request_bytes": 1 << 20, "calls_per_day": 1_000_000,
@@ -103,9 +104,14 @@ class Arrival:
 class ScriptedAgency:
     """Plays `will[operation]` in order, each (seconds, outcome), then `otherwise`. Remembers every arrival."""
 
-    def __init__(self, name: str, clock: VirtualClock, *, log_in: bool = False, **contract: Any) -> None:
+    def __init__(
+        self, name: str, clock: VirtualClock, *, log_in: bool = False, harmless: bool = False, **contract: Any
+    ) -> None:
+        """*harmless*: it has an operation that may be used to try the ground."""
         self.name = name
-        self.operations: Mapping[str, Operation] = OPERATIONS | ({"log_in": LOG_IN} if log_in else {})
+        self.operations: Mapping[str, Operation] = (
+            OPERATIONS | ({"log_in": LOG_IN} if log_in else {}) | ({"list_codes": HARMLESS} if harmless else {})
+        )
         self.contract = Contract(**{**CONTRACT, **contract})
         self.clock = clock
         self.will: dict[str, deque[tuple[float, Outcome | StaleCredentials]]] = defaultdict(deque)
@@ -225,7 +231,7 @@ class World:
 
     def __post_init__(self) -> None:
         random = Random(self.life)  # another life makes other ids, though it may begin in the same millisecond
-        bounds = {name: bounds_of(agency.contract) for name, agency in self.agencies.items()}
+        bounds = {name: bounds_of(agency.contract, agency.operations) for name, agency in self.agencies.items()}
         self.coordination = self.coordinate(random, bounds)
         self.around = Surroundings(
             self.store, self.coordination, self.clock, random, self.log, people, self.node,

@@ -71,7 +71,8 @@ def test_what_a_class_does_not_use_the_others_do(loop: asyncio.AbstractEventLoop
 def test_a_class_that_was_idle_has_not_saved_up_turns(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
     queue.join(Class.BULK, count=1000)
-    queue.send(500)
+    for turn in queue.send(500):
+        queue.line.returned(turn, 1.0)
     queue.join(Class.COUNTER, count=500)
     sent = Counter(turn.call.cls for turn in queue.send(94))
     assert sent[Class.BULK] >= 12, "7 of 47"

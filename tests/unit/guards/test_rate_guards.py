@@ -99,6 +99,47 @@ def test_busy_without_seconds_cuts_the_rate_once_a_round_and_it_comes_back_slowl
     assert guard.limit == pytest.approx(90)
 
 
+@given(
+    rate=st.sampled_from([3, 10, 100, 300]),
+    lowered=st.sampled_from([0.1, 0.5, 1, 4, 20, 60, 200]),
+    idle=st.floats(0, 30),
+)
+def test_a_lowered_lane_keeps_to_what_the_operator_said_in_every_second(
+    rate: float, lowered: float, idle: float
+) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(idle)
+    guard.lower(lowered)
+    moments = sent(guard, clock, max(3.0, 12 / lowered))
+    most = max(sum(1 for other in moments if moment <= other < moment + 1.0) for moment in moments)
+    assert most <= max(1.0, min(lowered, rate))
+
+
+def test_a_lane_is_never_raised_above_its_contract_and_goes_back_to_it() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 10)
+    guard.lower(1000)
+    assert guard.limit == pytest.approx(9)
+    guard.lower(2)
+    assert guard.limit == pytest.approx(1.8)
+    guard.lower(None)
+    assert guard.limit == pytest.approx(9)
+
+
+@given(calls=st.sampled_from([1, 6, 60, 600]), idle=st.floats(0, 200))
+def test_a_gateway_that_counts_by_the_minute_never_counts_too_many(calls: float, idle: float) -> None:
+    """Wherever its minutes begin: most gateways count in fixed windows."""
+    clock = VirtualClock()
+    guard = Rate(clock, calls, 60.0)
+    clock.advance(idle)
+    moments = sent(guard, clock, max(200.0, 200.0 / calls))
+    most = max(sum(1 for other in moments if moment <= other < moment + 60.0) for moment in moments)
+    assert most <= calls
+    if calls >= 60:
+        assert len(moments) >= 0.85 * calls * 200 / 60, "and nine tenths of it are used"
+
+
 def test_busy_with_seconds_leaves_the_rate_to_the_hold() -> None:
     clock = VirtualClock()
     guard = Rate(clock, 100)

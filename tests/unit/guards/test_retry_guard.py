@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.kit.outcomes import Answered, InDoubt, Result
+from connectors.kit.outcomes import Answered, Busy, InDoubt, Result
 from hub.call import Class
 from hub.clock import VirtualClock
-from hub.guards.guard import UNSENT, Wanted
-from hub.guards.retry import DURABLE_ATTEMPTS, RetryBudget, Waits
+from hub.guards.guard import UNSENT, Wait, Wanted
+from hub.guards.retry import DURABLE_ATTEMPTS, STOPPED, RetryBudget, Waits
 
 FIRST = Wanted("file_dossier", Class.NORMAL)
 REPEAT = Wanted("file_dossier", Class.NORMAL, repeat=True)
@@ -84,3 +84,55 @@ def test_the_wait_for_the_next_repeat_comes_to_an_end_however_the_numbers_round(
         assert wait.seconds is not None
         clock.advance(wait.seconds)
         assert budget.admit(REPEAT) is None, "a wait too short to move the clock would be told again and again"
+
+
+def test_probes_go_on_debt_and_repeats_wait_until_it_is_paid() -> None:
+    """Who may try the ground is decided by hold and breaker; the budget only hears of it."""
+    clock = VirtualClock()
+    guard = RetryBudget(clock)
+    for number in range(13):
+        guard.granted(number, REPEAT)  # as a probe is told to the guards, whatever it sends
+    assert guard.left == -3.0
+    assert guard.admit(FIRST) is None
+    wait = guard.admit(REPEAT)
+    assert wait is not None
+    assert wait.seconds == pytest.approx(240)
+    clock.advance(240.001)
+    assert guard.admit(REPEAT) is None
+
+
+def test_a_thousand_probes_of_a_busy_day_do_not_keep_repeats_waiting_for_another() -> None:
+    clock = VirtualClock()
+    guard = RetryBudget(clock)
+    for number in range(10_000):
+        clock.advance(1)
+        guard.granted(number, REPEAT)
+        guard.released(number, REPEAT, Busy(1.0), 0.05)
+    wait = guard.admit(REPEAT)
+    assert wait is not None
+    assert wait.seconds is not None
+    assert wait.seconds <= 11 * 60
+    clock.advance(wait.seconds + 0.001)
+    assert guard.admit(REPEAT) is None
+
+
+def test_while_an_operator_has_stopped_all_retries_no_repeat_goes_and_first_tries_do() -> None:
+    guard = RetryBudget(VirtualClock())
+    guard.stopped = True
+    wait = guard.admit(REPEAT)
+    assert wait == Wait("retry", None, STOPPED, whole=False)
+    assert guard.admit(FIRST) is None
+    guard.stopped = False
+    assert guard.admit(REPEAT) is None
+
+
+def test_a_first_try_that_succeeds_earns_a_tenth_of_a_repeat_and_a_repeat_earns_nothing() -> None:
+    guard = RetryBudget(VirtualClock())
+    for number in range(10):
+        guard.granted(number, REPEAT)
+    guard.released(1, REPEAT, Answered(Result.OK), 0.1)
+    assert guard.left == 0.0
+    for number in range(5):
+        guard.released(number, FIRST, Answered(Result.OK), 0.1)
+        guard.released(number, FIRST, InDoubt("timeout"), 0.1)
+    assert guard.left == pytest.approx(0.5)

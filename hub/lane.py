@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.kit.outcomes import Answered, StaleCredentials
+from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
 from hub.backlog import SWEEP, Backlog
 from hub.call import BUILT_IN, Call, Class, Kind, Purpose, Reply, State
@@ -30,6 +30,7 @@ from hub.single_flight import SingleFlight
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
 from hub.turn import Place, Turn
+from hub.turned_away import let_through
 from hub.verification import Verification
 
 _GRACE = 1.0
@@ -309,19 +310,25 @@ class Lane:
             self.fail(turn, CallExpired(call=turn.call.id), own=True)
             return
         turn.overhead += self._clock.monotonic() - began - ended.seconds
-        if token is not None and isinstance(ended.outcome, StaleCredentials) and ended.outcome.route:
+        await self._note(turn, ended.outcome, generation, under)
+        await self.endings.settle(turn, ended)
+
+    async def _note(self, turn: Turn, outcome: Outcome | StaleCredentials | None, session: int, under: int) -> None:
+        """Note what *outcome* says of the credentials it went under: generations of the *session* and of the token."""
+        token = self._token
+        if token is not None and let_through(outcome):
+            turn.turned_away = 0
+            token.proved(self.name, under)
+        if token is not None and isinstance(outcome, StaleCredentials) and outcome.route:
             turn.turned_away += 1
             if await token.refused(self.name, under, again=turn.turned_away > 1):
-                await self._session.refused(self.name, generation, again=True)
-        elif isinstance(ended.outcome, StaleCredentials):
+                await self._session.refused(self.name, session, again=True)
+        elif isinstance(outcome, StaleCredentials):
             turn.stale += 1
-            await self._session.refused(self.name, generation, again=turn.stale > 1)
-        elif isinstance(ended.outcome, Answered):
-            turn.stale = turn.turned_away = 0
-            self._session.proved(generation)
-            if token is not None:
-                token.proved(self.name, under)
-        await self.endings.settle(turn, ended)
+            await self._session.refused(self.name, session, again=turn.stale > 1)
+        elif isinstance(outcome, Answered):
+            turn.stale = 0
+            self._session.proved(session)
 
     # --- From the store ----------------------------------------------------------------------------------------------
 

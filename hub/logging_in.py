@@ -12,6 +12,7 @@ from hub.call import Class
 from hub.coordination.protocol import STALE, HoldCause, Permit, Wanted
 from hub.surroundings import Bound, Surroundings, moment
 from hub.token import RouteToken
+from hub.turned_away import let_through
 from hub.verdicts import name_of
 
 _REFUSED = (60.0, 900.0)
@@ -75,7 +76,7 @@ class LoggingIn:
             self._known, self._proven = True, False
         elif not (isinstance(told, Busy) or await self._stale_on_the_road(permit.lane, told, under)):
             await self._hold(permit.lane, _REFUSED if isinstance(told, Answered | StaleCredentials) else _FAILED)
-        if self._token is not None and isinstance(ended, Answered):
+        if self._token is not None and let_through(ended):
             self._turned_away = 0
             self._token.proved(permit.lane, under)
 

@@ -7,12 +7,25 @@ another lane is the witness, so that one agency without a subscription cannot st
 
 from enum import Enum
 
+from connectors.kit.outcomes import Answered, Broken, Busy, Outcome, StaleCredentials
 from hub.clock import Clock
 
 WITNESS = 5.0
 """Seconds for which a lane that was refused twice waits for another to try the same token."""
 _NEW = 60.0
 """Seconds after which a token is old enough to have ended, whatever life it was given."""
+
+
+def let_through(outcome: Outcome | StaleCredentials | None) -> bool:
+    """Return whether *outcome* proves that the gateway took the token, whatever was said behind it."""
+    match outcome:
+        case Answered() | Busy():  # a gateway throttles those whom it knows
+            return True
+        case Broken(sent=sent):
+            return sent
+        case StaleCredentials(route=route):
+            return not route
+    return False
 
 
 class Trouble(Enum):

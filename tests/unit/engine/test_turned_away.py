@@ -1,9 +1,12 @@
 """A refused token is renewed, or is the lane's trouble, or the route's: which of these, witnesses decide and not guesses."""
 
+from typing import Any
+
 import pytest
 
+from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Result, StaleCredentials, Unavailable
 from hub.clock import VirtualClock
-from hub.turned_away import WITNESS, Trouble, TurnedAway
+from hub.turned_away import WITNESS, Trouble, TurnedAway, let_through
 
 
 @pytest.fixture
@@ -69,6 +72,25 @@ def test_a_lane_under_suspicion_never_stops_the_route(away: TurnedAway, clock: V
     assert not away.served("a")
     away.another()
     assert refused(away, "a", again=True) is Trouble.WAIT, "until it has been served itself"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "through"),
+    [
+        (Answered(Result.REFUSED), True),
+        (Busy(1.0), True),
+        (Busy(1.0, "wso2_900800", route=True), True),
+        (Broken("no_row"), True),
+        (Broken("mapping", sent=False), False),
+        (StaleCredentials("http_401"), True),
+        (StaleCredentials("wso2_900901", route=True), False),
+        (Unavailable("connect"), False),
+        (InDoubt("timeout"), False),
+        (None, False),
+    ],
+)
+def test_only_what_was_said_behind_the_gateway_bears_a_token_out(outcome: Any, through: bool) -> None:
+    assert let_through(outcome) is through
 
 
 def test_what_was_waited_for_long_ago_is_forgotten(away: TurnedAway, clock: VirtualClock) -> None:

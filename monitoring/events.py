@@ -44,7 +44,11 @@ class Observer(Protocol):
         ...
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
-        """A lane was held; None means until somebody resumes it."""
+        """A lane was held; None means until somebody resumes it, and 0.0 that somebody did."""
+        ...
+
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        """A shared route was held, and with it every lane on it; seconds as of a lane."""
         ...
 
     def commit(self, seconds: float, statements: int) -> None:
@@ -91,6 +95,8 @@ class Silent:
     def drift(self, agency: str, operation: str, places: tuple[str, ...]) -> None: ...
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None: ...
+
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None: ...
 
     def commit(self, seconds: float, statements: int) -> None: ...
 
@@ -140,6 +146,10 @@ class Fan:
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
         for observer in self._observers:
             observer.hold(agency, cause, seconds)
+
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        for observer in self._observers:
+            observer.route_hold(route, cause, seconds)
 
     def commit(self, seconds: float, statements: int) -> None:
         for observer in self._observers:

@@ -22,6 +22,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "call": ("call", "agency", "operation", "state", "cause", "overhead", "traceparent"),
     "drift": ("agency", "operation", "places"),
     "hold": ("agency", "cause", "seconds"),
+    "route_hold": ("route", "cause", "seconds"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -145,6 +146,9 @@ class LogLines:
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
         self._writer.event("hold", agency, cause, seconds)
+
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        self._writer.event("route_hold", route, cause, seconds)
 
     def commit(self, seconds: float, statements: int) -> None: ...
 

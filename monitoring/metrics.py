@@ -89,6 +89,7 @@ METRICS = (
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
+_LANE, _ROUTE = "hub_hold_seconds", "hub_route_hold_seconds"
 _SORTS: dict[str, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 
@@ -102,7 +103,8 @@ class Metrics:
         self._families = {metric.name: self._family(metric) for metric in METRICS}
         self._labels = {metric.name: metric.labels for metric in METRICS}
         self._children: dict[tuple[str, ...], Any] = {}
-        self._holds: dict[tuple[str, str], float] = {}
+        self._holds: dict[tuple[str, str, str], float] = {}
+        """When each hold ends, by metric, lane or route, and cause."""
 
     def _family(self, metric: Metric) -> Any:
         extra: dict[str, Any] = {"buckets": metric.buckets} if metric.sort == "histogram" else {}
@@ -120,8 +122,8 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return everything in the Prometheus text format."""
         now = self._monotonic()
-        for (agency, cause), until in self._holds.items():
-            self.child("hub_hold_seconds", agency, cause).set(max(0.0, until - now))
+        for (metric, who, cause), until in self._holds.items():
+            self.child(metric, who, cause).set(max(0.0, until - now))
         return generate_latest(self._registry)
 
     def loop_lag(self, seconds: float) -> None:
@@ -165,7 +167,10 @@ class Metrics:
         self.child("hub_drift_total", agency, operation).inc()
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
-        self._holds[agency, cause] = float("inf") if seconds is None else self._monotonic() + seconds
+        self._held(_LANE, agency, cause, seconds)
+
+    def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
+        self._held(_ROUTE, route, cause, seconds)
 
     def commit(self, seconds: float, statements: int) -> None:
         self.child("hub_store_commit_seconds").observe(seconds)
@@ -174,9 +179,12 @@ class Metrics:
         for name, number in numbers.items():
             name, *labels = name.split("/")
             name = "hub_" + name
-            if name == "hub_hold_seconds":
-                self._holds[agency, labels[0]] = self._monotonic() + number
+            if name == _LANE:
+                self._held(_LANE, agency, labels[0], number)
             elif name in self._labels:  # an engine newer than this list must not stop the counting
                 self.child(name, *((agency, *labels) if self._labels[name][0] == "agency" else labels)).set(number)
 
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def _held(self, metric: str, who: str, cause: str, seconds: float | None) -> None:
+        self._holds[metric, who, cause] = float("inf") if seconds is None else self._monotonic() + seconds

@@ -1,5 +1,5 @@
 """
-How `hub lanes` looks: one line a lane, those that need somebody first, and below it why limits moved and what is ordered.
+How `hub lanes` looks: one line a lane, those that need somebody first; below, why limits moved and what is ordered.
 
 It takes what `GET /admin/v1/lanes` and `GET /admin/v1/orders` say, and fits 80 columns.
 """
@@ -15,10 +15,10 @@ from rich.text import Text
 from hub.guards.guard import HoldCause
 
 COLUMNS = ("lane", "state", "line", "oldest", "in use", "limit", "p95")
-MORE = ("rate", "day left", "retries", "limit moved")
+MORE = ("rate", "day left", "retries")
 """What a wide terminal shows beside."""
 WIDE = 110
-"""Characters of a line from which they are; else why a limit moved stands below the table."""
+"""Characters of a line from which it is wide."""
 _NAME = {False: 12, True: 18}
 """Characters of a name before it goes on in a second line, in a narrow and in a wide table."""
 _RED, _YELLOW, _GREEN = "bold red", "yellow", "green"
@@ -34,10 +34,8 @@ class LaneTable:
         self._title = title
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.max_width >= WIDE
-        yield self._table(wide)
-        if not wide:
-            yield from _below("Limits that moved", ((lane["agency"], moved(lane)) for lane in self._lanes))
+        yield self._table(options.max_width >= WIDE)
+        yield from _below("Limits that moved", ((lane["agency"], moved(lane)) for lane in self._lanes))
         yield from _below("Ordered", ((whose(order), sentence(order)) for order in self._orders))
 
     def _table(self, wide: bool) -> Table:
@@ -51,10 +49,8 @@ class LaneTable:
         )
         table.add_column(COLUMNS[0], overflow="fold", max_width=_NAME[wide])
         table.add_column(COLUMNS[1], overflow="fold", ratio=1)
-        for name in COLUMNS[2:] + (MORE[:-1] if wide else ()):
+        for name in COLUMNS[2:] + (MORE if wide else ()):
             table.add_column(name, justify="right", no_wrap=True)
-        if wide:
-            table.add_column(MORE[-1], ratio=1)
         for route, its in _red_routes(self._lanes):
             cells = [_waiting(its), _oldest(its), "", "", ""]
             table.add_row(Text(f"route {route}", _RED), _route_state(its[0]), *cells)
@@ -129,7 +125,6 @@ def _more(lane: Seen) -> list[str]:
         f"{numbers['rate_limit']:.3g}/s",
         f"{numbers['day_quota_remaining']:,.0f}" if "day_quota_remaining" in numbers else "-",
         f"{max(0.0, numbers['retry_budget']):.0f}",
-        moved(lane) or "-",
     ]
 
 
@@ -158,8 +153,8 @@ def _oldest(lanes: Sequence[Seen]) -> str:
 
 
 def moved(lane: Seen) -> str:
-    """Return why the limit last moved and how long ago; empty while it is where it began."""
-    if lane["moved"] in ("", "start"):
+    """Return why the limit last moved and how long ago; empty where it began, and where it is as high as the contract."""
+    if lane["moved"] in ("", "start") or lane["numbers"]["concurrency_limit"] >= lane["contract"]["calls_at_once"]:
         return ""
     return f"{lane['moved']}, {lasting(lane['moved_seconds'])} ago"
 
@@ -192,6 +187,8 @@ def _below(heading: str, lines: Iterator[tuple[str, str]]) -> Iterator[Text | Ta
     if not said:
         return
     notes = Table.grid(padding=(0, 2))
+    notes.add_column(overflow="fold")
+    notes.add_column(overflow="fold", ratio=1)
     for whose, words in said:
         notes.add_row(Text(whose), Text(words))
     yield Text(heading, "bold")

@@ -201,6 +201,8 @@ def _clock(moment: str) -> str:
 
 def lasting(seconds: float) -> str:
     """Return *seconds* as a person reads them at a glance."""
+    if 0 < seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:

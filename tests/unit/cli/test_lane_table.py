@@ -197,7 +197,15 @@ def test_twenty_five_busy_lanes_with_long_names_and_large_numbers_fit(width: int
 
 @pytest.mark.parametrize(
     ("seconds", "says"),
-    [(0.04, "0.0 s"), (9.5, "9.5 s"), (59.0, "59 s"), (100.0, "2 min"), (7200.0, "2 h"), (400_000.0, "5 d")],
+    [
+        (0.0, "0.0 s"),
+        (0.04, "40 ms"),
+        (9.5, "9.5 s"),
+        (59.0, "59 s"),
+        (100.0, "2 min"),
+        (7200.0, "2 h"),
+        (400_000.0, "5 d"),
+    ],
 )
 def test_seconds_are_told_as_a_person_reads_them(seconds: float, says: str) -> None:
     assert lasting(seconds) == says

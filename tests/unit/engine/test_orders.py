@@ -11,7 +11,7 @@ from hub.call import Class, State
 from hub.clock import VirtualClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import HoldCause, Permit, Wait, Wanted
-from hub.errors import LaneHeld, OperationUnknown, RequestInvalid, StoreUnavailable
+from hub.errors import HubError, LaneHeld, OperationUnknown, RequestInvalid, StoreUnavailable
 from hub.guards.bounds import Bounds
 from hub.orders import Orders
 from hub.settings import RouteContract
@@ -213,6 +213,11 @@ def test_while_retries_are_stopped_nothing_is_repeated_and_first_tries_go() -> N
         await orders.stop_retries(BY, "bão")
         await asyncio.sleep(3600)
         assert sent(world) == 1
+        world.agency.will["lookup_citizen"].append((0.0, Unavailable("connect")))
+        began = world.clock.monotonic()
+        with pytest.raises(HubError):
+            await world.ask()
+        assert world.clock.monotonic() - began < 1, "who waits is told at once"
         first = await world.file("file_paper")
         await asyncio.sleep(10)
         assert (await world.state(first))[0] is State.ANSWERED

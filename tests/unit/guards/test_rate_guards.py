@@ -51,13 +51,14 @@ def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
     assert len(sent(Rate(clock, rate), clock, seconds)) == pytest.approx(90, abs=3)
 
 
-@given(rate=st.sampled_from([5, 50, 300]), part=st.floats(0.01, 0.99), idle=st.floats(0, 30))
+@settings(deadline=None)
+@given(rate=st.sampled_from([5, 50, 100]), part=st.floats(0.01, 0.99), idle=st.floats(0, 30))
 def test_no_second_holds_more_than_an_operator_lowered_it_to(rate: float, part: float, idle: float) -> None:
     clock = VirtualClock()
     guard = Rate(clock, rate)
     guard.lower(rate * part)
     clock.advance(idle)
-    moments = sent(guard, clock, max(3.0, 12 / (rate * part)))
+    moments = sent(guard, clock, max(2.0, 12 / (rate * part)))
     for window in (1.0, 60.0):
         most = max(sum(1 for other in moments if moment <= other < moment + window) for moment in moments)
         assert most <= math.ceil(rate * part * window)

@@ -44,11 +44,11 @@ class Observer(Protocol):
         ...
 
     def hold(self, agency: str, cause: str, seconds: float | None) -> None:
-        """A lane was held; None means until somebody resumes it."""
+        """A lane was held; None means until somebody resumes it, and 0.0 that somebody did."""
         ...
 
     def route_hold(self, route: str, cause: str, seconds: float | None) -> None:
-        """A shared route was held, and with it every lane on it; None means until somebody resumes it."""
+        """A shared route was held, and with it every lane on it; seconds as of a lane."""
         ...
 
     def commit(self, seconds: float, statements: int) -> None:

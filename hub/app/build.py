@@ -15,16 +15,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from connectors.kit.manifest import Inbound
+from connectors.kit.manifest import Contract, Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
 from hub.app.watching import Memory
 from hub.call import uuid7
 from hub.clock import Clock
 from hub.coordination.in_process import InProcess
+from hub.coordination.protocol import ROUTE
 from hub.dispatcher import Dispatcher
 from hub.inbound import InboundGuard
 from hub.lane import Lane
+from hub.orders import Allowed, Orders
 from hub.references import NotFollowed, follow
 from hub.route import Route, bounds_of, one_process
 from hub.security.access import Access
@@ -38,6 +40,7 @@ from hub.waiters import Waiters
 from hub.web.admin import Office, admin
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.lanes import LaneOffice
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.problems import PROBLEMS
@@ -57,6 +60,7 @@ class Hub:
     installed: Mapping[str, Installed]
     store: SqliteStore
     identity: Identity
+    orders: Orders
     dispatcher: Dispatcher
     readiness: Readiness
     shedding: Shedding
@@ -69,9 +73,14 @@ class Hub:
     """Seconds a stop waits for what is on the wire."""
 
     async def start(self) -> None:
-        """Read the registers, apply the crash rules, and start every lane."""
-        await self.identity.load()
+        """Read what operators registered and ordered, apply the crash rules, and start every lane."""
+        await self.load()
         await self.dispatcher.start()
+
+    async def load(self) -> None:
+        """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
+        await self.identity.load()
+        await self.orders.load()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
@@ -119,6 +128,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         name: Lane(one.agency, surroundings, routes[one.route.name] if one.route is not None else None)
         for name, one in installed.items()
     }
+    orders = Orders(store.orders, surroundings.coordination, clock, observer, _bearable(settings, contracts))
     memory = Memory()
     shedding = Shedding(
         clock,
@@ -154,7 +164,15 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         find=store.find,
         get=store.get,
         metrics=lambda: _counted(dispatcher, metrics),
-        lanes=dispatcher.watch,
+        lanes=LaneOffice(
+            orders,
+            surroundings.coordination,
+            dispatcher.watch,
+            store.backlog,
+            contracts,
+            {name: tuple(one.connector.operations) for name, one in installed.items()},
+            route_of(settings),
+        ),
         routes=dispatcher.routes,
         observer=observer,
     )
@@ -162,6 +180,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         installed=installed,
         store=store,
         identity=identity,
+        orders=orders,
         dispatcher=dispatcher,
         readiness=readiness,
         shedding=shedding,
@@ -201,9 +220,13 @@ def open_store(
 def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
     """Return what grants permits in one process, with the routes that agencies share."""
     routes = {name: route.contract for name, route in settings.routes.items()}
-    route_of = {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
     bounds = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
-    return one_process(clock, Random(secrets.randbits(128)), bounds, routes, route_of)  # noqa: S311 - jitter, not secrets
+    return one_process(clock, Random(secrets.randbits(128)), bounds, routes, route_of(settings))  # noqa: S311 - jitter, not secrets
+
+
+def route_of(settings: Settings) -> dict[str, str]:
+    """Return the route of each agency that shares one."""
+    return {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
 
 
 def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -246,6 +269,12 @@ def version() -> str:
         return version_of("lienthong")
     except PackageNotFoundError:
         return "0"
+
+
+def _bearable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, Allowed]:
+    """Return the contract of every lane and of every route that a lane takes, by its name in the coordination."""
+    used = set(route_of(settings).values())
+    return {**contracts, **{ROUTE + name: settings.routes[name].contract for name in used}}
 
 
 def _facts(one: Installed) -> AgencyFacts:

@@ -1,5 +1,5 @@
 """
-`hub doctor`: the settings as they are understood, secrets masked, and whether everything they name is there.
+`hub doctor`: the settings as understood, secrets masked, whether all they name is there, and what operators ordered.
 """
 
 import os
@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import typer
 
 from hub.app.build import admin_key_file, version
 from hub.app.installed import install, plain_settings
-from hub.cli.operator import ask, said
+from hub.cli.lane_table import sentence, whose
+from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json
 from hub.cli.settings import Config, read_settings
 from hub.clock import SystemClock
@@ -30,11 +32,12 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     except FilesRefused as refused:
         findings += [{"where": f"{fault.file} {fault.key}".strip(), "says": fault.says} for fault in refused.faults]
     findings += _store(settings)
-    running = _running(config) if not findings else None
+    running, orders = _asked(config) if not findings else (None, [])
     told: dict[str, Any] = {
         "version": version(),
         "settings": masked(settings, plain),
         "hub": running or "not running",
+        "orders": orders,
         "findings": findings,
     }
     if as_json:
@@ -42,6 +45,8 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     else:
         show_json(told["settings"])
         say(f"version {told['version']}, store {settings.store_file()}, hub {'running' if running else 'not running'}")
+        in_force = [{"about": whose(order), "order": sentence(order)} for order in orders]
+        show("Orders in force", ("about", "order"), in_force, as_json=False)
         show("Findings", ("where", "says"), findings, as_json=False)
     if findings:
         raise typer.Exit(1)
@@ -65,15 +70,18 @@ def _private(file: Path) -> bool:
     return not file.exists() or os.name == "nt" or not file.stat().st_mode & 0o077
 
 
-def _running(config: Path | None) -> Any:
-    """What a running hub says of itself and its lanes, or None."""
+def _asked(config: Path | None) -> tuple[Any, list[dict[str, Any]]]:
+    """What a running hub says of itself and its lanes, or None; and what operators ordered that is in force."""
 
-    async def state(http: Any) -> Any:
-        if http.base_url.host == "hub":  # nobody answered: these are doors over the store
-            return None
-        return {
+    async def state(http: httpx2.AsyncClient) -> Any:
+        orders = await said(await http.get("/admin/v1/orders"))
+        if over_store(http):
+            return None, orders
+        running = {
             "about": await said(await http.get("/admin/v1/hub")),
             "lanes": await said(await http.get("/admin/v1/lanes")),
         }
+        return running, orders
 
-    return ask(config, state)
+    told: tuple[Any, list[dict[str, Any]]] = ask(config, state)
+    return told

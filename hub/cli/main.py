@@ -13,6 +13,7 @@ from hub.cli.call import call
 from hub.cli.calls import calls
 from hub.cli.check import check
 from hub.cli.doctor import doctor
+from hub.cli.lanes import lanes
 from hub.cli.output import fail
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
@@ -39,6 +40,7 @@ def program() -> typer.Typer:
     app.command()(call)
     app.command()(check)
     app.command()(doctor)
+    app.add_typer(lanes(), name="lanes")
     app.add_typer(callers(), name="callers")
     app.add_typer(officers(), name="officers")
     app.add_typer(units(), name="units")

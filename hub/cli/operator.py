@@ -21,6 +21,8 @@ from monitoring.events import Silent
 from monitoring.metrics import Metrics
 
 PATIENCE = 30.0
+_NOBODY = "hub"
+"""Host of the doors that are used when no hub runs; no address of settings has it, since they name a port."""
 
 
 def ask(config: Path | None, work: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
@@ -53,12 +55,17 @@ async def doors(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     except StoreInUse as error:
         fail(f"{error} No hub answers at {settings.hub.admin}: is its admin address another one? Set HUB__HUB__ADMIN.")
     try:
-        await hub.identity.load()
+        await hub.load()
         transport = httpx2.ASGITransport(app=hub.operators)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as http:
+        async with httpx2.AsyncClient(transport=transport, base_url=f"http://{_NOBODY}", headers=headers) as http:
             yield http
     finally:
         await hub.close()
+
+
+def over_store(http: httpx2.AsyncClient) -> bool:
+    """Say whether *http* leads to doors over the store, because no hub runs."""
+    return http.base_url.host == _NOBODY
 
 
 async def _answers(http: httpx2.AsyncClient) -> bool:

@@ -122,10 +122,10 @@ class InProcess:
         self._stir(name)
 
     async def resume(self, name: str, cause: HoldCause | None = None) -> None:
-        guards = self._guards(name)
-        guards.hold.resume(cause)
-        if cause is None and guards.breaker is not None:
-            guards.breaker.close()
+        for guards in self._own_road(name):
+            guards.hold.resume(cause)
+            if cause is None and guards.breaker is not None:
+                guards.breaker.close()
         self._stir(name)
 
     async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None:

@@ -97,8 +97,9 @@ class Concurrency:
 
     def lower(self, calls_at_once: int | None) -> None:
         """Keep to *calls_at_once*, as an operator says; None: to the contract again. Never rises above the contract."""
-        self._lowered = self._ceiling if calls_at_once is None else min(calls_at_once, self._ceiling)
-        self._note("an operator lifted it" if calls_at_once is None else "an operator lowered it")
+        before, self._lowered = self._lowered, min(calls_at_once or self._ceiling, self._ceiling)
+        if self._lowered != before:
+            self._note("an operator lifted it" if calls_at_once is None else "an operator lowered it")
 
     def restart(self) -> None:
         """Begin with one exchange and rise with each that is answered: what waits behind a stop must not come as a wave."""

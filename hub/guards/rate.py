@@ -53,10 +53,10 @@ class Rate:
     ) -> None:
         self._clock = clock
         self._route = route
-        self._contract = margin * calls / seconds
-        self._full = self._contract
-        self._window = seconds
         self._margin = margin
+        self._seconds = seconds
+        self._contract = calls / seconds
+        self._full, self._burst = self._within(self._contract)
         self._part = 1.0
         self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
@@ -69,16 +69,14 @@ class Rate:
         passed = self._clock.monotonic() - self._part_at
         return self._full * min(1.0, self._part + _RECOVERED_A_SECOND * passed)
 
-    @property
-    def _burst(self) -> float:
-        """Calls that may go at once: of what is allowed now, or a lowered lane would still burst as its contract allows."""
-        return max(1.0, _BURST * self._full * self._window)
-
     def lower(self, calls_per_second: float | None) -> None:
-        """Keep to *calls_per_second*, as an operator says; None: to the contract again. Never rises above the contract."""
-        self._full = (
-            self._contract if calls_per_second is None else min(self._contract, self._margin * calls_per_second)
-        )
+        """Keep to *calls_per_second* as if that were the contract; None: to the contract again. Never rises above it."""
+        self._full, self._burst = self._within(min(calls_per_second or self._contract, self._contract))
+
+    def _within(self, calls_per_second: float) -> tuple[float, float]:
+        """Return the rate and the burst that keep within *calls_per_second* at the agency's door."""
+        full = self._margin * calls_per_second
+        return full, max(1.0, _BURST * full * self._seconds)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
         early = self._spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -210,6 +210,19 @@ units = Table(
     Column("valid_to", Text, nullable=False),
     Column("agency", Text, nullable=False),
     Column("code", Text, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("scope", Text, primary_key=True),  # an agency, route/<name>, or * for everything
+    Column("kind", Text, primary_key=True),  # hold, limits, retries
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Double),  # null: until it is taken back
+    Column("calls_at_once", Integer),
+    Column("calls_per_second", Double),
 )
 
 nodes = Table(

@@ -19,9 +19,10 @@ from hub.call import Call, State
 from hub.clock import Clock
 from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
-from hub.store import accepting, moving, recovering, registers
+from hub.store import accepting, moving, orders, recovering, registers
 from hub.store.batch import Book
 from hub.store.migrate import migrate
+from hub.store.orders import Order, OrderKind, OrderStatements
 from hub.store.protocol import (
     Accepted,
     Follower,
@@ -68,6 +69,8 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(1, "store-reader") if own.threaded else None
         self.registers = SqliteRegisters(self)
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
+        self.orders = SqliteOrders(self)
+        """What operators ordered; `hub.orders` sees that it is kept."""
 
     @classmethod
     def open_file(
@@ -242,6 +245,23 @@ class SqliteRegisters:
 
     async def _all(self, table: str) -> Sequence[Any]:
         return await self._store._read(self._store._reader.register, self._say.all[table])
+
+
+class SqliteOrders:
+    """The orders of a store. Implements `orders.KeptOrders`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._say = OrderStatements(store._book.statements)
+
+    async def in_force(self) -> Sequence[Order]:
+        return await self._store._write("orders_in_force", orders.in_force, self._say)
+
+    async def give(self, order: Order) -> None:
+        await self._store._write("give_order", orders.give, self._say, order)
+
+    async def take_back(self, scope: str, kind: OrderKind, by: str, why: str) -> None:
+        await self._store._write("take_order_back", orders.take_back, self._say, scope, kind, by, why)
 
 
 class _Own:

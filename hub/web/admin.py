@@ -8,7 +8,7 @@ an operator has no purpose for it.
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -30,13 +30,12 @@ from hub.store.protocol import Record, Sought
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.headers import bearer
-from hub.web.operations import LaneState, RouteState
+from hub.web.lanes import OPERATOR, Doors, LaneOffice, lane_doors
+from hub.web.operations import RouteState
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
 
-OPERATOR = "operator"
-"""Who changed a register, in the journal, as long as operators share one key."""
 REGISTER_BYTES = 32 << 20
 PROBLEM = "application/problem+json"
 
@@ -72,7 +71,7 @@ class Office:
     find: Callable[[Sought], Awaitable[Sequence[Record]]]
     get: Callable[[str], Awaitable[Record | None]]
     metrics: Callable[[], bytes]
-    lanes: Callable[[], Mapping[str, LaneState]]
+    lanes: LaneOffice
     routes: Callable[[], Sequence[RouteState]]
     observer: Observer
 
@@ -91,6 +90,7 @@ def admin(office: Office) -> FastAPI:
         **_registers(office),
         **_calls(office),
         **_state(office),
+        **lane_doors(office.lanes),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)
@@ -106,21 +106,14 @@ def _lock(key: str) -> Callable[[Request], Awaitable[None]]:
     return unlock
 
 
-Doors: TypeAlias = dict[tuple[str, str], Callable[..., Awaitable[Any]]]
-"""Method and path -> door. All are coroutines: FastAPI runs others in threads, where the engine must not be touched."""
-
-
 def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
         return dict(office.about)
 
-    async def lanes() -> list[dict[str, Any]]:
-        return [_lane(name, lane) for name, lane in office.lanes().items()]
-
     async def routes() -> list[dict[str, Any]]:
         return [_route(route) for route in office.routes()]
 
-    return {("GET", "/hub"): about, ("GET", "/lanes"): lanes, ("GET", "/routes"): routes}
+    return {("GET", "/hub"): about, ("GET", "/routes"): routes}
 
 
 def _callers(office: Office) -> Doors:
@@ -236,17 +229,6 @@ def _call(record: Record) -> dict[str, Any]:
         "unit": call.purpose.unit,
         "dossier": call.purpose.dossier,
         "intake": call.purpose.intake,
-    }
-
-
-def _lane(name: str, lane: LaneState) -> dict[str, Any]:
-    return {
-        "agency": name,
-        "held": lane.held,
-        "held_seconds": lane.held_seconds,
-        "route": lane.route.name if lane.route else None,
-        "route_held": lane.route.held if lane.route else "",
-        "numbers": _numbers(lane.numbers),
     }
 
 

@@ -12,7 +12,7 @@ from connectors.kit.outcomes import Answered, Busy, InDoubt, Result
 from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_process import InProcess
-from hub.coordination.protocol import STALE, UNSENT, Coordination, HoldCause, Permit, Wait, Wanted
+from hub.coordination.protocol import ROUTE, STALE, UNSENT, Coordination, HoldCause, Permit, Wait, Wanted
 from hub.guards.bounds import Bounds
 
 OK = Answered(Result.OK)
@@ -177,6 +177,47 @@ async def test_resume_ends_a_hold_and_wakes_the_lane(make: Make) -> None:
     await group.resume("police")
     assert woken
     assert await granted(group, "police", 1)
+
+
+async def test_resume_ends_a_throttle_of_a_road_that_is_the_lanes_own(make: Make) -> None:
+    group = make({"police": WIDE})
+    (permit,) = await granted(group, "police", 1)
+    await group.release(permit, Busy(100, route=True), 0.1)
+    assert (await refused(group, "police")).cause == "busy"
+    await group.resume("police", HoldCause.OPERATOR)
+    assert (await refused(group, "police")).cause == "busy"
+    await group.resume("police")
+    assert await granted(group, "police", 1)
+
+
+async def test_resuming_a_lane_leaves_the_route_that_it_shares_as_it_is(make: Make) -> None:
+    group = make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
+    await group.hold(f"{ROUTE}lgsp", HoldCause.OPERATOR, None)
+    await group.resume("a")
+    assert (await refused(group, "a")).cause == "operator"
+
+
+async def test_a_lowered_lane_says_that_an_operator_did_it_and_only_then(make: Make, clock: VirtualClock) -> None:
+    group = make({"police": WIDE})
+    await group.lower("police", None, 5.0)
+    assert group.moved("police")[0] == "start", "its calls at once stayed as they were"
+    assert group.watch("police")["rate_limit"] == pytest.approx(4.5)
+    await group.lower("police", 2, None)
+    assert len(await granted(group, "police", 4)) == 2
+    clock.advance(3)
+    assert group.moved("police") == ("an operator lowered it", 3)
+    assert group.watch("police")["rate_limit"] == pytest.approx(900)
+
+
+async def test_stopped_retries_stop_repeats_in_every_lane_at_once(make: Make) -> None:
+    group = make({"a": WIDE, "b": WIDE})
+    again = Wanted("lookup_citizen", Class.NORMAL, repeat=True)
+    await group.stop_retries(True)
+    for lane in ("a", "b"):
+        assert (await refused(group, lane, again)).guard == "retry"
+        assert await granted(group, lane, 1)
+    await group.stop_retries(False)
+    assert await granted(group, "a", 1, again)
 
 
 async def test_what_a_dead_process_left_is_taken_over(make: Make, clock: VirtualClock) -> None:

@@ -1,5 +1,6 @@
 """No window of the agency's clock ever sees more than its contract; a day is a day at +07:00."""
 
+import math
 from datetime import datetime
 
 import pytest
@@ -48,6 +49,26 @@ def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
     clock = VirtualClock()
     seconds = 100 / rate
     assert len(sent(Rate(clock, rate), clock, seconds)) == pytest.approx(90, abs=3)
+
+
+@settings(deadline=None)
+@given(rate=st.sampled_from([5, 50, 100]), part=st.floats(0.01, 0.99), idle=st.floats(0, 30))
+def test_no_second_holds_more_than_an_operator_lowered_it_to(rate: float, part: float, idle: float) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    guard.lower(rate * part)
+    clock.advance(idle)
+    moments = sent(guard, clock, max(2.0, 12 / (rate * part)))
+    for window in (1.0, 60.0):
+        most = max(sum(1 for other in moments if moment <= other < moment + window) for moment in moments)
+        assert most <= math.ceil(rate * part * window)
+
+
+def test_lowering_never_raises_above_the_contract_and_ends_when_it_is_lifted() -> None:
+    guard = Rate(VirtualClock(), 10)
+    for asked, kept in ((20.0, 9.0), (5.0, 4.5), (None, 9.0)):
+        guard.lower(asked)
+        assert guard.limit == pytest.approx(kept)
 
 
 def test_a_process_that_just_started_gets_no_burst() -> None:

@@ -154,6 +154,7 @@ def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
     }
     allowed |= {
         "overhead",
+        "route",
         "places",
         "what",
         "kind",

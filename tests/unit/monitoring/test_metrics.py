@@ -74,6 +74,17 @@ def test_a_hold_that_somebody_ended_early_is_gone() -> None:
     assert 'hub_hold_seconds{agency="tax",cause="busy"} 9.0' in text
 
 
+def test_a_hold_of_a_route_has_a_metric_of_its_own() -> None:
+    now = [100.0]
+    metrics = Metrics(lambda: now[0])
+    metrics.route_hold("lgsp", "operator", None)
+    metrics.hold("lgsp", "operator", 30.0)
+    assert 'hub_route_hold_seconds{cause="operator",route="lgsp"} +Inf' in lines(metrics)
+    metrics.route_hold("lgsp", "operator", 0.0)
+    assert 'hub_route_hold_seconds{cause="operator",route="lgsp"} 0.0' in lines(metrics)
+    assert 'hub_hold_seconds{agency="lgsp",cause="operator"} 30.0' in lines(metrics)
+
+
 def test_the_numbers_of_a_lane_become_gauges_with_their_labels() -> None:
     metrics = Metrics(lambda: 0.0)
     metrics.lane(

@@ -25,7 +25,7 @@ from hub.store.statements import Statements
 
 DESIGN = {
     "calls", "bodies", "exchanges", "references", "notices", "cursors", "files", "callers", "officers", "units",
-    "nodes", "quota_days", "journal",
+    "orders", "nodes", "quota_days", "journal",
 }  # fmt: skip
 
 

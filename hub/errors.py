@@ -52,7 +52,6 @@ class HubError(Exception):
         self.faults = tuple(faults)
         self.call = call
         """Id of the call, when one exists."""
-        super().__init__(detail)
 
     def __str__(self) -> str:
         return self.detail or self.text()

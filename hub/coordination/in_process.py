@@ -158,9 +158,11 @@ class InProcess:
         self._wake[lane] = wake
 
     def stopped(self, name: str, operation: str) -> Wait | None:
-        both = [self._guards(name)] + ([self._over[name].guards] if name in self._over else [])
-        stops = [stop for guards in both if (stop := guards.stopped(operation))]
-        return max(stops, key=lambda stop: math.inf if stop.seconds is None else stop.seconds, default=None)
+        stop = self._guards(name).stopped(operation)
+        over = self._over[name].guards.stopped(operation) if name in self._over else None
+        if stop is None or over is None:
+            return stop or over
+        return max(stop, over, key=lambda one: math.inf if one.seconds is None else one.seconds)
 
     def pace(self, lane: str) -> Pace:
         own, road = self._lanes[lane], self._over[lane]

@@ -88,6 +88,8 @@ class Guards:
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""
         longest = self.breaker.open(operation) if self.breaker else None
+        if self.hold.none:
+            return longest
         for stopped, cause, left in self.hold.view():
             if stopped in ("", operation) and (left is None or longest is None or left > (longest.seconds or 0.0)):
                 longest = Wait("hold", left, cause.value, whole=not stopped)

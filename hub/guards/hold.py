@@ -126,6 +126,11 @@ class Hold:
         elif isinstance(outcome, Broken) and outcome.sent and not self._route:
             self._count_broken(wanted.operation, again=any(stop.cause is HoldCause.CONTRACT for stop in probed))
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing is stopped for sure; asked for each call at the door, so it looks at as little as it can."""
+        return not self._stops and not self._hours
+
     def view(self) -> Iterator[tuple[str, HoldCause, float | None]]:
         """Yield operation (empty: all), cause and seconds left (None: until resumed) of each hold in force."""
         if closed := self._closed():

@@ -171,9 +171,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.backlog,
             contracts,
             {name: tuple(one.connector.operations) for name, one in installed.items()},
-            route_of(settings),
+            dispatcher.routes,
         ),
-        routes=dispatcher.routes,
         observer=observer,
     )
     return Hub(

@@ -1,7 +1,7 @@
 """
 How `hub lanes` looks: one line a lane, those that need somebody first; below, why limits moved and what is ordered.
 
-It takes what `GET /admin/v1/lanes` and `GET /admin/v1/orders` say, and fits 80 columns.
+It takes what the admin doors say of lanes, routes and orders, and fits 80 columns.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +28,11 @@ Seen = Mapping[str, Any]
 class LaneTable:
     """All lanes at one moment. Its layout follows the width of the terminal at each printing."""
 
-    def __init__(self, lanes: Sequence[Seen], orders: Sequence[Seen], title: str = "Lanes") -> None:
+    def __init__(
+        self, lanes: Sequence[Seen], routes: Sequence[Seen], orders: Sequence[Seen], title: str = "Lanes"
+    ) -> None:
         self._lanes = lanes
+        self._routes = routes
         self._orders = orders
         self._title = title
 
@@ -51,11 +54,14 @@ class LaneTable:
         table.add_column(COLUMNS[1], overflow="fold", ratio=1)
         for name in COLUMNS[2:] + (MORE if wide else ()):
             table.add_column(name, justify="right", no_wrap=True)
-        for route, its in _red_routes(self._lanes):
-            cells = [_waiting(its), _oldest(its), "", "", ""]
-            table.add_row(Text(f"route {route}", _RED), _route_state(its[0]), *cells)
+        for route in self._routes:
+            if state := _of_route(route):
+                its = [lane for lane in self._lanes if lane["route"] == route["route"]]
+                cells = [_waiting(its), _oldest(its), *_cells(route)]
+                table.add_row(f"route {route['route']}", state, *cells, *(_more(route) if wide else ()))
         for lane, state in sorted(((lane, states(lane)) for lane in self._lanes), key=lambda one: _rank(one[1])):
-            table.add_row(lane["agency"], state, *_cells(lane), *(_more(lane) if wide else ()))
+            cells = [_waiting([lane]), _oldest([lane]), *_cells(lane)]
+            table.add_row(lane["agency"], state, *cells, *(_more(lane) if wide else ()))
         return table
 
 
@@ -98,33 +104,28 @@ def _rank(state: Text) -> int:
     return 0 if _RED in worst else 1 if _YELLOW in worst else 2
 
 
-def _red_routes(lanes: Sequence[Seen]) -> Iterator[tuple[str, list[Seen]]]:
-    for route in dict.fromkeys(lane["route"] for lane in lanes if lane["route_held"]):
-        yield route, [lane for lane in lanes if lane["route"] == route]
+def _of_route(route: Seen) -> Text:
+    """Return what is the matter with a route; empty when nothing is, and then it has no line."""
+    said = [(_stop(route["held"], route["held_seconds"]), _RED)] if route["held"] else []
+    said += [(f"lowered: {terms(route['lowered'])}", _YELLOW)] if route["lowered"] else []
+    return Text("\n").join(Text(words, style) for words, style in said)
 
 
-def _route_state(lane: Seen) -> Text:
-    return Text(_stop(lane["route_held"], lane["route_held_seconds"]), _RED)
-
-
-def _cells(lane: Seen) -> list[str]:
-    numbers, most = lane["numbers"], lane["contract"]["calls_at_once"]
-    limit = int(numbers["concurrency_limit"])
+def _cells(seen: Seen) -> list[str]:
+    numbers, p95 = seen["numbers"], seen["numbers"].get("p95_seconds")
     return [
-        _waiting([lane]),
-        _oldest([lane]),
         f"{numbers['concurrency_in_use']:.0f}",
-        f"{limit}/{most}",
-        lasting(numbers["p95_seconds"]) if numbers["p95_seconds"] else "-",
+        f"{numbers['concurrency_limit']:.0f}/{seen['contract']['calls_at_once']}",
+        lasting(p95) if p95 else "-",
     ]
 
 
-def _more(lane: Seen) -> list[str]:
-    numbers = lane["numbers"]
+def _more(seen: Seen) -> list[str]:
+    numbers = seen["numbers"]
     return [
         f"{numbers['rate_limit']:.3g}/s",
         f"{numbers['day_quota_remaining']:,.0f}" if "day_quota_remaining" in numbers else "-",
-        f"{max(0.0, numbers['retry_budget']):.0f}",
+        f"{max(0.0, numbers['retry_budget']):.0f}" if "retry_budget" in numbers else "-",
     ]
 
 

@@ -64,13 +64,13 @@ def show_lanes(
         return
 
     async def look(http: httpx2.AsyncClient) -> Any:
-        return (*await _seen(http), over_store(http))
+        return await _seen(http), over_store(http)
 
-    seen, orders, nobody = ask(config, look)
+    seen, nobody = ask(config, look)
     if as_json:
-        show_json({"lanes": seen, "orders": orders})
+        show_json(seen)
     else:
-        console.print(LaneTable(seen, orders, "Lanes; no hub runs" if nobody else "Lanes"))
+        console.print(LaneTable(**seen, title="Lanes; no hub runs" if nobody else "Lanes"))
 
 
 def _watch(config: Path | None, console: Console) -> None:
@@ -81,7 +81,7 @@ def _watch(config: Path | None, console: Console) -> None:
             while True:
                 now = datetime.now(ICT).strftime("%H:%M:%S")
                 try:
-                    screen.update(LaneTable(*await _seen(http), f"Lanes at {now}; Ctrl-C ends"), refresh=True)
+                    screen.update(LaneTable(**await _seen(http), title=f"Lanes at {now}; Ctrl-C ends"), refresh=True)
                 except httpx2.TransportError:
                     screen.update(Text(f"{now}: the hub does not answer", "bold red"), refresh=True)
                 await asyncio.sleep(EVERY)
@@ -92,8 +92,8 @@ def _watch(config: Path | None, console: Console) -> None:
         return
 
 
-async def _seen(http: httpx2.AsyncClient) -> tuple[Any, Any]:
-    return await said(await http.get("/admin/v1/lanes")), await said(await http.get("/admin/v1/orders"))
+async def _seen(http: httpx2.AsyncClient) -> dict[str, Any]:
+    return {what: await said(await http.get(f"/admin/v1/{what}")) for what in ("lanes", "routes", "orders")}
 
 
 def hold(name: Name, *, reason: Why, minutes: Minutes = None, route: OfRoute = False, config: Config = None) -> None:

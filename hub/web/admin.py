@@ -31,7 +31,6 @@ from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, lane_doors
-from hub.web.operations import RouteState
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
@@ -72,7 +71,6 @@ class Office:
     get: Callable[[str], Awaitable[Record | None]]
     metrics: Callable[[], bytes]
     lanes: LaneOffice
-    routes: Callable[[], Sequence[RouteState]]
     observer: Observer
 
 
@@ -110,10 +108,7 @@ def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
         return dict(office.about)
 
-    async def routes() -> list[dict[str, Any]]:
-        return [_route(route) for route in office.routes()]
-
-    return {("GET", "/hub"): about, ("GET", "/routes"): routes}
+    return {("GET", "/hub"): about}
 
 
 def _callers(office: Office) -> Doors:
@@ -230,24 +225,6 @@ def _call(record: Record) -> dict[str, Any]:
         "dossier": call.purpose.dossier,
         "intake": call.purpose.intake,
     }
-
-
-def _route(route: RouteState) -> dict[str, Any]:
-    return {
-        "route": route.name,
-        "kind": route.kind,
-        "contract": route.contract.model_dump(mode="json"),
-        "held": route.held,
-        "held_seconds": route.held_seconds,
-        "token": route.token,
-        "token_seconds": route.token_seconds,
-        "lanes": list(route.lanes),
-        "numbers": _numbers(route.numbers),
-    }
-
-
-def _numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    return {key: None if value == float("inf") else value for key, value in numbers.items()}  # JSON has no infinity
 
 
 def _tell_problems(app: FastAPI, observer: Observer) -> None:

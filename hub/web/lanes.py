@@ -1,13 +1,13 @@
 """
 The operators' doors to lanes and routes: how each one is, and what is ordered about it. `admin.py` puts them on.
 
-`GET /lanes` · `POST /lanes/{name}/hold` · `POST .../resume` · `PUT|DELETE .../limits`, the same four for `/routes/{name}` ·
+`GET /lanes` · `POST /lanes/{name}/hold` · `POST .../resume` · `PUT|DELETE .../limits`, the same five for `/routes` ·
 `GET|PUT /retries` · `GET /orders`
 """
 
 import math
 import unicodedata
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeAlias
 
@@ -18,7 +18,7 @@ from hub.coordination.protocol import ROUTE, Coordination
 from hub.errors import RequestFault, RequestInvalid
 from hub.orders import Orders
 from hub.store.orders import EVERYTHING, Order, OrderKind
-from hub.web.operations import SHOWN, LaneState
+from hub.web.operations import SHOWN, LaneState, RouteState
 from hub.web.replies import moment
 
 OPERATOR = "operator"
@@ -104,8 +104,7 @@ class LaneOffice:
     backlog: Callable[[str], Awaitable[int]]
     contracts: Mapping[str, BaseModel]
     operations: Mapping[str, Collection[str]]
-    route_of: Mapping[str, str]
-    """The route of each agency that shares one."""
+    routes: Callable[[], Sequence[RouteState]]
 
 
 def lane_doors(office: LaneOffice) -> Doors:
@@ -114,6 +113,9 @@ def lane_doors(office: LaneOffice) -> Doors:
 
     async def lanes() -> list[dict[str, Any]]:
         return [await _lane(office, name, lane) for name, lane in office.seen().items()]
+
+    async def routes() -> list[dict[str, Any]]:
+        return [_route(orders, route) for route in office.routes()]
 
     async def ordered() -> list[dict[str, Any]]:
         return [shown(order) for order in orders.in_force()]
@@ -136,6 +138,7 @@ def lane_doors(office: LaneOffice) -> Doors:
 
     return {
         ("GET", "/lanes"): lanes,
+        ("GET", "/routes"): routes,
         ("GET", "/orders"): ordered,
         ("GET", "/retries"): retries,
         ("PUT", "/retries"): set_retries,
@@ -174,29 +177,23 @@ def _still(office: LaneOffice, name: str) -> dict[str, Any]:
     """Tell what stops a lane or route all the same, and of which route it is that its lane cannot end it."""
     if name not in office.orders.names:  # its order was about something that is no longer in the settings
         return {"held": "", "held_seconds": None, "route": None}
-    route = office.route_of.get(name)
-    road = office.coordination.stopped(ROUTE + route, "") if route is not None else None
-    stop = road or office.coordination.stopped(name, "")
-    return {
-        "held": stop.cause if stop else "",
-        "held_seconds": stop.seconds if stop else None,
-        "route": route if road else None,
-    }
+    lane = office.seen().get(name)
+    if lane is not None and lane.route is not None and lane.route.held:
+        return {"held": lane.route.held, "held_seconds": lane.route.held_seconds, "route": lane.route.name}
+    stop = office.coordination.stopped(name, "")
+    return {"held": stop.cause if stop else "", "held_seconds": stop.seconds if stop else None, "route": None}
 
 
 async def _lane(office: LaneOffice, name: str, lane: LaneSeen) -> dict[str, Any]:
-    route = office.route_of.get(name)
-    road = office.coordination.stopped(ROUTE + route, "") if route is not None else None
-    hold, lowered = (office.orders.of(name, kind) for kind in (OrderKind.HOLD, OrderKind.LIMITS))
+    route = lane.route
     return {
         "agency": name,
         "held": lane.held,
         "held_seconds": lane.held_seconds,
-        "hold": hold and shown(hold),
-        "lowered": lowered and shown(lowered),
-        "route": route,
-        "route_held": road.cause if road else "",
-        "route_held_seconds": road.seconds if road else None,
+        **_ordered(office.orders, name),
+        "route": route.name if route else None,
+        "route_held": route.held if route else "",
+        "route_held_seconds": route.held_seconds if route else None,
         "stopped": _stopped(office, name),
         "log_in_needed": lane.log_in_needed,
         "unwritten": lane.unwritten,
@@ -204,9 +201,33 @@ async def _lane(office: LaneOffice, name: str, lane: LaneSeen) -> dict[str, Any]
         "contract": office.contracts[name].model_dump(mode="json", include=set(SHOWN)),
         "moved": lane.moved,
         "moved_seconds": lane.moved_seconds,
-        # JSON has no infinity: null is until somebody resumes.
-        "numbers": {key: None if value == math.inf else value for key, value in lane.numbers.items()},
+        "numbers": _numbers(lane.numbers),
     }
+
+
+def _route(orders: Orders, route: RouteState) -> dict[str, Any]:
+    return {
+        "route": route.name,
+        "kind": route.kind,
+        "held": route.held,
+        "held_seconds": route.held_seconds,
+        **_ordered(orders, ROUTE + route.name),
+        "token": route.token,
+        "token_seconds": route.token_seconds,
+        "lanes": list(route.lanes),
+        "contract": route.contract.model_dump(mode="json"),
+        "numbers": _numbers(route.numbers),
+    }
+
+
+def _ordered(orders: Orders, name: str) -> dict[str, Any]:
+    hold, lowered = (orders.of(name, kind) for kind in (OrderKind.HOLD, OrderKind.LIMITS))
+    return {"hold": hold and shown(hold), "lowered": lowered and shown(lowered)}
+
+
+def _numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity: null is until somebody resumes."""
+    return {key: None if value == math.inf else value for key, value in numbers.items()}
 
 
 def _stopped(office: LaneOffice, name: str) -> list[dict[str, Any]]:

@@ -35,6 +35,15 @@ def lane(agency: str, **changes: Any) -> dict[str, Any]:
     return told | changes | {"numbers": NUMBERS | changes.get("numbers", {})}
 
 
+def route(**changes: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "route": "lgsp", "held": "", "held_seconds": None, "hold": None, "lowered": None,
+        "contract": {"calls_at_once": 20},
+        "numbers": {"rate_limit": 27.0, "concurrency_limit": 20.0, "concurrency_in_use": 4.0},
+    }  # fmt: skip
+    return told | changes
+
+
 def order(scope: str = "police", kind: str = "hold", **changes: Any) -> dict[str, Any]:
     told = {
         "scope": scope, "kind": kind, "by": "operator", "at": "2026-11-27T10:03:11.000+07:00", "until": None,
@@ -43,10 +52,15 @@ def order(scope: str = "police", kind: str = "hold", **changes: Any) -> dict[str
     return told | changes
 
 
-def drawn(*lanes: dict[str, Any], orders: tuple[dict[str, Any], ...] = (), width: int = 80) -> list[str]:
+def drawn(
+    *lanes: dict[str, Any],
+    routes: tuple[dict[str, Any], ...] = (),
+    orders: tuple[dict[str, Any], ...] = (),
+    width: int = 80,
+) -> list[str]:
     """Return the lines that a terminal of *width* shows."""
     console = Console(file=io.StringIO(), width=width)
-    console.print(LaneTable(lanes, orders))
+    console.print(LaneTable(lanes, routes, orders))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -123,20 +137,35 @@ def test_who_needs_somebody_stands_first_then_what_is_unusual_then_the_rest_as_i
     assert at == sorted(at)
 
 
-def test_a_red_route_is_one_line_and_its_lanes_only_name_it() -> None:
-    red = {"route": "lgsp", "route_held": "busy", "route_held_seconds": 32.0, "held": "busy", "held_seconds": 32.0}
-    lines = drawn(lane("tax", **red), lane("npsp"), lane("police", **red))
+RED = {"route": "lgsp", "route_held": "busy", "route_held_seconds": 32.0, "held": "busy", "held_seconds": 32.0}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_red_route_is_one_line_and_its_lanes_only_name_it(width: int) -> None:
+    lgsp = route(held="busy", held_seconds=32.0)
+    lines = drawn(lane("tax", **RED), lane("npsp"), lane("police", **RED), routes=(lgsp,), width=width)
     assert words(lines).count("held: busy, 32 s") == 1
-    assert "held: busy, 32 s" in line_of(lines, "route lgsp")
-    assert "6 + 240" in line_of(lines, "route lgsp"), "what waits behind it"
+    assert state_of(lines, "route lgsp") == "held: busy, 32 s"
+    cells = line_of(lines, "route lgsp").split()[6:]
+    assert cells[:8] == ["6", "+", "240", "12", "s", "4", "20/20", "-"], "what waits behind it, and what is under way"
+    assert cells[8:] == (["27/s", "-", "-"] if width == 120 else [])
     for name in ("tax", "police"):
-        assert "route lgsp" in line_of(lines, name)
-    assert "route lgsp" not in line_of(lines, "npsp")
+        assert state_of(lines, name) == "route lgsp"
+    assert state_of(lines, "npsp") == "open"
+
+
+def test_a_route_that_is_well_has_no_line_and_one_that_is_lowered_has() -> None:
+    over = lane("tax", route="lgsp")
+    assert "route" not in words(drawn(over, routes=(route(),)))
+    lowered = order("route/lgsp", "limits", calls_at_once=5)
+    lines = drawn(over, routes=(route(lowered=lowered),))
+    assert state_of(lines, "route lgsp") == "lowered: 5 at once"
+    assert state_of(lines, "tax") == "open"
 
 
 def test_a_route_that_cannot_be_reached_is_red_too() -> None:
-    red = {"route": "lgsp", "route_held": "connect", "route_held_seconds": 20.0}
-    assert state_of(drawn(lane("tax", **red)), "route lgsp") == "fails: connect, next try in 20 s"
+    lines = drawn(lane("tax", **RED), routes=(route(held="connect", held_seconds=20.0),))
+    assert state_of(lines, "route lgsp") == "fails: connect, next try in 20 s"
 
 
 @pytest.mark.parametrize("width", [80, 120])

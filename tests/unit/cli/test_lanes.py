@@ -84,7 +84,7 @@ def test_retries_are_stopped_and_allowed(hub: Hub, settings: Path) -> None:
 def test_a_route_is_held_and_its_lanes_name_it(hub: Hub, routed: Path) -> None:
     assert "until `hub lanes resume lgsp --route`" in hub("lanes", "hold", "lgsp", "--route", "--reason", "bảo trì")[1]
     rows = [line.split() for line in hub("lanes")[1].splitlines()]
-    assert ["route", "lgsp", "held:", "operator,", "until", "resumed", "0", "+", "0", "-"] in rows
+    assert ["route", "lgsp", "held:", "operator,", "until", "resumed", "0", "+", "0"] in [row[:9] for row in rows]
     assert ["police", "route", "lgsp"] in [row[:3] for row in rows]
     assert ["npsp", "open"] in [row[:2] for row in rows]
     status, _, errors = hub("lanes", "resume", "police")
@@ -156,7 +156,7 @@ def test_the_live_table_is_renewed_and_outlasts_a_hub_that_does_not_answer(monke
     answers = iter([lane("police"), None, lane("police", held="busy", held_seconds=32.0)])
 
     def door(request: httpx2.Request) -> httpx2.Response:
-        if request.url.path.endswith("/orders"):
+        if not request.url.path.endswith("/lanes"):
             return httpx2.Response(200, json=[])
         try:
             told = next(answers)

@@ -15,6 +15,7 @@ from hub.coordination.protocol import HoldCause, Permit, Wanted
 from hub.guards.bounds import Bounds
 from hub.lane import LaneView
 from hub.orders import Orders
+from hub.route import RouteView
 from hub.settings import RouteContract
 from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
@@ -48,7 +49,7 @@ class Doors:
             self.store.backlog,
             dict.fromkeys(NAMES, CONTRACT),
             dict.fromkeys(NAMES, ("lookup_citizen", "verify_citizen")),
-            {"police": "lgsp"},
+            lambda: [self._route()],
         )
         nothing = cast(Any, None)
         app = admin(Office("key", {}, nothing, nothing, nothing, nothing, nothing, office, Silent()))
@@ -64,8 +65,15 @@ class Doors:
         for name in NAMES:
             stop = self.group.stopped(name, "")
             held = (stop.cause, stop.seconds) if stop else ("", None)
-            views[name] = LaneView(name, self.group.watch(name), *held, False, 0, *self.group.moved(name))
+            route = self._route() if name == "police" else None
+            views[name] = LaneView(name, self.group.watch(name), *held, False, 0, *self.group.moved(name), route)
         return views
+
+    def _route(self) -> RouteView:
+        stop = self.group.stopped("route/lgsp", "")
+        held = (stop.cause, stop.seconds) if stop else ("", None)
+        numbers = self.group.watch("route/lgsp")
+        return RouteView("lgsp", "direct", CONTRACT, *held, None, None, ("police",), numbers)
 
     async def lane(self, name: str) -> dict[str, Any]:
         return {one["agency"]: one for one in (await self.http.get("/lanes")).json()}[name]
@@ -159,6 +167,14 @@ async def test_a_red_route_is_told_apart_from_its_lane(doors: Doors) -> None:
     assert (lane["route"], lane["route_held"], lane["route_held_seconds"]) == ("lgsp", "operator", 30)
     assert (lane["hold"], "hold_seconds/operator" in lane["numbers"]) == (None, False)
     assert (await doors.lane("npsp"))["route"] is None
+    (route,) = (await doors.http.get("/routes")).json()
+    assert (route["route"], route["held"], route["held_seconds"], route["lanes"]) == (
+        "lgsp",
+        "operator",
+        30,
+        ["police"],
+    )
+    assert (route["hold"]["scope"], route["lowered"], route["contract"]["calls_at_once"]) == ("route/lgsp", None, 4)
 
 
 async def test_an_operation_that_is_stopped_is_named_and_its_lane_is_not(doors: Doors) -> None:

@@ -78,6 +78,9 @@ class Backlog:
 
     def fill(self) -> None:
         """Lease ahead if the store may hold more and fewer wait here than can be sent at once."""
+        for operation in [one for one in self._spared if self._around.coordination.stopped(self._lane, one) is None]:
+            del self._spared[operation]  # its time is over, or a person ended it before
+            self._more = True
         if self._wanting() and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
@@ -132,6 +135,8 @@ class Backlog:
             self.due(_STORE_PAUSE)
             return
         self._more = self._more or len(leased) >= want
+        if self._spared:  # an earlier look may have taken the place of the one that was planned for its end
+            self.due(min(self._spared.values()) - asyncio.get_running_loop().time())
         for one in leased:
             self._join(one, began + self._ttl)
         if leased:

@@ -38,7 +38,7 @@ def test_an_outage_is_found_over_by_the_harmless_look_up_and_no_filing_is_risked
     async def scenario(world: World) -> None:
         await outage(world)
         before = len(times(world, "file_ordered"))
-        await asyncio.sleep(120)
+        await asyncio.sleep(100)
         assert len(times(world, "file_ordered")) == before
         tried = times(world, "list_codes")
         gaps = [after - earlier for earlier, after in pairwise(tried)]
@@ -81,6 +81,23 @@ def test_a_try_that_fails_is_made_once_and_pays_from_the_retry_budget() -> None:
         assert (record.call.state, record.call.exchange_no) == (State.EXPIRED, 1)
 
     play(scenario, harmless=True)
+
+
+def test_what_an_operator_lets_go_again_goes_at_once_and_not_when_its_time_would_have_been_over() -> None:
+    async def scenario(world: World) -> None:
+        await outage(world)
+        await asyncio.sleep(50)
+        world.agency.otherwise = lambda _: (0.05, OK)
+        await world.coordination.hold("agency", HoldCause.OPERATOR, None, "file_paper")
+        held = await world.file("file_paper")
+        await asyncio.sleep(1)
+        before = len(world.agency.arrivals)
+        await world.coordination.resume("agency")
+        await asyncio.sleep(1)
+        assert await world.state(held) == (State.ANSWERED, "")
+        assert len(world.agency.arrivals) == before + 6, "and the five that were spared"
+
+    play(scenario, harmless=True, calls_at_once=1)
 
 
 def test_nothing_is_tried_when_nothing_waits() -> None:

@@ -70,6 +70,7 @@ async def measure(size: Size, names: list[str]) -> dict[str, Any]:
                 results["phases"][name] = await PHASES[name](stage, size)
                 results["busy"][name] = counter.shares()
                 say(f"{name}: {counter.seconds:.0f} s, {sum(results['busy'][name].values()):.2f} cores busy")
+            results["agencies_late"] = await stage.agencies_late()
             results["lanes"] = await _at_the_doors(stage)
     heard = [one for one in heard_by_callers(results["phases"], HUB) if one.offered]
     results["callers_late_p99"] = max((one.begun_p99 for one in heard), default=0.0)

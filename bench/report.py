@@ -70,7 +70,7 @@ _REFUSALS = "Closed loop on kept connections; CPU is all that the hub used, divi
 _DOORS = (
     "From the agencies' own logs, worst lanes first. Repeats: arrivals of a request that had arrived before. Calls above "
     "the rate: most in any window of a second or more. At once: asked and not answered; what was cut counts on until "
-    "1.5 x call_timeout after it came."
+    "1.5 x call_timeout after it came. When the agencies themselves were late, arrivals seem closer together than they were."
 )
 _BUSY = (
     "In cores, on average. Others: whatever else the machine did. The figures of a machine that is full mean little."
@@ -87,7 +87,7 @@ def _machine(results: Row) -> str:
     late, shed = results["callers_late_p99"], results["codes"].get(_SHED, 0)
     text = (
         f"{results['machine']} The run took {results['seconds'] / 60:.1f} minutes; the callers themselves were at most "
-        f"{1000 * late:.0f} ms late (p99)."
+        f"{1000 * late:.0f} ms late (p99), and the agencies {1000 * results['agencies_late']:.0f} ms (worst)."
     )
     full = [name for name, used in results["busy"].items() if sum(used.values()) > _FULL * results["cores"]]
     if full or shed or late > _LATE:

@@ -182,6 +182,10 @@ class Stage:
         name = f"{system}/{lane}"
         return [Arrival(*line) for line in (await self._control({"do": "log", "agencies": [name]}))[name]]
 
+    async def agencies_late(self) -> float:
+        """Return the most seconds by which the process of the agencies was late so far."""
+        return float(await self._control({"do": "late", "agencies": []}))
+
     async def _control(self, told: Mapping[str, Any]) -> Any:
         async with self._lock:
             self._door[1].write(json.dumps(told).encode() + b"\n")

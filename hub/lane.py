@@ -235,7 +235,7 @@ class Lane:
 
     def leave(self, turn: Turn) -> None:
         """Its caller has gone: a call that is not on the wire is taken back, one that is will be recorded."""
-        if turn.place is Place.WIRE:
+        if turn.place in (Place.WIRE, Place.GONE):  # gone: it ended, and its caller left before it could hear
             return
         self.endings.unsent(turn, State.CANCELLED, "left")
         self._line.leave(turn)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Reason, Result, Unavailable
-from hub.call import Class, State
+from hub.call import Class, Reply, State
 from hub.errors import (
     AgencyBroken,
     AgencyUnavailable,
@@ -20,6 +20,7 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.store.protocol import Sought
+from hub.turn import Turn
 from tests.unit.engine.stage import OK, Query, World, play
 
 
@@ -283,6 +284,23 @@ def test_an_exchange_whose_caller_left_is_finished_and_recorded() -> None:
         await asyncio.sleep(1)
         (record,) = await world.store.find(Sought())
         assert record.call.state is State.ANSWERED
+
+    play(scenario)
+
+
+def test_who_leaves_when_the_answer_is_there_has_been_answered() -> None:
+    async def scenario(world: World) -> None:
+        answer = world.lane.answer
+
+        def left_before_it_hears(turn: Turn, reply: Reply) -> None:
+            answer(turn, reply)
+            asked.cancel()
+
+        world.lane.answer = left_before_it_hears  # type: ignore[method-assign]
+        asked = asyncio.create_task(world.ask())
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert [state for state, _ in world.log.ended.values()] == ["answered"], "once"
 
     play(scenario)
 

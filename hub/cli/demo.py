@@ -35,6 +35,8 @@ from mappings.canonical import (
 M = TypeVar("M", bound=BaseModel)
 
 OFFICER, UNIT, INTAKE = "cb-014", "mot-cua-00", "TN-000001"
+COUNTER = 1
+"""Urgency of every call here: an officer of the counter asks, and a busy machine refuses them last."""
 FILINGS = 12
 """Dossiers handed in just before the hub is killed."""
 
@@ -117,11 +119,13 @@ class Demo:
     async def _ask_police(self, hub: HubClient) -> Answer[Citizen]:
         purpose = Purpose(officer=OFFICER, unit=UNIT, intake=INTAKE)
         return await hub.call(
-            "police.lookup_citizen", self._citizen, answer=Citizen, purpose=purpose, urgency=1, wait=10
+            "police.lookup_citizen", self._citizen, answer=Citizen, purpose=purpose, urgency=COUNTER, wait=10
         )
 
     async def _look_up_procedure(self, hub: HubClient) -> str:
-        found = await hub.call("npsp.lookup_procedure", self._procedure, answer=Procedure, purpose=Purpose(unit=UNIT))
+        found = await hub.call(
+            "npsp.lookup_procedure", self._procedure, answer=Procedure, purpose=Purpose(unit=UNIT), urgency=COUNTER
+        )
         _must(found.value is not None, "the procedure is found")
         assert found.value is not None  # noqa: S101 - said again for the type checker
         return f"result {found.result}: {found.value.code}"
@@ -129,7 +133,13 @@ class Demo:
     async def _file(self, hub: HubClient) -> str:
         dossier = self._dossiers[0]
         ticket = await hub.file(
-            "npsp.file_dossier", dossier, answer=Dossier, purpose=_for(dossier), key=_key(dossier), wait=10
+            "npsp.file_dossier",
+            dossier,
+            answer=Dossier,
+            purpose=_for(dossier),
+            urgency=COUNTER,
+            key=_key(dossier),
+            wait=10,
         )
         filed = ticket.first if ticket.first.state == "answered" else await ticket.result(10)
         _must(filed is not None and filed.result == "ok", "the dossier is filed")
@@ -144,7 +154,7 @@ class Demo:
                 self._step.model_dump() | {"dossier": dossier.code, "status": status}, strict=False
             )
             told = await hub.call(
-                "npsp.file_progress", step, answer=ProcessingStep, purpose=_for(dossier), wait=10,
+                "npsp.file_progress", step, answer=ProcessingStep, purpose=_for(dossier), urgency=COUNTER, wait=10,
                 key=f"{dossier.code}-{status}",
             )  # fmt: skip
             _must(told.result == "ok", f"the portal takes the step {status}")
@@ -153,7 +163,7 @@ class Demo:
     async def _look_up_dossier(self, hub: HubClient) -> str:
         dossier = self._dossiers[0]
         query = DossierQuery(code=dossier.code)
-        found = await hub.call("npsp.lookup_dossier", query, answer=Dossier, purpose=_for(dossier))
+        found = await hub.call("npsp.lookup_dossier", query, answer=Dossier, purpose=_for(dossier), urgency=COUNTER)
         _must(found.value is not None and found.value.status == "finished", "the portal shows the last step")
         return "status finished, as reported"
 
@@ -181,7 +191,12 @@ class Demo:
     async def _stuck(self, hub: HubClient) -> str:
         try:
             await hub.call(
-                "npsp.lookup_procedure", self._procedure, answer=Procedure, purpose=Purpose(unit=UNIT), wait=2
+                "npsp.lookup_procedure",
+                self._procedure,
+                answer=Procedure,
+                purpose=Purpose(unit=UNIT),
+                urgency=COUNTER,
+                wait=2,
             )
         except Problem as problem:
             return problem.code
@@ -189,7 +204,9 @@ class Demo:
 
     async def _hand_in_and_kill(self, hub: HubClient) -> str:
         for dossier in self._dossiers[1:]:
-            await hub.file("npsp.file_dossier", dossier, answer=Dossier, purpose=_for(dossier), key=_key(dossier))
+            await hub.file(
+                "npsp.file_dossier", dossier, answer=Dossier, purpose=_for(dossier), urgency=COUNTER, key=_key(dossier)
+            )
         sent = sum(self._processed(dossier) for dossier in self._dossiers[1:])
         await self._stage.kill()
         return f"{FILINGS} tickets given; {sent} had reached the portal"

@@ -2,6 +2,7 @@
 Permits for one process: the guards in memory, nothing between a wish and its answer. Read `protocol.py` first.
 """
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,21 +16,28 @@ from hub.guards.bounds import Bounds, Guards
 from hub.guards.guard import HoldCause, Permit, Wait, Wanted
 
 _YIELD = 0.001
-"""Seconds a lane that has just had a permit leaves to another lane of its route that waits for one."""
+"""Seconds that are left to the lane that has waited longest for its route; then it wants nothing any more."""
+_LEAST = 1e-6
 
 
 class _Road:
     """The guards of one route, and what its lanes take of it. A lane without a route has a road of its own."""
 
-    def __init__(self, guards: Guards) -> None:
+    def __init__(self, guards: Guards, clock: Clock) -> None:
         self.guards = guards
         self.lanes: list[str] = []
-        self.out: Counter[str] = Counter()
-        """Permits out, by lane."""
         self.waiting: dict[str, None] = {}
-        """Lanes that this route made wait, longest first, so that a release of another lane wakes them."""
-        self.last = ""
-        """The lane that had the last permit."""
+        """Lanes that this route made wait, longest first: in this order they are woken, and served."""
+        self.sated: dict[str, None] = {}
+        """Lanes that have their part of it, and wait until there is more than the others may need."""
+        self._clock = clock
+        self._out: Counter[str] = Counter()
+        """Exchanges under way by lane, those included that were cut and may go on at their agency."""
+        self._cut: list[tuple[float, str]] = []
+        """When those are taken to be over, and of which lane they are."""
+        self._called: str | None = None
+        """The lane whose turn it is, if it wants it before `_called_until`."""
+        self._called_until = 0.0
 
     def most(self) -> int:
         """Return how many permits one lane may have: one is left for each other lane, up to half of all."""
@@ -37,13 +45,61 @@ class _Road:
         at_once = self.guards.concurrency.limit
         return max(1, at_once - min(len(self.lanes) - 1, at_once // 2))
 
-    def turn(self, lane: str) -> Wait | None:
-        """Return the wait of a *lane* that would take more of a shared route than leaves room for the others."""
-        if self.guards.concurrency is not None and len(self.lanes) > 1 and self.out[lane] >= self.most():
-            return Wait("concurrency", None)
-        if self.last == lane and any(other != lane for other in self.waiting):
-            return Wait("turn", _YIELD)
-        return None
+    def turn(self, lane: str, wake: Callable[[str], None]) -> Wait | None:
+        """Return the wait of a *lane* that would leave no room for others, or that others have waited for longer than."""
+        if wait := self._has_its_part(lane):
+            self.sated[lane] = None
+            return wait
+        now = self._clock.monotonic()
+        if self._called is not None and now >= self._called_until:
+            self.waiting.pop(self._called, None)  # it wants nothing any more
+            self._called = None
+        first = next(iter(self.waiting), lane)
+        if first == lane:
+            return None
+        if self._called is None:
+            self._called, self._called_until = first, now + _YIELD
+            wake(first)
+        self.waiting.setdefault(lane)
+        return Wait("turn", max(_LEAST, self._called_until - now))
+
+    def gone(self, lane: str) -> None:
+        """Note that *lane* does not wait for this route: it was served, or something else is in its way."""
+        self.waiting.pop(lane, None)
+        self.sated.pop(lane, None)
+        if self._called == lane:
+            self._called = None
+
+    def took(self, lane: str) -> None:
+        """Note that an exchange of *lane* is under way."""
+        self.gone(lane)
+        self._out[lane] += 1
+
+    def gave_back(self, lane: str, lingers: float) -> None:
+        """Note that an exchange of *lane* is over, though it occupies the gateway for *lingers* seconds more."""
+        self._out[lane] -= 1
+        self.lingers(lane, lingers)
+
+    def lingers(self, lane: str, seconds: float) -> None:
+        """Note that the gateway is occupied for *seconds* by what *lane* does not wait for any more."""
+        if seconds > 0 and self.guards.concurrency is not None:
+            self.guards.concurrency.occupy(seconds)
+            self._out[lane] += 1
+            heapq.heappush(self._cut, (self._clock.monotonic() + seconds, lane))
+
+    def _has_its_part(self, lane: str) -> Wait | None:
+        slots = self.guards.concurrency
+        if slots is None or len(self.lanes) == 1:
+            return None
+        now = self._clock.monotonic()
+        while self._cut and self._cut[0][0] <= now:
+            self._out[heapq.heappop(self._cut)[1]] -= 1
+        if self._out[lane] <= 0:
+            return None
+        without = sum(self._out[other] <= 0 for other in self.lanes)
+        if slots.limit - slots.in_use > min(without, slots.limit // 2):
+            return None
+        return Wait("concurrency", self._cut[0][0] - now if self._cut else None)
 
 
 class InProcess:
@@ -64,13 +120,13 @@ class InProcess:
         """
         self._lanes = {name: Guards(clock, random, bounds) for name, bounds in lanes.items()}
         self._routes = {
-            name: _Road(Guards(clock, random, bounds, route=True)) for name, bounds in (routes or {}).items()
+            name: _Road(Guards(clock, random, bounds, route=True), clock) for name, bounds in (routes or {}).items()
         }
         self._shared = dict(route_of or {})
         self._over: dict[str, _Road] = {}
         for name in lanes:
             road = self._routes[self._shared[name]] if name in self._shared else None
-            self._over[name] = road or _Road(Guards(clock, random, None, route=True))
+            self._over[name] = road or _Road(Guards(clock, random, None, route=True), clock)
             self._over[name].lanes.append(name)
         self._clock = clock
         self._wake: dict[str, Callable[[], None]] = {}
@@ -83,20 +139,16 @@ class InProcess:
     def _claim(self, lane: str, wish: Wanted) -> Permit | Wait:
         own, road = self._lanes[lane], self._over[lane]
         if wait := own.admit(wish):
-            road.waiting.pop(lane, None)
+            road.gone(lane)
             return wait
-        if wait := road.guards.admit(wish) or road.turn(lane):
-            if wait.guard == "turn":
-                other = next(other for other in road.waiting if other != lane)
-                del road.waiting[other]  # it asks now, or wants nothing any more: it may not hold us up twice
-                self._wake_up(other)
+        if wait := road.guards.admit(wish):
             road.waiting.setdefault(lane)
             own.hold.was_stopped = own.hold.was_stopped or (wait.guard == "hold" and wait.whole)
             return wait
+        if wait := road.turn(lane, self._wake_up):
+            return wait
         self._number += 1
-        road.waiting.pop(lane, None)
-        road.last = lane
-        road.out[lane] += 1
+        road.took(lane)
         probe = own.probing(wish) or road.guards.probing(wish)
         paying = replace(wish, probe=True) if probe else wish
         own.granted(self._number, paying)
@@ -110,11 +162,11 @@ class InProcess:
         if granted is None:
             return
         own, road = self._lanes[permit.lane], self._over[permit.lane]
-        road.out[permit.lane] -= 1
         own.released(permit, granted[1], outcome, seconds)
         road.guards.released(permit, granted[1], outcome, seconds)
+        road.gave_back(permit.lane, own.concurrency.lingers(outcome, seconds) if own.concurrency else 0.0)
         # Who waited longest for the route is woken first, and asks first.
-        for name in [*road.waiting, *(() if permit.lane in road.waiting else (permit.lane,))]:
+        for name in dict.fromkeys((*road.waiting, *road.sated, permit.lane)):
             self._wake_up(name)
 
     async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
@@ -143,11 +195,13 @@ class InProcess:
             self._wake_up(name)
 
     async def restore(self, lane: str, occupied: Sequence[float], sent_today: int) -> None:
-        for guards in (self._lanes[lane], self._over[lane].guards):
-            if guards.concurrency:
-                for seconds in occupied:
-                    guards.concurrency.occupy(seconds)
-            if guards.day:
+        own, road = self._lanes[lane], self._over[lane]
+        for seconds in occupied:
+            if own.concurrency is not None:
+                own.concurrency.occupy(seconds)
+            road.lingers(lane, seconds)
+        for guards in (own, road.guards):
+            if guards.day is not None:
                 guards.day.restore(sent_today)
 
     def out(self) -> int:

@@ -40,7 +40,10 @@ class Concurrency:
     """At most *calls_at_once*; an exchange that timed out keeps a ghost slot until 1.5 x *call_timeout* after it left."""
 
     def __init__(self, clock: Clock, calls_at_once: int, call_timeout: float, *, adaptive: bool = True) -> None:
-        """*adaptive* is False for a route: agencies of different speed share it, so its times say nothing."""
+        """
+        *adaptive* is False for a route: agencies of different speed share it, so its times say nothing, and how long a
+        cut exchange lingers there is known to its lane.
+        """
         self._clock = clock
         self._ceiling = calls_at_once
         self._lowered = calls_at_once
@@ -95,6 +98,10 @@ class Concurrency:
         if seconds > 0:
             heapq.heappush(self._ghosts, self._clock.monotonic() + seconds)
 
+    def lingers(self, outcome: Outcome | str, seconds: float) -> float:
+        """Return for how long an exchange of *seconds* that ended so may still go on at its agency; 0.0 or less: it is over."""
+        return self._timeout * GHOST - seconds if isinstance(outcome, InDoubt) and outcome.cause in CUT else 0.0
+
     def lower(self, calls_at_once: int | None) -> None:
         """Keep to *calls_at_once*, as an operator says; None: to the contract again. Never rises above the contract."""
         before, self._lowered = self._lowered, min(calls_at_once or self._ceiling, self._ceiling)
@@ -131,10 +138,9 @@ class Concurrency:
         quiet = self._quiet.pop(number, False)
         first = number in self._first
         self._first.discard(number)
-        if isinstance(outcome, InDoubt) and outcome.cause in CUT:
-            self.occupy(self._timeout * GHOST - seconds)
         if not self._adaptive:
             return
+        self.occupy(self.lingers(outcome, seconds))
         replied = isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent)
         if first and replied:
             self._provisional.append(seconds)

@@ -298,7 +298,8 @@ class Anything(RuleBasedStateMachine):
                 answers = run(self.group.claim(lane, [CALL]))
                 if (
                     getattr(answers[0], "guard", "") == "turn"
-                ):  # the other lane waited longer, and wants nothing any more
+                ):  # the other has waited longer, and wants nothing any more
+                    self.clock.advance(0.002)
                     answers = run(self.group.claim(lane, [CALL]))
                 for answer in answers:
                     assert isinstance(answer, Permit), "a lane that everybody left in peace grants again"

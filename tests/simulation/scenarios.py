@@ -85,7 +85,7 @@ def _steady(at_once: int) -> Callable[[float], Plan]:
 
 
 def _quarter(stretch: float) -> Plan:
-    third = 150 * stretch
+    third = 240 * stretch
     return Plan(Ability(workers_later=((third, 2), (2 * third, 8))), (Flow(20.0),), seconds=3 * third)
 
 

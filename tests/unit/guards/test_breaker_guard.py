@@ -317,7 +317,7 @@ def test_one_call_in_ten_minutes_closes_it() -> None:
     assert lane.state() == CLOSED
 
 
-def test_a_failure_among_good_answers_does_not_begin_all_over_but_half_of_them_do() -> None:
+def test_a_failure_among_good_answers_does_not_begin_all_over_but_more_of_them_than_answers_do() -> None:
     lane = Lane().open().over()
     for outcome in (OK, OK, DOWN, OK, OK, DOWN, OK, OK, OK, OK):
         lane.exchange(outcome)

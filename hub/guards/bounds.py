@@ -87,15 +87,11 @@ class Guards:
 
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""
-        longest = self.breaker.open(operation) if self.breaker else None
-        if self.hold.none:
-            return longest
-        for stopped, cause, left in self.hold.view():
-            if stopped in ("", operation) and (left is None or longest is None or left > (longest.seconds or 0.0)):
-                longest = Wait("hold", left, cause.value, whole=not stopped)
-                if left is None:
-                    return longest
-        return longest
+        spared = self.breaker.open(operation) if self.breaker else None
+        held = self.hold.stopped(operation)
+        if spared is None or held is None:
+            return spared or held
+        return held if held.seconds is None or held.seconds > (spared.seconds or 0.0) else spared
 
     def numbers(self) -> Iterator[tuple[str, float]]:
         """Yield the guards' numbers by metric name, labels after slashes."""

@@ -126,10 +126,19 @@ class Hold:
         elif isinstance(outcome, Broken) and outcome.sent and not self._route:
             self._count_broken(wanted.operation, again=any(stop.cause is HoldCause.CONTRACT for stop in probed))
 
-    @property
-    def none(self) -> bool:
-        """Whether nothing is stopped for sure; asked for each call at the door, so it looks at as little as it can."""
-        return not self._stops and not self._hours
+    def stopped(self, operation: str) -> Wait | None:
+        """Return the longest hold in the way of *operation*; asked for each call at the door. Changes nothing."""
+        closed, now = self._closed(), self._clock.monotonic()
+        longest = Wait("hold", closed, HoldCause.MAINTENANCE.value) if closed else None
+        for stop in self._stops.values():
+            if stop.operation not in ("", operation):
+                continue
+            left = None if stop.until is None else stop.until - now
+            if left is None:
+                return Wait("hold", None, stop.cause.value, whole=not stop.operation)
+            if left > (longest.seconds or 0.0 if longest else 0.0):
+                longest = Wait("hold", left, stop.cause.value, whole=not stop.operation)
+        return longest
 
     def view(self) -> Iterator[tuple[str, HoldCause, float | None]]:
         """Yield operation (empty: all), cause and seconds left (None: until resumed) of each hold in force."""

@@ -5,9 +5,8 @@ The arithmetic is that of the lanes' rate guard (`hub/guards/rate.py`). A caller
 minute at once, and then one call at a time, evenly.
 """
 
-from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from hub.clock import Clock
 from hub.guards.rate import Spacing
@@ -19,8 +18,7 @@ _AT_ONCE: Final = 1 / 6
 _EPSILON: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """What a caller may still send, as a reply tells it."""
 
     over: float

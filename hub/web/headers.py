@@ -7,7 +7,7 @@ How a caller wants to be served, read from the headers of its request. Every fau
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import islice
@@ -31,7 +31,7 @@ _MOST_MEMBERS: Final = 20
 """Members of a purpose that are looked at. Among so many there are unknown ones, so it is refused in any case."""
 _KEPT: Final = 1024
 """Ways to be served that are kept once read."""
-_KEPT_CHARACTERS: Final = 512
+_KEPT_BYTES: Final = 512
 """What is longer than that is read anew each time, so that nobody fills the memory with it."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?")
@@ -40,18 +40,6 @@ _PLAIN_URGENCY: Final = re.compile(r"u=([0-7])")
 _PLAIN_MEMBER: Final = r'([a-z]+)="([ !#-\[\]-~]*)"'
 _PLAIN: Final = re.compile(rf"{_PLAIN_MEMBER}(?:, {_PLAIN_MEMBER})*")
 _MEMBERS: Final = re.compile(_PLAIN_MEMBER)
-_READ: Final = frozenset(
-    {
-        b"content-type",
-        b"content-length",
-        b"idempotency-key",
-        b"prefer",
-        b"priority",
-        b"hub-deadline",
-        b"hub-purpose",
-        b"traceparent",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +59,23 @@ class Asked(NamedTuple):
     """What the headers of one request say."""
 
     how: How
-    media_type: str
-    length: int | None
-    """`Content-Length`; None for a chunked body."""
+    given: Mapping[bytes, bytes]
     idempotency_key: str | None
-    trace: str
-    """`traceparent` as it was sent; `traceparent` below says what the call goes on with."""
+
+    @property
+    def media_type(self) -> str:
+        return self.given.get(b"content-type", b"").decode("latin-1")
+
+    @property
+    def length(self) -> int | None:
+        """`Content-Length`; None for a chunked body."""
+        digits = self.given.get(b"content-length", b"")
+        return int(digits) if digits.isdigit() and len(digits) < 16 else None
+
+    @property
+    def trace(self) -> str:
+        """`traceparent` as it was sent; `traceparent` below says what the call goes on with."""
+        return self.given.get(b"traceparent", b"").decode("latin-1")
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -99,30 +98,48 @@ class Headers:
     def __init__(self) -> None:
         self._how = lru_cache(_KEPT)(_how)
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> Asked:
+    def read(self, headers: Sequence[tuple[bytes, bytes]]) -> Asked:
         """
         Read what one request asks for; *headers* are ASGI's, with names in lower case.
 
         Raises:
             RequestInvalid: Headers of ours cannot be read; each is named, its value is not repeated.
         """
+        given = dict(headers)
+        if len(given) < len(headers):
+            given = _joined(headers)
+        said = (
+            given.get(b"hub-purpose", b""),
+            given.get(b"prefer", b""),
+            given.get(b"priority", b""),
+            given.get(b"hub-deadline", b""),
+        )
+        how = self._how(*said) if sum(map(len, said)) <= _KEPT_BYTES else _how(*said)
         faults: list[RequestFault] = []
-        given = _given(headers, faults).get
-        key = _key(given(b"idempotency-key"), faults)
-        said = (given(b"hub-purpose", ""), given(b"prefer", ""), given(b"priority", ""), given(b"hub-deadline"))
-        how = self._how(*said) if len("".join(filter(None, said))) <= _KEPT_CHARACTERS else _how(*said)
+        key = _key(given.get(b"idempotency-key"), faults)
         if faults or how.faults:
             raise RequestInvalid(faults=[*faults, *how.faults])
-        length = _length(given(b"content-length"))
-        return Asked(how, given(b"content-type", ""), length, key, given(b"traceparent", ""))
+        return Asked(how, given, key)
 
 
-def _how(purpose: str, prefer: str, priority: str, deadline: str | None) -> How:
+def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return each header once: several lines of one name are one list."""
+    lines: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        lines.setdefault(name, []).append(value)
+    return {name: b", ".join(values) for name, values in lines.items()}
+
+
+def _how(purpose: bytes, prefer: bytes, priority: bytes, deadline: bytes) -> How:
+    names = ("Hub-Purpose", "Prefer", "Priority", "Hub-Deadline")
+    for name, value in zip(names, (purpose, prefer, priority, deadline), strict=True):
+        if len(value) > _LONGEST:
+            return How(faults=(RequestFault(name, f"is longer than {_LONGEST} characters"),))
     faults: list[RequestFault] = []
-    wait, respond_async = _preferences(prefer)
-    return How(
-        wait, respond_async, _class(priority), _deadline(deadline, faults), _purpose(purpose, faults), tuple(faults)
-    )
+    wait, respond_async = _preferences(prefer.decode("latin-1"))
+    cls = _class(priority.decode("latin-1"))
+    seconds = _deadline(deadline.decode("latin-1"), faults)
+    return How(wait, respond_async, cls, seconds, _purpose(purpose.decode("latin-1"), faults), tuple(faults))
 
 
 def traceparent(trace: str, random_bytes: Callable[[int], bytes]) -> str:
@@ -131,27 +148,10 @@ def traceparent(trace: str, random_bytes: Callable[[int], bytes]) -> str:
     return next_span(inherited, random_bytes) if inherited else make_traceparent(random_bytes)
 
 
-def _given(headers: Iterable[tuple[bytes, bytes]], faults: list[RequestFault]) -> dict[bytes, str]:
-    given: dict[bytes, str] = {}
-    for name, value in headers:
-        if name not in _READ:
-            continue
-        text = value.decode("latin-1")
-        given[name] = f"{given[name]}, {text}" if name in given else text
-        if len(given[name]) > _LONGEST:
-            faults.append(RequestFault(name.decode().title(), f"is longer than {_LONGEST} characters"))
-            return {}
-    return given
-
-
-def _length(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _key(text: str | None, faults: list[RequestFault]) -> str | None:
-    if text is None:
+def _key(value: bytes | None, faults: list[RequestFault]) -> str | None:
+    if value is None:
         return None
-    text = text.strip()
+    text = value.decode("latin-1").strip()
     if len(text) > 1 and text[0] == text[-1] == '"':  # the draft makes it a structured field; many write it bare
         text = text[1:-1]
     if not _KEY.fullmatch(text):
@@ -193,8 +193,8 @@ def _members(text: str) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(member) for name, member in members.items()}
 
 
-def _deadline(text: str | None, faults: list[RequestFault]) -> float | None:
-    if text is None:
+def _deadline(text: str, faults: list[RequestFault]) -> float | None:
+    if not text:
         return None
     if not _SECONDS.fullmatch(text.strip()) or not 0 < float(text) <= LONGEST_DEADLINE:
         faults.append(RequestFault("Hub-Deadline", "is a number of seconds from now, above 0 and at most 2592000"))

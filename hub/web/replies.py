@@ -56,12 +56,11 @@ async def answer(send: Send, status: int, body: bytes, *headers: Header, kind: H
 
 async def problem(send: Send, error: HubError, *headers: Header) -> None:
     """Send *error* as problem+json, with `Retry-After` where waiting helps."""
-    more = list(headers)
     if error.retry_after is not None or isinstance(error, Refusal):
-        more.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after or ASK_AGAIN_SECONDS))))
+        headers += ((b"retry-after", b"%d" % max(1, ceil(error.retry_after or ASK_AGAIN_SECONDS))),)
     if error.status == 401:
-        more.append((b"www-authenticate", b'Bearer realm="hub"'))
-    await answer(send, error.status, problem_body(error), *more, kind=PROBLEM)
+        headers += ((b"www-authenticate", b'Bearer realm="hub"'),)
+    await answer(send, error.status, problem_body(error), *headers, kind=PROBLEM)
 
 
 def problem_body(error: HubError) -> bytes:

@@ -97,6 +97,8 @@ class Row:
         self._came = self._went = 0
         """Calls that wanted to wait, and that left, since the last look."""
         self._stands = False
+        self._long = False
+        """Whether the oldest had waited for long when last looked at."""
         self._busy_at = 0.0
 
     def join(self, turn: Turn) -> None:
@@ -150,13 +152,17 @@ class Row:
     def standing(self, now: float) -> bool:
         """Return whether people have waited here for long and more come than go: then the newest goes first."""
         oldest = next(iter(self.turns.values()), None) if self._interactive else None
+        long = oldest is not None and now - oldest.stands > STANDING_PART * oldest.budget
         if oldest is not None:
             self._busy_at = now
         elif now - self._busy_at > _CALM_SECONDS:
-            self._came = self._went = 0
             self._stands = False
+        if long and not self._long and not self._stands:
+            self._came = self._went = (
+                0  # a burst is over by then: only what comes on top of it makes a queue that stands
+            )
+        self._long = long
         if self._went >= _LOOK_EVERY:
-            long = oldest is not None and now - oldest.stands > STANDING_PART * oldest.budget
             self._stands = (self._stands or long) and self._came > _MORE * self._went
             self._came = self._went = 0
         return self._stands

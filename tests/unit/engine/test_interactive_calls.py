@@ -415,3 +415,22 @@ def test_a_caller_whose_time_ran_out_while_the_store_was_silent_is_not_tried_for
         assert record.call.state is State.EXPIRED
 
     play(scenario)
+
+
+def test_a_burst_that_the_agency_works_off_in_time_is_answered_to_the_last_call() -> None:
+    """Sixty at once, ten a second, ten seconds of patience: nobody waits in vain, so nobody is told so."""
+
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda _: (0.4, OK)
+        for _ in range(20):
+            await world.ask()
+
+        async def one() -> State:
+            world.hub.admit(
+                "agency", "lookup_citizen", Class.NORMAL, ("one_stop", "u1"), interactive=True, seconds=10.0
+            )
+            return (await world.ask(wait=10.0)).state
+
+        assert await asyncio.gather(*(one() for _ in range(60))) == [State.ANSWERED] * 60
+
+    play(scenario, calls_at_once=4, queue_calls=100)

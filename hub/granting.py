@@ -194,8 +194,8 @@ class Granting:
         if turn.interactive:
             waits_for_nobody = wait.guard == "deadline" or wait.cause == STOPPED
             end = self._around.clock.monotonic() + (wait.seconds or 0.0)
-            behind = self._lane.flights.behind(turn) if wait.guard in _WHOEVER_ASKS else ()
-            for late in (*behind, turn):
+            behind = self._lane.flights.behind(turn, alone=wait.guard not in _WHOEVER_ASKS)
+            for late in (turn,) if wait.guard == "deadline" else (*behind, turn):
                 if late.until < end or (late is turn and waits_for_nobody):
                     self._lane.endings.unsent(late, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, late))
             return turn.place is Place.CLAIMING

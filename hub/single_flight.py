@@ -72,10 +72,10 @@ class SingleFlight:
         """Return the followers of leaders that are not on the wire: what stops those stops them."""
         return [turn for flight in self._flights.values() if flight.flying is None for turn in flight.followers]
 
-    def behind(self, turn: Turn) -> list[Turn]:
-        """Return who follows *turn*, or another that stands for the same."""
+    def behind(self, turn: Turn, *, alone: bool) -> list[Turn]:
+        """Return who follows *turn*, which stands in the line; *alone*: nobody if another stands for the same."""
         flight = self._of.get(turn)
-        return [] if flight is None else list(flight.followers)
+        return [] if flight is None or (alone and len(flight.leaders) > 1) else list(flight.followers)
 
     def queued_bytes(self) -> int:
         """Return how many bytes of requests wait with followers."""

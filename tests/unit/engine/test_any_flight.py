@@ -119,7 +119,7 @@ async def each_ended_once(world: World, crowd: Sequence[Caller], ends: Sequence[
             assert entry.call in led
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(callers, min_size=1, max_size=14), st.lists(st.tuples(seconds, st.sampled_from(fine + failures)), max_size=12), st.integers(1, 3), st.sampled_from([2, 50]))  # fmt: skip
 def test_every_call_ends_once_whatever_happens(
     crowd: list[Caller], planned: list[tuple[float, Outcome]], at_once: int, queue_calls: int

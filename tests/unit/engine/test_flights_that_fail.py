@@ -1,19 +1,21 @@
 """A leader that ends without an answer: who shares its error, who goes on, and who hears nothing without a record."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Result, StaleCredentials, Unavailable
 from hub.call import Class, Reply, State
-from hub.coordination.protocol import HoldCause
+from hub.coordination.protocol import HoldCause, Permit, Wait, Wanted
 from hub.errors import (
     AgencyBroken,
     AgencyUnavailable,
     CallExpired,
     HubError,
     HubStopping,
+    IdempotencyConflict,
     LaneFull,
     LaneHeld,
     LaneOpen,
@@ -129,6 +131,49 @@ def test_a_held_operation_tells_each_follower_by_its_own_time() -> None:
     play(scenario, calls_at_once=1)
 
 
+def sparing(world: World) -> None:
+    """Let the lane's retry budget be empty for the next 50 seconds."""
+    claim, until = world.coordination.claim, world.clock.monotonic() + 50.0
+
+    async def stingy(lane: str, wanted: Sequence[Wanted]) -> Sequence[Permit | Wait]:
+        left = until - world.clock.monotonic()
+        return [Wait("retry", left, whole=False)] if wanted[0].repeat and left > 0 else await claim(lane, wanted)
+
+    world.coordination.claim = stingy  # type: ignore[method-assign]
+
+
+def test_who_cannot_wait_for_its_leaders_next_attempt_hears_at_once_and_the_others_stay() -> None:
+    async def scenario(world: World) -> None:
+        sparing(world)
+        world.agency.will[TOGETHER].append((0.5, Unavailable("connect")))
+        asked = [asking(world, wait=seconds) for seconds in (100.0, 10.0, 80.0)]
+        with pytest.raises(AgencyUnavailable) as told:
+            await asked[1]
+        assert world.clock.monotonic() < 1001
+        assert world.log.ended[told.value.call or ""][0] == "expired"
+        assert {reply.state for reply in await asyncio.gather(asked[0], asked[2])} == {State.ANSWERED}
+        assert len(world.agency.arrivals) == 2
+
+    play(scenario)
+
+
+def test_who_follows_a_first_attempt_is_not_told_that_another_may_not_repeat() -> None:
+    """The bulk call was on the wire once and waits for the budget; a normal one stands beside it, and has its first try."""
+
+    async def scenario(world: World) -> None:
+        sparing(world)
+        world.agency.will[TOGETHER].append((0.5, Unavailable("connect")))
+        bulk = asking(world, cls=Class.BULK, wait=100.0)
+        await asyncio.sleep(0.1)
+        world.agency.will["lookup_citizen"].append((3.0, OK))
+        ahead = asyncio.create_task(world.ask(cls=Class.COUNTER))
+        normal = [asking(world, wait=10.0) for _ in range(2)]
+        assert {reply.state for reply in await asyncio.gather(ahead, *normal)} == {State.ANSWERED}
+        assert (await bulk).state is State.ANSWERED
+
+    play(scenario, calls_at_once=1)
+
+
 def test_who_was_in_the_row_of_a_displaced_leader_shares_its_refusal_and_nobody_else() -> None:
     async def scenario(world: World) -> None:
         await occupied(world, 3.0)
@@ -172,9 +217,26 @@ def test_a_leader_shed_for_want_of_time_leaves_an_heir(error: type[HubError]) ->
         await asyncio.sleep(0.1)
         (turn,) = [one for one in world.lane._line if one.call.operation == TOGETHER]
         assert world.lane._line.leave(turn)
+        await asyncio.sleep(1)
         world.lane.endings.unsent(turn, State.EXPIRED, "shed", error(call=turn.call.id))
+        (heir,) = [one for one in world.lane._line if one.call.operation == TOGETHER]
+        assert heir.stands == pytest.approx(1000.01, abs=0.01), "it has waited since it came"
         ends = await asyncio.gather(leader, follower, return_exceptions=True)
         assert errors(ends) == [error, Reply]
+
+    play(scenario, calls_at_once=1)
+
+
+def test_an_heir_of_who_was_to_be_sent_goes_before_who_stands_in_the_line() -> None:
+    async def scenario(world: World) -> None:
+        await asking(world, citizen="000000000001", idempotency_key="k")
+        await occupied(world, 1.0)
+        leader, follower = asking(world, idempotency_key="k"), asking(world)
+        crowd = [asyncio.create_task(world.ask("verify_citizen")) for _ in range(3)]
+        ends = await asyncio.gather(leader, follower, return_exceptions=True)
+        assert errors(ends) == [IdempotencyConflict, Reply]
+        await asyncio.gather(*crowd)
+        assert world.agency.sent()[1:] == ["lookup_citizen", TOGETHER, *["verify_citizen"] * 3]
 
     play(scenario, calls_at_once=1)
 
@@ -190,6 +252,23 @@ def test_without_a_record_a_follower_hears_nothing() -> None:
         assert len(calls_of(ends)) == 3
         assert len(await rows(world)) == 1
         assert len(world.log.faults) == 1
+
+    play(scenario)
+
+
+def test_who_leaves_while_its_row_is_written_has_been_answered() -> None:
+    async def scenario(world: World) -> None:
+        async def slow() -> None:
+            await asyncio.sleep(0.5)
+
+        world.store.before["follow"] = slow
+        leader, follower = asking(world), asking(world)
+        await leader
+        await asyncio.sleep(0.1)
+        follower.cancel()
+        await asyncio.sleep(1)
+        assert [state for state, _ in world.log.ended.values()] == ["answered"] * 2
+        assert [record.call.state for record in await rows(world)] == [State.ANSWERED] * 2
 
     play(scenario)
 

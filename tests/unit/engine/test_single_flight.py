@@ -309,6 +309,25 @@ def test_where_the_newest_goes_first_the_newest_leads() -> None:
     play(scenario, calls_at_once=1)
 
 
+def test_the_newest_follows_who_is_getting_a_permit_already() -> None:
+    async def scenario(world: World) -> None:
+        claim = world.coordination.claim
+
+        async def slow(*args: Any) -> Any:
+            await asyncio.sleep(0.2)
+            return await claim(*args)
+
+        world.coordination.claim = slow  # type: ignore[method-assign]
+        world.lane._line._rows[Class.NORMAL, True].standing = lambda _: True  # type: ignore[method-assign]
+        older = asking(world)
+        await asyncio.sleep(0.1)
+        replies = await asyncio.gather(older, asking(world))
+        assert [one.sources["call.id"] for one in world.agency.arrivals] == [replies[0].call]
+        assert world.clock.monotonic() < 1000.4, "one permit was enough"
+
+    play(scenario)
+
+
 def test_who_follows_needs_no_room_in_a_full_line() -> None:
     async def scenario(world: World) -> None:
         await occupied(world, 2.0)

@@ -6,16 +6,9 @@ from tests.simulation.ablations import ABLATIONS
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.simulation import simulate
 
-NOT_YET: frozenset[str] = frozenset({"predicted wait"})
-"""Guards that the engine does not have yet, or whose scenario it breaks anyway. Take a name out as soon as it can be."""
-
 
 @pytest.mark.parametrize("guard", ABLATIONS)
-def test_without_this_guard_a_band_breaks(
-    guard: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    if guard in NOT_YET:
-        request.applymarker(pytest.mark.xfail(reason="named in NOT_YET", strict=False))
+def test_without_this_guard_a_band_breaks(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ablation = ABLATIONS[guard]
     scenario = SCENARIOS[ablation.scenario]
     kept = scenario.broken(simulate(scenario.plan(1.0), 1))

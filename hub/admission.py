@@ -59,7 +59,7 @@ class Admission:
         self._line.pressed(cls)
         # In a standing queue the newest goes first and nobody is kept for long: who finds others there hears it now.
         patience = min(seconds * (STANDING_PART if self._line.standing(cls) else 1.0), self._contract.queue_seconds)
-        stopped = self._stopped(operation, seconds)
+        stopped = self._stopped(operation, min(seconds, self._contract.queue_seconds))
         if not self._line.count(interactive=True):
             return
         wait = stopped + self.predicted_wait(cls, payer)

@@ -3,7 +3,7 @@ The concurrency guard: how many exchanges an agency has at one moment, those inc
 
 The contract is the ceiling. Below it the limit moves by epoch-AIMD: it is cut when the agency answers at half its usual
 speed or cuts us off, and rises by one while all of it is used. Every exchange counts and no window is ever thrown away,
-so it acts at one call in three seconds too. Figures: docs/decisions/0018. Next: `deadline.py`.
+so it acts at one call in three seconds too. Figures: docs/decisions/0021. Next: `deadline.py`.
 """
 
 import heapq

@@ -1,8 +1,8 @@
 """
 The deadline guard: no exchange leaves whose answer would most likely come too late. Next: `retry.py`.
 
-It compares the time that a caller still has with the live p95 of its operation. Without it a line that is first come,
-first served answers 5 % of its calls in time at 1.2 times the capacity; with it 98 % (docs/decisions/0018).
+It compares the time that a caller still has with the live p95 of its operation. Without it a line that is pressed spends
+its permits on calls whose callers have gone by the time the answer is here (docs/decisions/0021).
 """
 
 from collections import deque

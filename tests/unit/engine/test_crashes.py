@@ -6,8 +6,10 @@ import pytest
 
 from connectors.kit.outcomes import InDoubt
 from hub.call import State
+from hub.coordination.protocol import HoldCause
+from hub.errors import OperationUnknown
 from hub.store.protocol import Sought
-from tests.unit.engine.stage import CALLER, OK, World, play
+from tests.unit.engine.stage import CALLER, OK, Log, World, play
 
 
 async def die(world: World) -> World:
@@ -157,6 +159,31 @@ def test_another_node_takes_over_what_a_dead_one_left() -> None:
         await life.hub.stop(0)
 
     play(scenario, calls_at_once=1)
+
+
+def test_calls_of_an_agency_that_was_taken_out_wait_for_it_and_disturb_nobody() -> None:
+    async def scenario(world: World) -> None:
+        await world.coordination.hold("b", HoldCause.OPERATOR, None)
+        waiting = [await world.file("file_ordered", agency="b", code=str(number)) for number in range(20)]
+        await world.hub.stop(0.0)
+        without = World(world.clock, world.store, {"a": world.agencies["a"]}, Log(), life=2)
+        await without.hub.start()
+        assert (await without.file("file_paper", agency="a", wait=5.0, idempotency_key="x")).state is State.ANSWERED
+        assert (await without.hub.wait_for(waiting[0].call, CALLER, 1.0)).state is State.QUEUED
+        await without.hub.cancel(waiting[1].call, CALLER)
+        with pytest.raises(OperationUnknown):
+            await without.file("file_paper", agency="b", idempotency_key="y")
+        await asyncio.sleep(600)
+        assert [(await without.state(ticket))[0] for ticket in waiting].count(State.QUEUED) == 19
+        assert set(without.coordination.watch("a")) >= {"concurrency_in_use"}
+        await without.hub.stop(1.0)
+        back = World(world.clock, world.store, world.agencies, Log(), life=3)
+        await back.hub.start()
+        await asyncio.sleep(60)
+        assert [(await back.state(ticket))[0] for ticket in waiting].count(State.ANSWERED) == 19
+        await back.hub.stop(1.0)
+
+    play(scenario, names=("a", "b"))
 
 
 @pytest.mark.parametrize("step", range(40))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.outcomes import Answered, InDoubt, Result
-from hub.call import WAITING, Reply, State
+from connectors.kit.outcomes import Answered, InDoubt, Result, Unavailable
+from hub.call import WAITING, Class, Reply, State
+from hub.coordination.protocol import HoldCause, Wanted
 from hub.errors import CallNotCancellable
 from hub.store.protocol import Sought
 from tests.unit.engine.stage import CALLER, OK, World, play
@@ -167,3 +168,32 @@ def test_a_call_taken_back_at_any_await_is_sent_or_cancelled_and_never_both() ->
         assert set(ends) == {State.CANCELLED, State.ANSWERED}
 
     play(scenario, calls_at_once=1)
+
+
+@pytest.mark.parametrize("stop", ["ground", "hold", "probe"])
+def test_a_caller_may_leave_at_any_await_while_its_lane_comes_back_from_a_stop(stop: str) -> None:
+    """Who leaves is the probe, or waits for one: either way the next one goes."""
+
+    async def scenario(world: World) -> None:
+        await slow_to_answer(world)
+        for step in range(0, STEPS, 3):
+            if stop == "hold":
+                await world.coordination.hold("agency", HoldCause.BUSY, 1.0)
+            else:
+                breaker = world.coordination._lanes["agency"].breaker
+                assert breaker is not None
+                wanted = Wanted("lookup_citizen", Class.NORMAL)
+                for number in range(-5, 0):
+                    breaker.released(number, wanted, Unavailable("connect"), 0.1)
+            await asyncio.sleep(6.0 if stop != "hold" else 1.2)
+            asked = asyncio.create_task(world.ask(wait=20.0))
+            await turns_of_the_loop(step)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            assert (await world.ask(wait=20.0)).state is State.ANSWERED
+            for _ in range(8):
+                await world.ask(wait=20.0)
+            await nothing_is_left(world)
+            assert world.coordination.stopped("agency", "lookup_citizen") is None
+
+    play(scenario, calls_at_once=1, harmless=stop == "ground")

@@ -1,6 +1,7 @@
 """Lanes share nothing but the store; and whatever fails, an agency never receives more than its contract."""
 
 import asyncio
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -89,15 +90,17 @@ def test_after_an_outage_the_backlog_drains_in_order_of_acceptance() -> None:
     play(scenario, calls_at_once=2)
 
 
-def test_three_thousand_waiting_calls_and_one_slot_lose_no_wake_up() -> None:
+def test_ten_thousand_waiting_calls_and_one_slot_lose_no_wake_up() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (0.001, OK)
-        asked = [asyncio.create_task(world.ask(wait=120.0)) for _ in range(3000)]
+        asked = [asyncio.create_task(world.ask(wait=120.0)) for _ in range(10_000)]
         replies = await asyncio.gather(*asked)
-        assert len(replies) == 3000
+        assert len(replies) == 10_000
+        moments = [one.at for one in world.agency.arrivals]
+        assert max(after - before for before, after in pairwise(moments)) < 0.005, "a slot that is free is taken at once"
         assert world.agency.most_here == 1
 
-    play(scenario, calls_at_once=1, queue_calls=5000)
+    play(scenario, calls_at_once=1, queue_calls=20_000)
 
 
 def test_operators_see_each_lane_in_the_words_of_the_metrics() -> None:

@@ -97,7 +97,9 @@ def test_ten_thousand_waiting_calls_and_one_slot_lose_no_wake_up() -> None:
         replies = await asyncio.gather(*asked)
         assert len(replies) == 10_000
         moments = [one.at for one in world.agency.arrivals]
-        assert max(after - before for before, after in pairwise(moments)) < 0.005, "a slot that is free is taken at once"
+        assert max(after - before for before, after in pairwise(moments)) < 0.005, (
+            "a slot that is free is taken at once"
+        )
         assert world.agency.most_here == 1
 
     play(scenario, calls_at_once=1, queue_calls=20_000)

@@ -73,7 +73,7 @@ TRAPS: dict[int, tuple[str, ...]] = {
     ),
     26: (
         "simulation/test_traps.py::test_one_slot_serves_a_long_line_without_a_pause",
-        "unit/engine/test_lanes_together.py::test_three_thousand_waiting_calls_and_one_slot_lose_no_wake_up",
+        "unit/engine/test_lanes_together.py::test_ten_thousand_waiting_calls_and_one_slot_lose_no_wake_up",
     ),
     27: (
         "unit/store/test_store_trouble.py::test_a_full_disk_is_told_and_what_was_told_before_is_kept",

@@ -252,10 +252,10 @@ async def test_the_pace_follows_what_the_guards_have_learnt(make: Make, clock: V
     assert group.pace("police").p95 == 2.5
     clock.advance(100)
     one = await permit(group)
-    await group.release(one, InDoubt("timeout"), 10.0)
+    await group.release(one, InDoubt("http_503"), 0.1)
     assert group.pace("police").at_once < 4
     why, seconds = group.moved("police")
-    assert why == "cut: timeout"
+    assert why == "cut: http_503"
     clock.advance(7)
     assert group.moved("police") == (why, pytest.approx(seconds + 7))
 

@@ -34,6 +34,8 @@ AIM_US = 100.0
 HELD = "900"
 """`Retry-After` of the agency: the lane stays held for the whole run."""
 BODY_BYTES = 20_000_000
+DOSSIERS = 4_999
+"""More than the hub keeps of what it has read, so that each of them is read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ async def refusals(*, calls: int = 10_000, repeats: int = 5) -> Measured:
                 ("auth.missing", 401, "lt_nobody", False),
             ]
             for what, status, key, fresh in asked:
-                raw = [_request(url, path, key, f"H32-261123-{number:05d}") for number in range(997 if fresh else 1)]
+                raw = [
+                    _request(url, path, key, f"H32-261123-{number:05d}") for number in range(DOSSIERS if fresh else 1)
+                ]
                 rows += [await refused(hub, url, raw, what, status, flood, calls, repeats) for flood in (1, 32)]
             return Measured(floor_us, rows, await _large_body(hub, url, path, keys["bench"]))
 

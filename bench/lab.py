@@ -124,6 +124,10 @@ class Child:
                 return cls(process, said)
         raise RuntimeError(f"{words[0]} ended before it was ready")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def cpu(self) -> float:
         """Return the CPU seconds used so far, of all its threads (Linux: utime and stime of /proc)."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()

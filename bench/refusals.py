@@ -1,26 +1,26 @@
 """
 What a refusal costs: `python -m bench.refusals [--quick]`, a table on the terminal. `congestion.py` takes `refusals()`.
 
-A real `hub serve`, kept connections, closed loop. An agency that said "busy" holds its lane, so every call to it is
-refused at admission; a caller with one call a minute is refused by its quota; a key that nobody has, at the first
-look. Each with headers that repeat and with a dossier of its own per call. The floor is the same server and the same
-bytes with nothing of ours in between: what of the figure is HTTP.
+A real `hub serve`, kept connections, closed loop. An agency that said "busy" holds its lane, another hangs with a line
+before it: every call to them is refused at admission, each for a dossier of its own. A caller with one call a minute is
+refused by its quota; a key that nobody has, at the first look. The floor is the same server and the same bytes with
+nothing of ours in between: what of the figure is HTTP.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import httpx2
 
 from bench import lab, load
 from bench.aims import machine
@@ -33,6 +33,11 @@ AIM_US = 100.0
 HELD = "900"
 """`Retry-After` of the agency: the lane stays held for the whole run."""
 BODY_BYTES = 20_000_000
+DOSSIERS = 4_999
+"""As many dossiers as calls are for, in turn: what is read of one call must not serve the next."""
+CITIZEN = {"citizen_id": "000085000001", "full_name": "Nguyễn Văn Đá", "born_on": "1985-03-15"}
+WAITING = 6
+"""Calls that want to wait for the agency that hangs, one at a time; some of them are refused themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +93,19 @@ async def refusals(*, calls: int = 10_000, repeats: int = 5) -> Measured:
     with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as name:
         folder = Path(name)
         floor_us = await _floor(folder, calls, repeats)
-        async with _held_hub(folder) as (hub, url, path, keys):
-            rows = []
+        async with _stand(folder) as stand:
             asked = [
-                ("lane.held", 503, keys["bench"], False),
-                ("lane.held, each for another dossier", 503, keys["bench"], True),
-                ("caller.quota", 429, keys["slow"], False),
-                ("auth.missing", 401, "lt_nobody", False),
+                ("lane.held", 503, stand.held, stand.key),
+                ("lane.wait_too_long", 503, stand.queued, stand.key),
+                ("caller.quota", 429, stand.held, stand.slow),
+                ("auth.missing", 401, stand.held, "lt_nobody"),
             ]
-            for what, status, key, fresh in asked:
-                raw = [_request(url, path, key, f"H32-261123-{number:05d}") for number in range(997 if fresh else 1)]
-                rows += [await refused(hub, url, raw, what, status, flood, calls, repeats) for flood in (1, 32)]
-            return Measured(floor_us, rows, await _large_body(hub, url, path, keys["bench"]))
+            rows = []
+            for what, status, path, key in asked:
+                raw = [_request(stand.url, path, key, f"H32-261123-{number:05d}") for number in range(DOSSIERS)]
+                for at_once in (1, 32):
+                    rows.append(await refused(stand.hub, stand.url, raw, what, status, at_once, calls, repeats))  # noqa: PERF401 - one after the other
+            return Measured(floor_us, rows, await _large_body(stand))
 
 
 async def refused(
@@ -111,47 +117,107 @@ async def refused(
     def request(number: int) -> bytes:
         return raw[number % len(raw)]
 
-    await load.closed(url, request, at_once=at_once, total=calls // 10, good=good)  # warm
     cpu, p99, failed = [], [], 0
-    for _ in range(repeats):
-        before = hub.cpu()
-        shot = await load.closed(url, request, at_once=at_once, total=calls, good=good)
-        cpu.append((hub.cpu() - before) / calls * 1e6)
-        p99.append(shot.quantile(0.99))
-        failed += shot.failed
+    with _apart(hub) if at_once > 1 else nullcontext():
+        await load.closed(url, request, at_once=at_once, total=calls // 10, good=good)  # warm
+        for _ in range(repeats):
+            before = hub.cpu()
+            shot = await load.closed(url, request, at_once=at_once, total=calls, good=good)
+            cpu.append((hub.cpu() - before) / calls * 1e6)
+            p99.append(shot.quantile(0.99))
+            failed += shot.failed
     return Refused(what, at_once, status, cpu, statistics.median(p99), failed)
 
 
+@contextmanager
+def _apart(hub: Child) -> Iterator[None]:
+    """
+    Keep the loop of *hub* and us on cores of our own, where there are two (Linux).
+
+    Else each reply wakes us on the core of the hub and pushes it aside: callers are on other machines.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        yield
+        return
+    os.sched_setaffinity(hub.pid, cores[:1])
+    os.sched_setaffinity(0, cores[1:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(hub.pid, cores)
+        os.sched_setaffinity(0, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A hub that refuses."""
+
+    hub: Child
+    url: str
+    held: str
+    """Path of a look-up whose lane is held."""
+    queued: str
+    """Path of one whose agency hangs, with a line before it."""
+    key: str
+    slow: str
+    """Key of a caller that has used its one call a minute."""
+
+
 @asynccontextmanager
-async def _held_hub(folder: Path) -> AsyncIterator[tuple[Child, str, str, dict[str, str]]]:
-    """Give a hub whose lane to the police is held, its address, the path of a look-up, and the callers' keys."""
+async def _stand(folder: Path) -> AsyncIterator[_Stand]:
     connectors = lab.copies(folder)
     sandbox = Sandbox(lab.plays(connectors), now=time.time, chance=random.Random(7), validate=False)
     await sandbox.start()
     urls = {one["agency"]: one["base_url"] for one in sandbox.plays_shown()}
     hub, url, key = await lab.hub(folder, connectors, urls)
+    waiting: list[asyncio.Task[load.Shot]] = []
     try:
-        headers = {"authorization": f"Bearer {lab.ADMIN_KEY}"}
-        async with httpx2.AsyncClient(base_url=f"http://{hub.said['admin']}", headers=headers) as http:
+        async with lab.operator(hub) as http:
             slow = {"name": "slow", "allowed": ["*"], "top_class": "counter", "calls_per_minute": 1}
-            keys = {"bench": key, "slow": (await http.post("/admin/v1/callers", json=slow)).json()["key"]}
+            slow_key = (await http.post("/admin/v1/callers", json=slow)).raise_for_status().json()["key"]
+            one = {"calls_at_once": 1, "reason": "bench"}
+            (await http.put("/admin/v1/lanes/archive/limits", json=one)).raise_for_status()
         sandbox.misbehave("police", Fault(fault="429", retry_after=HELD))
-        path = f"/v1/calls/police/{lab.sample_of(connectors, 'police').operation}"
-        for one in keys.values():  # the first call meets the agency's 429, and is the only one in this minute of `slow`
-            await load.closed(url, lambda _, one=one: _request(url, path, one, "H32-1"), at_once=1, total=1)  # type: ignore[misc]
-        yield hub, url, path, keys
+        sandbox.misbehave("archive", Fault(fault="hang", seconds=3600))
+        held, queued = (
+            f"/v1/calls/{agency}/{lab.sample_of(connectors, agency).operation}" for agency in ("police", "archive")
+        )
+        for first in (key, slow_key):  # the first call meets the agency's 429, and `slow` has no other in this minute
+            await load.closed(url, partial(_same, _request(url, held, first, "H32-1")), at_once=1, total=1)
+        raw = _request(url, queued, key, "H32-1", sent=lab.sample_of(connectors, "archive").request, wait=110)
+        waiting = [
+            asyncio.ensure_future(load.closed(url, partial(_same, raw), at_once=1, total=1)) for _ in range(WAITING)
+        ]
+        await asyncio.sleep(1.0)
+        yield _Stand(hub, url, held, queued, key, slow_key)
     finally:
+        for task in waiting:
+            task.cancel()
         await hub.stop()
         await sandbox.stop()
 
 
-def _request(url: str, path: str, key: str, dossier: str, length: int | None = None) -> bytes:
-    body = json.dumps({"citizen_id": "000085000001", "full_name": "Nguyễn Văn Đá", "born_on": "1985-03-15"}).encode()
+def _same(raw: bytes, _: int) -> bytes:
+    return raw
+
+
+def _request(
+    url: str,
+    path: str,
+    key: str,
+    dossier: str,
+    *,
+    sent: Mapping[str, Any] = CITIZEN,
+    wait: int = 10,
+    length: int | None = None,
+) -> bytes:
+    body = json.dumps(sent).encode()
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
         "Hub-Purpose": f'officer="hub-duty", unit="H32", dossier="{dossier}"',
-        "Prefer": "wait=10",
+        "Prefer": f"wait={wait}",
         "Priority": "u=1",
     }
     whole = load.http_request(f"{url}{path}", body, headers)
@@ -160,22 +226,22 @@ def _request(url: str, path: str, key: str, dossier: str, length: int | None = N
     return whole.replace(b"Content-Length: %d" % len(body), b"Content-Length: %d" % length).removesuffix(body)
 
 
-async def _large_body(hub: Child, url: str, path: str, key: str) -> LargeBody:
-    host, _, port = url.removeprefix("http://").partition(":")
+async def _large_body(stand: _Stand) -> LargeBody:
+    host, _, port = stand.url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    heard, statuses, before = [], [], hub.cpu()
+    heard, statuses, before = [], [], stand.hub.cpu()
     for _ in range(5):
         began = time.perf_counter()
-        writer.write(_request(url, path, key, "H32-1", BODY_BYTES))
+        writer.write(_request(stand.url, stand.held, stand.key, "H32-1", length=BODY_BYTES))
         statuses.append(await _status(reader))
         heard.append(time.perf_counter() - began)
         for _ in range(20):
             writer.write(b"x" * (BODY_BYTES // 20))
             await writer.drain()
-    writer.write(_request(url, path, key, "H32-1"))
+    writer.write(_request(stand.url, stand.held, stand.key, "H32-1"))
     statuses.append(await _status(reader))
     writer.close()
-    return LargeBody(max(heard) * 1000, (hub.cpu() - before) / 5 * 1000, set(statuses) == {503})
+    return LargeBody(max(heard) * 1000, (stand.hub.cpu() - before) / 5 * 1000, set(statuses) == {503})
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

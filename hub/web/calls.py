@@ -144,9 +144,9 @@ class CallDoors:
             raise IdempotencyMissing
         wait = _waiting(how, lookup)
         interactive = lookup and wait is not None
-        self._locks.check(caller, agency, operation, offered.personal_data, how.purpose)
+        self._locks.check(caller, agency, operation, offered.personal_data, asked.purpose)
         seconds = min(how.deadline or LONGEST_WAIT, wait or 0.0) if interactive else how.deadline or DURABLE_SECONDS
-        payer = (caller.name, how.purpose.unit or "")
+        payer = (caller.name, asked.purpose.unit or "")
         self._engine.admit(agency, operation, cls, payer, interactive=interactive, seconds=seconds)
 
         check_media_type(asked.media_type)
@@ -158,7 +158,7 @@ class CallDoors:
             cls=cls,
             request=request,
             request_json=request.__pydantic_serializer__.to_json(request),
-            purpose=how.purpose,
+            purpose=asked.purpose,
             wait=wait,
             deadline=how.deadline,
             idempotency_key=asked.idempotency_key,

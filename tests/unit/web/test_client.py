@@ -147,7 +147,7 @@ async def test_own_calls_are_found_and_taken_back(hub: HubClient, engine: Any, r
 @pytest.mark.parametrize("text", ["plain", 'with "quotes" and \\', "Trần Thị Mẫu", '%22"', "a, b=c; d", "ü"])
 def test_a_purpose_survives_its_header(text: str) -> None:
     header = ForWhom(officer=text, unit="H32").header().encode("ascii")
-    assert Headers().read([(b"hub-purpose", header)]).how.purpose == Purpose(officer=text, unit="H32")
+    assert Headers().read([(b"hub-purpose", header)]).purpose == Purpose(officer=text, unit="H32")
 
 
 def test_the_client_needs_none_of_the_servers_libraries() -> None:

@@ -60,11 +60,11 @@ def test_a_purpose_may_be_written_in_every_form_of_the_rfc() -> None:
         b'officer="cb-102";a=1,  unit=%"H32"',
         b'officer="x", officer="cb-102", unit="H32"',
     ):
-        assert Headers().read([(b"hub-purpose", text)]).how.purpose == Purpose(officer="cb-102", unit="H32")
+        assert Headers().read([(b"hub-purpose", text)]).purpose == Purpose(officer="cb-102", unit="H32")
 
 
 def test_a_header_given_twice_is_one_list() -> None:
-    purpose = Headers().read([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')]).how.purpose
+    purpose = Headers().read([(b"hub-purpose", b'officer="a"'), (b"hub-purpose", b'unit="b"')]).purpose
     assert purpose == Purpose(officer="a", unit="b")
 
 
@@ -90,9 +90,35 @@ def test_a_fault_that_comes_again_is_a_fault_again() -> None:
 
 def test_long_headers_are_not_kept() -> None:
     reader = Headers()
-    given = [(b"hub-purpose", b'officer="cb-102", dossier=%"' + b"%c3%a1" * 90 + b'"')]
-    assert reader.read(given).how.purpose == reader.read(given).how.purpose
+    given = [(b"prefer", b"wait=5" + b", x" * 100)]
+    assert reader.read(given).how == reader.read(given).how
     assert reader.read(given).how is not reader.read(given).how
+
+
+def test_no_purpose_is_kept() -> None:
+    """It names an officer and a dossier, and nearly every one is new."""
+    reader = Headers()
+    first, second = (reader.read([(b"hub-purpose", b'officer="cb-%d"' % number)]) for number in (1, 2))
+    assert first.how is second.how
+    assert (first.purpose.officer, second.purpose.officer) == ("cb-1", "cb-2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'officer="cb-102", unit=""',
+        b'officer="' + b"x" * 201 + b'"',
+        b'officer="cb-102", oficer="x"',
+        b'officer="a"b"',
+        b'="a"',
+        b'officer="a", ',
+        b'"',
+    ],
+)
+def test_the_short_way_judges_no_milder(text: bytes) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        Headers().read([(b"hub-purpose", text)])
+    assert [fault.pointer for fault in refused.value.faults] == ["Hub-Purpose"]
 
 
 def test_the_class_alone_is_read_as_with_all_headers() -> None:

@@ -5,6 +5,7 @@ One task per lane. It sleeps until somebody stirs it: a call that joined, a perm
 """
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from hub.backlog import SWEEP
@@ -16,7 +17,7 @@ from hub.line import Line
 from hub.logging_in import LoggingIn
 from hub.refusals import by_wait
 from hub.surroundings import Surroundings
-from hub.turn import Place, Turn
+from hub.turn import Place, Turn, Wish
 
 if TYPE_CHECKING:
     from hub.lane import Lane
@@ -25,6 +26,8 @@ _SHORT = 1.0
 """Seconds that a leased call waits here; giving it back and leasing it again costs more than such a wait."""
 _LEAST = 0.0005
 """Seconds between two looks: what is left of a wait may be less than the clock can show, and would never be over."""
+_SAME = 0.01
+"""Seconds by which two ends of a wait may differ and be the same."""
 _BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE, STOPPED})
 """Causes of waits that nothing in the lane ends."""
 _STOPS = frozenset({"hold", "breaker", "day"})
@@ -48,6 +51,8 @@ class Granting:
         self._stopped = False
         self._stopped_by = ""
         """The guard that stopped the whole lane, until something goes again."""
+        self._told: dict[Wish, tuple[float, int]] = {}
+        """Wishes that have to wait: until when, and the number of the last turn that was looked at for it."""
 
     def start(self) -> None:
         """Begin to grant."""
@@ -78,8 +83,8 @@ class Granting:
 
     async def _grant(self) -> None:
         aside: list[Turn] = []
-        waits: dict[tuple[str, str, bool], Wait] = {}
-        """What stands in the way of one operation, class, and first try or repeat: nobody behind it need ask again."""
+        waits: dict[Wish, Wait] = {}
+        """What stands in the way of one wish: nobody behind it need ask again."""
         blocked: Wait | None = None
         granted = False
         try:
@@ -94,22 +99,22 @@ class Granting:
                         break
                     blocked = await self._log_in()
                     continue
-                turn = self._line.take(pace.at_once, ramping=pace.ramping)
+                turn = self._line.take(pace.at_once, ramping=pace.ramping, without=waits)
                 if turn is None:
                     break
                 if self.too_late(turn):
                     continue
                 aside.append(turn)
-                wish = (turn.call.step, turn.call.cls.value, turn.repeat)
-                wait = waits.get(wish) or await self._claim(turn)
+                wait = await self._claim(turn)
                 granted = granted or wait is None
                 if wait is not None and wait.whole:
                     blocked = wait
                 elif wait is not None:
-                    if wait.guard != "deadline":
-                        waits[wish] = wait
                     if turn.place is Place.CLAIMING and not self._stays(turn, wait):
                         turn.place = Place.GONE
+                    if wait.guard != "deadline":
+                        waits[turn.wish] = wait
+                        self._tell_others(turn.wish, wait)
                 if turn.place is not Place.CLAIMING:
                     aside.pop()
         finally:
@@ -120,8 +125,8 @@ class Granting:
         if blocked is not None:
             self._stopped_by = blocked.guard if blocked.guard in _STOPS else ""
             self._turn_away(blocked)
-            waits["", "", False] = blocked
-        self._wake_in(min((wait.seconds or SWEEP for wait in waits.values()), default=None))
+        every = [*waits.values(), *((blocked,) if blocked is not None else ())]
+        self._wake_in(min((wait.seconds or SWEEP for wait in every), default=None))
         self._lane.backlog.fill()
 
     def _on_its_way(self) -> bool:
@@ -137,6 +142,17 @@ class Granting:
             token.want()
         return stop
 
+    def _tell_others(self, wish: Wish, wait: Wait) -> None:
+        """Look through those who have the same *wish*, once for each end of a *wait*, and then only at who came since."""
+        end = math.inf if wait.seconds is None else self._around.clock.monotonic() + wait.seconds
+        before, since = self._told.get(wish, (end, 0))
+        if not math.isclose(before, end, abs_tol=_SAME):
+            since = 0
+        self._told[wish] = (end, self._line.joined)
+        for turn in self._line.alike(wish, since):
+            if not self._stays(turn, wait):
+                self._line.leave(turn)
+
     async def _claim(self, turn: Turn) -> Wait | None:
         """Send *turn* if it gets a permit; else return what it has to wait for, with the turn still `CLAIMING`."""
         wanted = turn.wanted(self._around.clock.monotonic())
@@ -145,6 +161,7 @@ class Granting:
             if got.probe:
                 self._lane.try_ground(got.probe)
             return got
+        self._told.pop(turn.wish, None)
         if turn.place is Place.CLAIMING:
             self._line.send(turn)
             self._lane.flights.sent(turn)
@@ -198,7 +215,7 @@ class Granting:
             for late in (turn,) if wait.guard == "deadline" else (*behind, turn):
                 if late.until < end or (late is turn and waits_for_nobody):
                     self._lane.endings.unsent(late, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, late))
-            return turn.place is Place.CLAIMING
+            return turn.place is not Place.GONE
         if wait.seconds is None and wait.cause not in _BY_A_PERSON:
             return True  # a probe is under way, and its end is what we wait for
         if wait.seconds is not None and wait.seconds < _SHORT:

@@ -6,14 +6,14 @@ agency's time, so that no class starves another, and a row without calls gives i
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from types import MappingProxyType
 
 from hub.call import Class
 from hub.clock import Clock
 from hub.guards.deadline import ENOUGH
 from hub.row import STANDING_PART, Row, present
-from hub.turn import Payer, Place, Turn
+from hub.turn import Payer, Place, Turn, Wish
 
 SHARES: MappingProxyType[tuple[Class, bool], float] = MappingProxyType(
     {
@@ -48,7 +48,8 @@ class Line:
         """Further steps of calls that were sent already: before everything else, in the order they came."""
         self._out: Counter[Payer] = Counter()
         self._guess = guess
-        self._joined = 0
+        self.joined = 0
+        """Number of the turn that joined last."""
 
     def __len__(self) -> int:
         return sum(len(row.turns) for row in self._rows.values())
@@ -89,8 +90,8 @@ class Line:
         row = self._row(turn)
         if not row.turns:
             row.spent.begin(present((one.spent, bool(one.turns)) for one in self._rows.values()))
-        self._joined += 1
-        turn.place, turn.joined = Place.LINE, self._joined
+        self.joined += 1
+        turn.place, turn.joined = Place.LINE, self.joined
         turn.since = turn.stands = self._clock.monotonic()
         row.join(turn)
         if head:
@@ -118,13 +119,13 @@ class Line:
 
     # --- Who goes next -----------------------------------------------------------------------------------------------
 
-    def take(self, at_once: int, *, ramping: bool = False) -> Turn | None:
+    def take(self, at_once: int, *, ramping: bool = False, without: Container[Wish] = ()) -> Turn | None:
         """
-        Take out the turn that goes next, or None; it is `CLAIMING` until it is sent or put back.
+        Take out the turn that goes next and is none of *without*, or None; it is `CLAIMING` until it is sent or put back.
 
         *at_once* is how many permits there are; while *ramping*, people at the counter go before all others.
         """
-        turn = self._next_head() or self._next(at_once, ramping=ramping)
+        turn = self._next_head(without) or self._next(at_once, ramping, without)
         if turn is not None:
             turn.place = Place.CLAIMING
         return turn
@@ -156,16 +157,20 @@ class Line:
         if seconds > 0:
             self._guess += _SMOOTHING * (seconds - self._guess)
 
-    def _next_head(self) -> Turn | None:
+    def alike(self, wish: Wish, since: int) -> list[Turn]:
+        """Return all that wait with *wish* and joined after number *since*."""
+        return [turn for row in self._rows.values() for turn in row.alike(wish, since)]
+
+    def _next_head(self, without: Container[Wish]) -> Turn | None:
         for key, turn in list(self._heads.items()):
-            if turn.place is Place.LINE:
+            if turn.place is Place.LINE and turn.wish not in without:
                 self._row(turn).leave(turn)
                 return turn
             if turn.place is Place.GONE:  # it left while it asked for a permit
                 del self._heads[key]
         return None
 
-    def _next(self, at_once: int, *, ramping: bool) -> Turn | None:
+    def _next(self, at_once: int, ramping: bool, without: Container[Wish]) -> Turn | None:
         now = self._clock.monotonic()
         rows = sorted((row for row in self._rows.values() if row.turns), key=lambda row: row.spent.total)
         if ramping and self._rows[_FIRST].turns:
@@ -173,7 +178,7 @@ class Line:
         most = max(1, at_once // _PERMIT_PART)
         for may in (lambda payer: self._out[payer] < most, lambda _: True):  # alone, a payer may have all of them
             for row in rows:
-                if turn := row.take(now, may):
+                if turn := row.take(now, may, without):
                     return turn
         return None
 

@@ -7,9 +7,10 @@ people have waited for long, last come, first served, because who came last can 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import takewhile
 
-from hub.turn import Payer, Turn
+from hub.turn import Payer, Turn, Wish
 
 STANDING_PART = 0.1
 """Of its patience: an oldest caller who has waited for longer stands in a queue that does not drain by itself."""
@@ -74,13 +75,40 @@ def present(all_of_them: Iterable[tuple[Spending, bool]]) -> float:
 
 
 class _Flow:
-    """What waits for one payer."""
+    """What waits for one payer, apart by what it wants: a stopped operation must not be looked through call by call."""
 
-    __slots__ = ("spent", "turns")
+    __slots__ = ("count", "queues", "spent")
 
     def __init__(self) -> None:
         self.spent = Spending()
-        self.turns: OrderedDict[str, Turn] = OrderedDict()
+        self.queues: dict[Wish, OrderedDict[str, Turn]] = {}
+        self.count = 0
+
+    def add(self, turn: Turn) -> None:
+        """Let *turn* wait; it is not to change its wish while it does."""
+        _insert(self.queues.setdefault(turn.wish, OrderedDict()), turn)
+        self.count += 1
+
+    def remove(self, turn: Turn) -> None:
+        """Take *turn* out."""
+        queue = self.queues[turn.wish]
+        del queue[turn.call.id]
+        self.count -= 1
+        if not queue:
+            del self.queues[turn.wish]
+
+    def first(self, without: Container[Wish], *, newest: bool) -> Turn | None:
+        """Return the oldest turn, or the *newest*, that is not one of *without*."""
+        ends = [
+            queue[next(reversed(queue) if newest else iter(queue))]
+            for wish, queue in self.queues.items()
+            if wish not in without
+        ]
+        return (max if newest else min)(ends, key=_when, default=None)
+
+
+def _when(turn: Turn) -> int:
+    return turn.joined
 
 
 class Row:
@@ -104,35 +132,41 @@ class Row:
     def join(self, turn: Turn) -> None:
         """Let *turn* wait, last unless it joined the line before others that are here."""
         flow = self._flows.get(turn.payer)
-        if flow is None or not flow.turns:
-            now = present((one.spent, bool(one.turns)) for one in self._flows.values())
+        if flow is None or not flow.count:
+            now = present((one.spent, one.count > 0) for one in self._flows.values())
             if flow is None:
                 self._forget(now)
             flow = self._flow(turn.payer)
             flow.spent.begin(now)
         _insert(self.turns, turn)
-        _insert(flow.turns, turn)
+        flow.add(turn)
 
     def leave(self, turn: Turn) -> bool:
         """Take *turn* out, wherever it stands; False if it is not here."""
         if self.turns.get(turn.call.id) is not turn:
             return False
         del self.turns[turn.call.id]
-        del self._flows[turn.payer].turns[turn.call.id]
+        self._flows[turn.payer].remove(turn)
         return True
 
-    def take(self, now: float, may: Callable[[Payer], bool]) -> Turn | None:
-        """Take out the turn that goes next among payers who *may* have another permit; None if there is none."""
-        best: _Flow | None = None
-        for payer, flow in self._flows.items():
-            if flow.turns and (best is None or flow.spent.total < best.spent.total) and may(payer):
-                best = flow
-        if best is None:
-            return None
+    def take(self, now: float, may: Callable[[Payer], bool], without: Container[Wish] = ()) -> Turn | None:
+        """Take out the turn that goes next, of payers who *may* have another permit and none of *without*; or None."""
         newest = self.standing(now)
-        _, turn = best.turns.popitem(last=newest)
-        del self.turns[turn.call.id]
-        return turn
+        least: float | None = None
+        best: Turn | None = None
+        for payer, flow in self._flows.items():
+            if flow.count and (least is None or flow.spent.total < least) and may(payer):
+                turn = flow.first(without, newest=newest)
+                if turn is not None:
+                    least, best = flow.spent.total, turn
+        if best is not None:
+            self.leave(best)
+        return best
+
+    def alike(self, wish: Wish, since: int) -> Iterator[Turn]:
+        """Yield those who wait with *wish* and joined after number *since*."""
+        for flow in self._flows.values():
+            yield from takewhile(lambda turn: turn.joined > since, reversed(flow.queues.get(wish, {}).values()))
 
     def charge(self, payer: Payer, seconds: float) -> None:
         """Note that a turn of *payer* left, for about so many seconds."""
@@ -170,17 +204,17 @@ class Row:
     def ahead(self, payer: Payer) -> int:
         """Return how many calls would go before one of *payer* that came now, as virtual time shares the row."""
         own = self._flows.get(payer)
-        mine = len(own.turns) if own else 0
-        return mine + sum(min(len(flow.turns), mine + 1) for flow in self._flows.values() if flow is not own)
+        mine = own.count if own else 0
+        return mine + sum(min(flow.count, mine + 1) for flow in self._flows.values() if flow is not own)
 
     def waiting(self, payer: Payer) -> int:
         """Return how many calls of *payer* wait here."""
         flow = self._flows.get(payer)
-        return len(flow.turns) if flow else 0
+        return flow.count if flow else 0
 
     def heaviest(self) -> tuple[Payer, int] | None:
         """Return the payer for whom most calls wait, and how many; None when nothing waits."""
-        waiting = [(len(flow.turns), payer) for payer, flow in self._flows.items() if flow.turns]
+        waiting = [(flow.count, payer) for payer, flow in self._flows.items() if flow.count]
         if not waiting:
             return None
         count, payer = max(waiting)
@@ -188,8 +222,9 @@ class Row:
 
     def youngest(self, payer: Payer) -> Turn:
         """Return the turn of *payer* that came last."""
-        turns = self._flows[payer].turns
-        return turns[next(reversed(turns))]
+        found = self._flows[payer].first((), newest=True)
+        assert found is not None  # noqa: S101 - asked of who waits; narrows the type
+        return found
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(list(self.turns.values()))
@@ -203,7 +238,7 @@ class Row:
         if len(self._flows) < _MANY:
             return
         for payer, flow in list(self._flows.items()):
-            if not flow.turns and not flow.spent.under_way and flow.spent.settled <= now:
+            if not flow.count and not flow.spent.under_way and flow.spent.settled <= now:
                 del self._flows[payer]
 
 

@@ -10,11 +10,15 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 from connectors.kit.outcomes import Answered
-from hub.call import Call, Reply
+from hub.call import Call, Class, Reply
 from hub.guards.guard import Wanted
 
 Payer: TypeAlias = tuple[str, str]
 """Caller and unit: between these a lane is shared fairly. A unit that is not named is a unit of its own."""
+
+
+Wish: TypeAlias = tuple[str, Class, bool]
+"""Operation, class, and whether it repeats what was sent before: what guards stop or let go alike, whoever asks."""
 
 
 class Place(Enum):
@@ -78,6 +82,11 @@ class Turn:
     @property
     def interactive(self) -> bool:
         return self.future is not None
+
+    @property
+    def wish(self) -> Wish:
+        """Return what its next exchange is to the guards that stop some exchanges and not others."""
+        return self.call.step, self.call.cls, self.repeat
 
     @property
     def payer(self) -> Payer:

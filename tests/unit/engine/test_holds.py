@@ -6,8 +6,10 @@ from itertools import pairwise
 import pytest
 
 from connectors.kit.outcomes import Broken, Busy, Outcome, Unavailable
-from hub.call import Class, State
+from hub.call import Class, Reply, State
+from hub.coordination.protocol import HoldCause, Wait
 from hub.errors import LaneHeld
+from hub.turn import Turn
 from tests.unit.engine.stage import OK, World, play
 
 
@@ -178,3 +180,46 @@ def test_each_call_goes_again_when_it_falls_due_and_not_when_another_does() -> N
                 assert planned / 2 <= wait <= planned + 0.1
 
     play(scenario)
+
+
+def test_a_long_line_of_a_stopped_operation_is_not_looked_through_for_each_exchange_of_another() -> None:
+    """Else two thousand who wait for one operation cost every other exchange a tenth of a second."""
+
+    async def scenario(world: World) -> None:
+        await world.coordination.hold("agency", HoldCause.CONTRACT, 60.0, "lookup_citizen")
+        waiting = [asyncio.create_task(world.ask(wait=100.0)) for _ in range(300)]
+        await asyncio.sleep(1)
+        looked, stays = 0, world.lane._granting._stays
+
+        def counted(turn: Turn, wait: Wait) -> bool:
+            nonlocal looked
+            looked += 1
+            return stays(turn, wait)
+
+        world.lane._granting._stays = counted  # type: ignore[method-assign]
+        for _ in range(100):
+            await world.ask("verify_citizen")
+        assert looked <= 3 * 100, "the first of them each time, and not three hundred"
+        assert {(await task).state for task in waiting} == {State.ANSWERED}
+
+    play(scenario, queue_calls=400, queue_seconds=120.0)
+
+
+def test_all_who_cannot_outlast_the_stop_of_their_operation_hear_at_once_also_when_it_gets_longer() -> None:
+    async def scenario(world: World) -> None:
+        asked: list[asyncio.Task[Reply]] = []
+        await world.coordination.hold("agency", HoldCause.CONTRACT, 20.0, "lookup_citizen")
+        for patience in (10.0, 25.0, 50.0):
+            asked += [asyncio.create_task(world.ask(wait=patience)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+        assert [task.done() for task in asked] == [True] * 3 + [False] * 6
+        await world.coordination.hold("agency", HoldCause.CONTRACT, 40.0, "lookup_citizen")
+        await asyncio.sleep(0.1)
+        assert [task.done() for task in asked] == [True] * 6 + [False] * 3
+        asked.append(asyncio.create_task(world.ask(wait=10.0)))
+        await asyncio.sleep(0.1)
+        assert asked[-1].done(), "and who comes meanwhile"
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in told] == [LaneHeld] * 6 + [Reply] * 3 + [LaneHeld]
+
+    play(scenario, queue_seconds=120.0)

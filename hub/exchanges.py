@@ -63,12 +63,14 @@ class Exchanges:
             if recorded is None:
                 return None
             fence, number = recorded
-            timeout = self._timeout(turn)
-            if timeout <= 0:
-                return Ended(None, fence, number, 0.0)
             wire = await self._render(turn, auth)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
+            if wait := await self._around.coordination.leave(permit):
+                await asyncio.sleep(wait)
+            timeout = self._timeout(turn)
+            if timeout <= 0:
+                return Ended(None, fence, number, 0.0)
             sent = clock.monotonic()
             ended = InDoubt("cut")  # what is true if we are cancelled from here on
             outcome = await self._send(turn.call.step, wire, timeout)

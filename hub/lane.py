@@ -33,7 +33,7 @@ from hub.turn import Place, Turn
 from hub.turned_away import let_through
 from hub.verification import Verification
 
-_GRACE = 1.0
+_GRACE = 0.25
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
 _PATIENCE = 0.1
 """Seconds between looks, while stopping, whether everything has ended."""

@@ -176,8 +176,10 @@ class Line:
         if ramping and self._rows[_FIRST].turns:
             rows = [self._rows[_FIRST], *(row for row in rows if row is not self._rows[_FIRST])]
         most = max(1, at_once // _PERMIT_PART)
-        for may in (lambda payer: self._out[payer] < most, lambda _: True):  # alone, a payer may have all of them
-            for row in rows:
+        # Within a row alone: that the counter is one payer must not hand its turns to a lower class. Nor may a payer
+        # that nobody else waits beside be kept from what is free.
+        for row in rows:
+            for may in (lambda payer: self._out[payer] < most, lambda _: True):
                 if turn := row.take(now, may, without):
                     return turn
         return None

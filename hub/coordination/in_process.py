@@ -157,6 +157,9 @@ class InProcess:
         self._granted[permit.id] = (permit, paying)
         return permit
 
+    async def leave(self, permit: Permit) -> float:
+        return max(self._lanes[permit.lane].leave(), self._over[permit.lane].guards.leave())
+
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
         granted = self._granted.pop(permit.id, None)
         if granted is None:

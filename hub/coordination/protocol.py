@@ -39,6 +39,15 @@ class Coordination(Protocol):
         """Answer each wish in order: a permit granted by all guards of lane and route, or the wait."""
         ...
 
+    async def leave(self, permit: Permit) -> float:
+        """
+        Return the seconds to wait before the first byte of *permit*'s exchange; asked once, when all else is ready.
+
+        Nearly always 0.0. Exchanges that were granted one after the other, and were all kept by a slow disk, must not
+        reach the agency together.
+        """
+        ...
+
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
         """
         Give a permit back with how its exchange ended, UNSENT or STALE. *seconds* is the exchange's duration.

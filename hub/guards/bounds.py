@@ -43,10 +43,10 @@ class Guards:
 
     def __init__(self, clock: Clock, random: Random, bounds: Bounds | None, *, route: bool = False) -> None:
         """Make the guards for *bounds*; None is a route that has no contract of its own and is only ever held."""
-        self.hold = Hold(clock, random, route=route, hours=Hours(bounds.closed if bounds else ()))
+        timeout = bounds.call_timeout if bounds else 0.0
+        self.hold = Hold(clock, random, timeout, route=route, hours=Hours(bounds.closed if bounds else ()))
         self.breaker = self.rate = self.minute = self.day = self.concurrency = self.budget = self.deadline = None
         if bounds is not None:
-            timeout = bounds.call_timeout
             self.breaker = Breaker(clock, random, timeout, route=route, probe_operation=bounds.probe)
             self.rate = Rate(clock, bounds.calls_per_second, route=route)
             if bounds.calls_per_minute is not None:
@@ -84,6 +84,10 @@ class Guards:
         """Tell every guard how *permit*'s exchange ended."""
         for guard in self._all:
             guard.released(permit.id, wanted, outcome, seconds)
+
+    def leave(self) -> float:
+        """Return the seconds after which the first byte of a granted exchange may leave, and note that it does then."""
+        return max((rate.leave() for rate in (self.rate, self.minute) if rate is not None), default=0.0)
 
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""

@@ -53,8 +53,8 @@ class Concurrency:
         self._ramp = math.inf
         self._in_use = 0
         self._ghosts: list[float] = []
-        self._quiet: dict[int, bool] = {}
-        """Permits that are out, and whether each left when next to nothing else was under way."""
+        self._out: dict[int, tuple[float, bool]] = {}
+        """Permits that are out: when each left, and whether next to nothing else was under way then."""
         self._usual: deque[float] = deque(maxlen=_USUAL)
         self._first: set[int] = set()
         self._left = _EPOCH
@@ -130,12 +130,12 @@ class Concurrency:
         if self._left > 0:
             self._left -= 1
             self._first.add(number)
-        self._quiet[number] = self._is_quiet()
+        self._out[number] = self._clock.monotonic(), self._is_quiet()
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         self._in_use -= 1
-        quiet = self._quiet.pop(number, False)
+        left_at, quiet = self._out.pop(number, (0.0, False))
         first = number in self._first
         self._first.discard(number)
         if not self._adaptive:
@@ -146,7 +146,8 @@ class Concurrency:
             self._provisional.append(seconds)
         elif first:
             self._left += 1  # it told nothing: another takes its place
-        if self._refused(outcome) and not wanted.probe:  # a spared operation that still hangs is no news
+        # What left before the last cut says nothing of the limit since; a spared operation that still hangs is no news.
+        if self._refused(outcome) and left_at > self._cut_at and not wanted.probe:
             self._cut(outcome)
         if replied:
             self._learn(seconds, quiet)
@@ -207,12 +208,12 @@ class Concurrency:
         return min(float(self._ceiling), plateau)
 
     def _cut(self, outcome: Outcome | str) -> None:
-        """Cut once a round: what was under way before the last cut says nothing about the limit since."""
+        """Cut, at most once in the time of an exchange: an agency that refuses fast would be cut to one within a second."""
         now = self._clock.monotonic()
-        if isinstance(outcome, Busy):
-            self._stay_below(self._in_use + 1, now)
         if now - self._cut_at < (self.usual or self._timeout / 4):
             return
+        if isinstance(outcome, Busy):
+            self._stay_below(self._in_use + 1, now)
         self._cut_at = now
         self._limit = max(1.0, self._limit * _CUT)
         self._ramp = max(1.0, self._ramp * _CUT)

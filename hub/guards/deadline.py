@@ -65,10 +65,11 @@ class Deadline:
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
-        """A reply, or an exchange cut while it waited for one, tells how long the agency takes; nothing else does."""
-        if not isinstance(outcome, Answered | InDoubt) and not (isinstance(outcome, Broken) and outcome.sent):
-            return
+        """A reply tells how long the agency takes, and a failed wait for one that was longer than the estimate; nothing else."""
         seen = self._operations.setdefault(wanted.operation, _Seen())
+        replied = isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent)
+        if not replied and not (isinstance(outcome, InDoubt) and seconds > self.p95(wanted.operation)):
+            return
         now = self._clock.monotonic()
         seen.recent.append((now, seconds))
         while seen.recent[0][0] < now - _SECONDS:

@@ -12,7 +12,7 @@ from random import Random
 from connectors.kit.hours import Hours
 from connectors.kit.outcomes import Answered, Broken, Busy, Outcome
 from hub.clock import Clock
-from hub.guards.guard import STALE, UNSENT, HoldCause, Wait, Wanted
+from hub.guards.guard import STALE, UNSENT, HoldCause, Wait, Wanted, cut_short
 
 SHORTEST = 1.0
 """Seconds: an agency that says `Retry-After: 0` still wants us to stop."""
@@ -45,8 +45,17 @@ class _Stop:
 class Hold:
     """Holds of one lane, or of one route (*route*: then only a gateway's throttle counts)."""
 
-    def __init__(self, clock: Clock, random: Random, *, route: bool = False, hours: Hours = ALWAYS_OPEN) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        random: Random,
+        call_timeout: float = 0.0,
+        *,
+        route: bool = False,
+        hours: Hours = ALWAYS_OPEN,
+    ) -> None:
         self._clock = clock
+        self._timeout = call_timeout
         self._random = random
         self._route = route
         self._hours = hours
@@ -110,12 +119,13 @@ class Hold:
                 probe = True
         return probe
 
-    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
+    def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         probed = [stop for stop in self._stops.values() if stop.probe == number]
         for stop in probed:
             stop.probe = None
-            # An unsent or stale probe proved nothing: the next permit is the probe.
-            if outcome not in (UNSENT, STALE) and stop.until is not None:
+            # A probe that was unsent, stale, or cut by a caller in a hurry proved nothing: the next permit is the probe.
+            told = outcome not in (UNSENT, STALE) and not cut_short(outcome, seconds, self._timeout)
+            if told and stop.until is not None:
                 del self._stops[stop.operation, stop.cause]
         if isinstance(outcome, Busy):
             if outcome.route == self._route:

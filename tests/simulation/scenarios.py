@@ -354,7 +354,7 @@ _ALL = (
         "An agency that says 429 with 5 s for a minute gets one call for each time it says so.",
         _outage(0.8, 60, Sick.HTTP_429, 5.0),
         # The limit stays below the number at which it was told so, for a minute and more: the price of believing it.
-        (_back(60, 0.9), Band("exchanges in the outage", lambda run: run.agency.door.between(62, 120), most=16)),
+        (_back(60), Band("exchanges in the outage", lambda run: run.agency.door.between(62, 120), most=16)),
     ),
     Scenario(
         "outage of 60 s at 0.5x, stalled",

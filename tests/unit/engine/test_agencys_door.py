@@ -39,6 +39,26 @@ def test_the_count_at_the_door_sees_one_too_many() -> None:
     assert over([0.0, 0.2, 0.4, 0.6], 2.0) == [(0.0, 4)]
 
 
+@pytest.mark.parametrize("kept", ["open", "begin"])
+def test_what_a_slow_disk_kept_does_not_reach_the_agency_together(kept: str) -> None:
+    """Permits go out one after the other; the records of ten of them are written at one moment."""
+
+    async def scenario(world: World) -> None:
+        disk = asyncio.Event()
+        world.store.before[kept] = disk.wait
+        asked = [asyncio.create_task(world.ask() if kept == "open" else world.file(code=str(n))) for n in range(30)]
+        await asyncio.sleep(5)
+        disk.set()
+        await asyncio.sleep(10)
+        await asyncio.gather(*asked)
+        moments = [one.at for one in world.agency.arrivals]
+        assert len(moments) == 30
+        assert over(moments, 5.0) == []
+        assert moments[9] - moments[0] == pytest.approx(9 / 4.5, abs=0.5), "and they are not kept for longer than that"
+
+    play(scenario, calls_per_second=5.0, calls_at_once=10)
+
+
 @given(
     plan=st.lists(ARRIVAL, min_size=5, max_size=40),
     per_second=st.sampled_from([0.5, 3.0, 20.0]),

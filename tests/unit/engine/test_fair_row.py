@@ -219,6 +219,15 @@ def test_alone_a_payer_may_have_every_permit_and_else_half_of_them(loop: asyncio
     assert sum(turn.call.caller == "a" for _, _, turn in queue.out) <= 5
 
 
+def test_a_class_that_is_one_payer_gives_none_of_its_turns_to_a_lower_class(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop, at_once=10)
+    queue.join("flood", 1000)
+    queue.run(5)
+    queue.join("counter", 1000, cls=Class.COUNTER)
+    queue.run(40)
+    assert sum(turn.call.caller == "counter" for _, _, turn in queue.out) > 5, "two thirds of the shares are its own"
+
+
 def test_with_one_permit_two_payers_take_turns(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop, at_once=1)
     queue.join("a", 50)

@@ -376,3 +376,18 @@ def test_a_route_keeps_to_its_contract_and_learns_nothing_from_agencies_of_diffe
         guard.granted(number, CALL)
         guard.released(number, CALL, Busy(None), 0.1)
     assert (guard.limit, guard.ramping) == (20, False)
+
+
+def test_a_round_that_is_told_to_slow_down_together_is_one_message() -> None:
+    """Six at once were too many. That five, four, ... were left of them when each was told so means nothing."""
+    clock = VirtualClock()
+    clock.advance(100)
+    guard = Concurrency(clock, 8, call_timeout=20)
+    guard._limit = 8.0
+    for number in range(6):
+        guard.granted(number, CALL)
+    for number in range(6):
+        clock.advance(2.0)
+        guard.released(number, CALL, Busy(5.0), 2.0 * (number + 1))
+    assert guard.limit == 5
+    assert guard._plateau == 5.0

@@ -161,3 +161,10 @@ def test_whatever_came_before_a_probe_goes_within_one_interval(story: list[tuple
     longest = max(5.0, *(seconds for _, seconds, _ in story), 5.0)
     lane.clock.advance(longest + 1e-6)
     assert lane.sends(0.001), "the most hurried caller of all"
+
+
+def test_a_wait_that_was_cut_before_the_estimate_says_nothing_of_it() -> None:
+    lane = Lane().took(10.0, count=40).took(0.02, InDoubt("deadline"), count=40)
+    assert lane.guard.p95("lookup_citizen") == 10.0
+    lane.took(20.0, InDoubt("timeout"), count=10)
+    assert lane.guard.p95("lookup_citizen") == 20.0

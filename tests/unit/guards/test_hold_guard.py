@@ -194,3 +194,16 @@ def test_a_gateways_throttle_holds_the_route_and_not_the_lane() -> None:
     lane.exchange(Busy(5, route=True))
     assert route.admit(LOOKUP) is not None
     assert lane.wait() is None
+
+
+def test_a_probe_cut_by_a_caller_in_a_hurry_has_proved_nothing() -> None:
+    clock = VirtualClock()
+    guard = Hold(clock, Random(7), call_timeout=20)
+    guard.stop(HoldCause.BUSY, 5)
+    clock.advance(5)
+    guard.granted(1, LOOKUP)
+    guard.released(1, LOOKUP, InDoubt("deadline"), 0.02)
+    assert guard.probing(LOOKUP), "the next one is the probe"
+    guard.granted(2, LOOKUP)
+    guard.released(2, LOOKUP, InDoubt("timeout"), 20.0)
+    assert not guard.probing(LOOKUP), "a whole time-out is for the breaker"

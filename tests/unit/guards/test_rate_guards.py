@@ -44,6 +44,45 @@ def test_no_second_and_no_minute_holds_more_than_the_contract(rate: float, idle:
         assert most <= max(1.0, rate * window)
 
 
+@pytest.mark.parametrize(("rate", "at_once"), [(0.5, 1), (1, 1), (5, 1), (10, 1), (12, 2), (50, 5)])
+def test_what_the_margin_leaves_of_a_second_may_come_at_once(rate: float, at_once: int) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(60)
+    moments = sent(guard, clock, 1.0)
+    assert sum(moment == moments[0] for moment in moments) == at_once
+    assert len(moments) == max(1, int(rate)), "and the first second holds the whole contract"
+
+
+@given(rate=st.sampled_from([1, 5, 12, 50]), kept=st.lists(st.floats(0, 3), min_size=20, max_size=60))
+def test_calls_that_were_kept_on_their_way_do_not_leave_together(rate: float, kept: list[float]) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(60)
+    began = clock.monotonic()
+    granted = [began + number / (0.9 * rate) for number in range(len(kept))]
+    ready = sorted(moment + late for moment, late in zip(granted, kept, strict=True))
+    left = []
+    for moment in ready:
+        clock.advance(max(0.0, moment - clock.monotonic()))
+        left.append(clock.monotonic() + guard.leave())
+    for window in (1.0, 60.0):
+        most = max(sum(1 for other in left if moment <= other < moment + window - 1e-6) for moment in left)
+        assert most <= max(1.0, rate * window)
+
+
+def test_a_call_that_was_not_kept_leaves_at_once() -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, 12)
+    for _ in range(200):
+        if wait := guard.admit(CALL):
+            assert wait.seconds is not None
+            clock.advance(wait.seconds)
+        guard.granted(1, CALL)
+        clock.advance(0.001)
+        assert guard.leave() <= 0.001
+
+
 @pytest.mark.parametrize("rate", [0.3, 1, 20, 200])
 def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
     clock = VirtualClock()

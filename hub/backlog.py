@@ -6,8 +6,10 @@ again; and once a minute in case another node or a crash left something behind.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
+from hub.call import Class
 from hub.errors import StoreUnavailable
 from hub.line import Line
 from hub.store.protocol import Leased
@@ -43,7 +45,8 @@ class Backlog:
         self._take = take
         self._stir = stir
         self._around = surroundings
-        self._more = True
+        self._more = set(Class)
+        """Classes of which the store may hold calls that are ready."""
         self._fell_due = True
         """One timer serves all calls: when it fires, and at the start, the store says when the next one falls due."""
         self._stopped = False
@@ -53,9 +56,9 @@ class Backlog:
         self._due: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
 
-    def more(self) -> None:
-        """Note that the store may hold calls that are ready."""
-        self._more = True
+    def more(self, cls: Class | None = None) -> None:
+        """Note that the store may hold calls that are ready: of *cls*, or of any class."""
+        self._more |= {cls} if cls is not None else set(Class)
         self.fill()
 
     def due(self, seconds: float) -> None:
@@ -77,10 +80,10 @@ class Backlog:
         self.due(seconds)
 
     def fill(self) -> None:
-        """Lease ahead if the store may hold more and fewer wait here than can be sent at once."""
+        """Lease ahead if the store may hold more of a class of which few wait here."""
         for operation in [one for one in self._spared if self._around.coordination.stopped(self._lane, one) is None]:
             del self._spared[operation]  # its time is over, or a person ended it before
-            self._more = True
+            self._more = set(Class)
         if self._wanting() and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
@@ -118,23 +121,33 @@ class Backlog:
         self._spared = {operation: until for operation, until in self._spared.items() if until > now}
         return tuple(self._spared)
 
-    def _wanting(self) -> bool:
-        return self._more and not self._stopped and self._line.count(interactive=False) < self._at_once
+    def _wanting(self) -> Mapping[Class, int]:
+        """
+        Return how many to lease of each class: as many as can be sent at once and one more, once half of them are gone.
+
+        Of each class, or ten thousand calls at night would stand before the one filing of the morning.
+        """
+        if self._stopped or not self._more:
+            return {}
+        here = {cls: count for cls, interactive, count in self._line.counts() if not interactive}
+        return {
+            cls: self._at_once + 1 - here[cls] for cls in Class if cls in self._more and 2 * here[cls] <= self._at_once
+        }
 
     async def _lease_ahead(self) -> None:
-        while self._wanting():  # also for what was noted while the store was asked
-            await self._lease()
+        while want := self._wanting():  # also for what was noted while the store was asked
+            await self._lease(want)
 
-    async def _lease(self) -> None:
-        want = 2 * self._at_once - self._line.count(interactive=False)
-        began = self._around.clock.monotonic()
-        self._more = False
+    async def _lease(self, want: Mapping[Class, int]) -> None:
+        began, now = self._around.clock.monotonic(), self._around.clock.now()
+        self._more -= set(want)
         try:
             leased = await self._around.store.lease(self._lane, self._around.node, want, self._ttl, self._without())
         except StoreUnavailable:
             self.due(_STORE_PAUSE)
             return
-        self._more = self._more or len(leased) >= want
+        got = Counter(one.call.cls for one in leased)
+        self._more |= {cls for cls, wanted in want.items() if got[cls] >= wanted}
         if self._spared:  # an earlier look may have taken the place of the one that was planned for its end
             self.due(min(self._spared.values()) - asyncio.get_running_loop().time())
         for one in leased:
@@ -142,12 +155,13 @@ class Backlog:
         if leased:
             self._renew_later()
             self._stir()
-        if self._fell_due and len(leased) < want:
-            await self._set_timer()
+        if self._fell_due:
+            await self._set_timer(now)
 
-    async def _set_timer(self) -> None:
+    async def _set_timer(self, since: float) -> None:
+        """Wake when the next call falls due that was not when the store was last asked for all classes."""
         try:
-            next_due = await self._around.store.next_due(self._lane, self._without())
+            next_due = await self._around.store.next_due(self._lane, since, self._without())
         except StoreUnavailable:
             self.due(_STORE_PAUSE)
             return
@@ -188,4 +202,4 @@ class Backlog:
                 turn.until = began + self._ttl
             elif turn.place is Place.LINE and self._line.leave(turn):
                 self._turns.pop(turn.call.id, None)
-                self._more = True
+                self._more.add(turn.call.cls)

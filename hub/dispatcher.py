@@ -204,7 +204,7 @@ class Dispatcher:
             lane.admission.backlog_full()
             raise
         if accepted.new:
-            lane.backlog.more()
+            lane.backlog.more(call.cls)
         if submission.wait is None:
             return Reply(accepted.call.id, accepted.call.state)
         return await self.wait_for(accepted.call.id, submission.caller, submission.wait)

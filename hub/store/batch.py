@@ -54,6 +54,8 @@ class Book:
         self.backlog: Counter[str] = Counter()
         self._open = open_connection
         self.days = Days()
+        self.last_leased: dict[tuple[str, str], str] = {}
+        """By agency and class: the payer with whom the last lease ended. The next begins with whoever follows."""
 
     def connect(self) -> sqlite3.Connection:
         connection = self._open()
@@ -98,6 +100,11 @@ class Batch:
     def sent(self, agency: str, moment: float, count: int = 1) -> None:
         """Count an exchange begun at *moment* for the agency's day; -1 takes one back that was not sent."""
         self._sent[agency, self._book.days.of(moment)] += count
+
+    @property
+    def last_leased(self) -> dict[tuple[str, str], str]:
+        """Return where leases left off; only a matter of whose turn is next, so a batch that fails may leave it moved."""
+        return self._book.last_leased
 
     def backlog(self, agency: str) -> int:
         """Count durable calls of *agency* that wait, with what this batch did so far."""

@@ -5,15 +5,14 @@ Moves of a call between its states, each decided on the row as it stands now. Re
 `_move`, which refuses what the table of moves does not know and keeps the count of the backlog.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hub.call import MOVES, WAITING, Kind, State
 from hub.store.accepting import begun, remember
 from hub.store.batch import Batch
-from hub.store.protocol import Leased, Settled, Settlement
-from hub.store.rows import Standing, digest_of, said_of_row, to_call
-from hub.store.statements import listed
+from hub.store.protocol import Settled, Settlement
+from hub.store.rows import Standing, digest_of, said_of_row
 
 VERIFY_SECONDS = 180.0
 """How long a verification holds a call in doubt: above every call_timeout, so that two nodes never verify one call."""
@@ -23,22 +22,6 @@ def standing(batch: Batch, call_id: str) -> Standing | None:
     """Return where the call stands now."""
     row = batch.run(batch.say.standing, {"call": call_id}).fetchone()
     return None if row is None else Standing(*row)
-
-
-def lease(
-    batch: Batch, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
-) -> Sequence[Leased]:
-    """Take due durable calls for *node*, of other steps than *without*."""
-    until = batch.now + ttl
-    wanted = {"agency": agency, "now": batch.now, "want": want, "without": listed(without)}
-    rows = batch.run(batch.say.leasable, wanted).fetchall()
-    taken = []
-    for row in rows:
-        call, seq, request = to_call(row, raised=1), row[-2], row[-1]
-        guard = {"at": seq, "was_fence": call.fence - 1, "was_state": "queued", "node": node, "until": until}
-        if batch.run(batch.say.take_lease, guard).rowcount == 1:
-            taken.append(Leased(call, request, until))
-    return taken
 
 
 def renew(batch: Batch, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from hub.call import Call, State
+from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict
 
 
@@ -166,10 +166,13 @@ class Store(Protocol):
         ...
 
     async def lease(
-        self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+        self, agency: str, node: str, want: Mapping[Class, int], ttl: float, without: Collection[str] = ()
     ) -> Sequence[Leased]:
         """
-        Take up to *want* due durable calls of *agency*, oldest first, at most one per order key, for *ttl* seconds.
+        Take due durable calls of *agency* for *ttl* seconds: of each class up to *want*, at most one per order key.
+
+        In a class it goes round the payers, oldest call first, from lease to lease: nobody gives a second one before
+        each who has any that is ready gave one. Fewer of a class than wanted means that no more of it is ready.
 
         A key whose older call is queued, sending, in doubt or dead gives nothing newer. Each lease raises the fence.
         Calls whose next step is one of *without* stay where they are: what is stopped must not be taken and given back
@@ -255,11 +258,11 @@ class Store(Protocol):
         """Count durable calls of *agency* that are queued or sending."""
         ...
 
-    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
+    async def next_due(self, agency: str, after: float = 0.0, without: Collection[str] = ()) -> float | None:
         """
-        Return the earliest due_at of calls that `lease` could give, now or later, or None: leased ones wait for none.
+        Return the earliest due_at later than *after* of calls that `lease` could give then, or None.
 
-        *without*: as for `lease`.
+        Calls that somebody has leased do not count. *without*: as for `lease`.
         """
         ...
 

@@ -52,8 +52,9 @@ class Reader:
         row = self._run(self._say.sent_on_day, {"agency": agency, "day": day}).fetchone()
         return 0 if row is None else int(row[0])
 
-    def next_due(self, agency: str, now: float, without: Collection[str]) -> float | None:
-        row = self._run(self._say.next_due, {"agency": agency, "now": now, "without": listed(without)}).fetchone()
+    def next_due(self, agency: str, now: float, after: float, without: Collection[str]) -> float | None:
+        asked = {"agency": agency, "now": now, "after": after, "without": listed(without)}
+        row = self._run(self._say.next_due, asked).fetchone()
         return None if row is None else float(row[0])
 
     def remembered(self, dossier: str, agency: str) -> dict[str, str]:

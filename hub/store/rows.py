@@ -72,6 +72,7 @@ def from_call(call: Call, digest: str, size: int) -> dict[str, Any]:
         "idempotency_key": call.idempotency_key, "traceparent": call.traceparent, "state": "queued",
         "fence": call.fence, "attempts": call.attempts, "exchange_no": call.exchange_no, "settled_no": 0,
         "doubt_no": None, "lease_node": None, "lease_until": None, "cause": "", "result": None, "ended_at": None,
+        "payer": f"{call.caller} {purpose.unit or ''}",  # no caller's name holds a space
         "request_digest": digest, "request_size": size, "answer_digest": None, "answer_size": None,
     }  # fmt: skip
 

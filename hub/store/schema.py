@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -75,6 +75,7 @@ calls = Table(
     Column("request_size", Integer, nullable=False),
     Column("answer_digest", Text),
     Column("answer_size", Integer),
+    Column("payer", Text, nullable=False, server_default=""),  # caller and unit as one: leases go round by it
 )
 
 is_ready: ColumnElement[bool] = and_(calls.c.state == fixed("queued"), ~calls.c.interactive)
@@ -102,6 +103,9 @@ _some(
     unique=True,
 )  # fmt: skip
 _some("calls_ready", calls.c.agency, calls.c.due_at, calls.c.seq, where=is_ready)
+_some(
+    "calls_turn", calls.c.agency, calls.c["class"], calls.c.payer, calls.c.due_at, calls.c.seq, where=is_ready
+)  # fmt: skip
 _some("calls_order", calls.c.agency, calls.c.order_key, calls.c.seq, where=holds_key)
 _some("calls_leaving", calls.c.lease_until, where=is_leaving)
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from hub.call import Call, State
+from hub.call import Call, Class, State
 from hub.clock import Clock
 from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
-from hub.store import accepting, moving, orders, recovering, registers
+from hub.store import accepting, leasing, moving, orders, recovering, registers
 from hub.store.batch import Book
 from hub.store.migrate import migrate
 from hub.store.orders import Order, OrderKind, OrderStatements
@@ -131,9 +131,9 @@ class SqliteStore:
         return await self._write("follow", accepting.follow, shared, followers)
 
     async def lease(
-        self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+        self, agency: str, node: str, want: Mapping[Class, int], ttl: float, without: Collection[str] = ()
     ) -> Sequence[Leased]:
-        return await self._write("lease", moving.lease, agency, node, want, ttl, tuple(without))
+        return await self._write("lease", leasing.lease, agency, node, want, ttl, tuple(without))
 
     async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
         return await self._write("renew", moving.renew, node, calls, ttl)
@@ -183,8 +183,8 @@ class SqliteStore:
     async def sent_on_day(self, agency: str, day: str) -> int:
         return await self._read(self._reader.sent_on_day, agency, day)
 
-    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
-        return await self._read(self._reader.next_due, agency, self._book.clock.now(), tuple(without))
+    async def next_due(self, agency: str, after: float = 0.0, without: Collection[str] = ()) -> float | None:
+        return await self._read(self._reader.next_due, agency, self._book.clock.now(), after, tuple(without))
 
     async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
         return await self._read(self._reader.remembered, dossier, agency)

@@ -166,13 +166,20 @@ class Statements:
     def _moving(self) -> None:
         standing = select(*(calls.c[name] for name in _STANDING))
         self.standing = self.prepare(standing.where(calls.c.id == _p("call")))
+        of_class = and_(calls.c.agency == _p("agency"), calls.c["class"] == _p("class"))
         self.leasable = self.prepare(
             select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.seq, bodies.c.bytes)
             .select_from(calls.join(bodies, _body_of("request")))
-            .where(is_ready, calls.c.agency == _p("agency"), calls.c.due_at <= _p("now"))
+            .where(is_ready, of_class, calls.c.payer == _p("payer"), calls.c.due_at <= _p("now"))
             .where(_free(_p("now")), _not_stopped(), _first_of_its_key())
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(_p("want"))
+        )
+        self.next_payer = self.prepare(
+            select(calls.c.payer)
+            .where(is_ready, of_class, calls.c.payer > _p("after"))
+            .order_by(calls.c.payer)
+            .limit(1)
         )
         guarded = update(calls).where(
             calls.c.seq == _p("at"), calls.c.fence == _p("was_fence"), calls.c.state == _p("was_state")
@@ -264,7 +271,8 @@ class Statements:
         )
         self.next_due = self.prepare(
             select(calls.c.due_at)
-            .where(is_ready, calls.c.agency == _p("agency"), _free(_p("now")), _not_stopped(), _first_of_its_key())
+            .where(is_ready, calls.c.agency == _p("agency"), calls.c.due_at > _p("after"))
+            .where(_free(_p("now")), _not_stopped(), _first_of_its_key())
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(1)
         )

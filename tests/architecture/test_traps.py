@@ -107,6 +107,8 @@ TRAPS: dict[int, tuple[str, ...]] = {
         "unit/engine/test_room.py::test_alone_a_payer_may_fill_the_line_and_beside_others_a_quarter_of_it",
         "unit/engine/test_fair_row.py::test_a_hundred_thousand_calls_of_one_do_not_starve_the_one_call_of_another",
         "unit/engine/test_fair_row.py::test_a_caller_with_a_thousand_units_goes_round_once_before_any_of_them_is_served_twice",
+        "simulation/test_traps.py::test_one_filing_is_not_kept_waiting_by_ten_thousand_of_another_caller",
+        "contract/test_store_lanes.py::test_each_payer_gives_a_call_before_anybody_gives_a_second",
     ),
     17: (
         f"{SCENARIOS}counter flood beside bulk",

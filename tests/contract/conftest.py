@@ -15,7 +15,7 @@ from hub.store.sqlite import SqliteStore
 
 AGENCY = "npsp"
 NODE = "node-1"
-BOUND = 8
+BOUND = 64
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Bench:
         return call
 
     async def leased(self, want: int = 1, ttl: float = 60.0, node: str = NODE, agency: str = AGENCY) -> list[Leased]:
-        return list(await self.store.lease(agency, node, want, ttl))
+        return list(await self.store.lease(agency, node, dict.fromkeys(Class, want), ttl))
 
     async def sending(self, **changes: Any) -> Leased:
         """Accept, lease and begin one call."""

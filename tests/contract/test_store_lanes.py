@@ -1,10 +1,11 @@
 """Promises of a store: leases, order, fences, and what a lane reads to begin its day."""
 
+from random import Random
 from typing import Any
 
 import pytest
 
-from hub.call import Kind, State
+from hub.call import Class, Kind, Purpose, State
 from hub.store.protocol import Settled
 
 
@@ -14,6 +15,64 @@ async def test_due_calls_are_leased_oldest_first_and_once(bench: Any) -> None:
     assert [one.call.id for one in first] == [call.id for call in calls[:2]]
     assert [one.call.id for one in await bench.leased(want=9)] == [calls[2].id]
     assert first[0].until == bench.clock.now() + 60
+
+
+async def of_unit(bench: Any, unit: str | None, count: int, **changes: Any) -> list[str]:
+    purpose = Purpose("officer-7", unit, "H32.1-261123-0001", None, "1.000001")
+    return [(await bench.accepted(purpose=purpose, **changes)).id for _ in range(count)]
+
+
+async def test_each_payer_gives_a_call_before_anybody_gives_a_second(bench: Any) -> None:
+    many = await of_unit(bench, "unit-1", 50)
+    few = [*await of_unit(bench, "unit-2", 1), *await of_unit(bench, None, 1)]
+    other = await of_unit(bench, "unit-1", 1, caller="archive")
+    leased = {one.call.id for one in await bench.leased(want=8)}
+    assert leased == {*many[:5], *few, *other}
+
+
+async def test_a_round_goes_on_where_the_last_lease_ended(bench: Any) -> None:
+    units = [f"unit-{number}" for number in range(9)]
+    for unit in units:
+        await of_unit(bench, unit, 5)
+    served = [one.call.purpose.unit for _ in range(12) for one in await bench.leased(want=3)]
+    assert served == units * 4
+
+
+async def test_each_class_is_leased_by_itself(bench: Any) -> None:
+    bulk = await of_unit(bench, "unit-1", 20, cls=Class.BULK)
+    (counter,) = await of_unit(bench, "unit-1", 1, cls=Class.COUNTER)
+    leased = await bench.store.lease("npsp", "node-1", {Class.COUNTER: 4, Class.BULK: 2}, 60.0)
+    assert [one.call.id for one in leased] == [counter, *bulk[:2]]
+    assert [one.call.id for one in await bench.store.lease("npsp", "node-1", {Class.BULK: 1}, 60.0)] == bulk[2:3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_fewer_than_wanted_means_that_no_more_is_ready(bench: Any, seed: int) -> None:
+    """Whoever is behind: payers whose calls are due later, leased, held back by their key, or not there any more."""
+    chance = Random(seed)
+    ready: set[str] = set()
+    for number in range(40):
+        unit, key = f"unit-{chance.randrange(7)}", chance.choice([None, None, f"key-{chance.randrange(5)}"])
+        due = bench.clock.now() + chance.choice([0.0, 0.0, 50.0])
+        (call,) = await of_unit(bench, unit, 1, due_at=due, order_key=key and f"{key}-{number}")
+        ready |= {call} if due <= bench.clock.now() else set()
+    while True:
+        want = chance.randrange(1, 9)
+        leased = [one.call.id for one in await bench.leased(want=want)]
+        assert ready.issuperset(leased)
+        assert len(leased) == min(want, len(ready))
+        ready -= set(leased)
+        if not leased:
+            break
+
+
+async def test_the_next_due_is_asked_for_after_a_moment(bench: Any) -> None:
+    now = bench.clock.now()
+    for seconds in (0.0, 10.0, 20.0):
+        await bench.accepted(due_at=now + seconds)
+    assert [await bench.store.next_due("npsp", after) for after in (0.0, now, now + 10, now + 20)] == [
+        now, now + 10, now + 20, None,
+    ]  # fmt: skip
 
 
 async def test_interactive_calls_are_never_leased(bench: Any) -> None:
@@ -206,8 +265,10 @@ async def test_a_durable_lookup_is_leased_like_a_filing(bench: Any) -> None:
 async def test_what_is_stopped_stays_in_the_store_and_lets_the_others_by(bench: Any) -> None:
     stopped = [await bench.accepted(step="file_dossier", operation="file_dossier") for _ in range(3)]
     (other,) = [await bench.accepted(step="filexdossier", operation="filexdossier")]  # `_` is no wildcard
-    leased = await bench.store.lease("npsp", "node-1", 9, 60.0, ["file_dossier", "lookup_dossier"])
+    leased = await bench.store.lease("npsp", "node-1", {Class.NORMAL: 9}, 60.0, ["file_dossier", "lookup_dossier"])
     assert [one.call.id for one in leased] == [other.id]
-    assert await bench.store.next_due("npsp", ["file_dossier"]) is None
+    assert await bench.store.next_due("npsp", 0.0, ["file_dossier"]) is None
     assert await bench.store.next_due("npsp") == stopped[0].due_at
-    assert {one.call.id for one in await bench.store.lease("npsp", "node-1", 9, 60.0)} == {call.id for call in stopped}
+    assert {one.call.id for one in await bench.store.lease("npsp", "node-1", {Class.NORMAL: 9}, 60.0)} == {
+        call.id for call in stopped
+    }

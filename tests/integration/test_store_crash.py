@@ -41,7 +41,7 @@ def tell(word):
 async def main():
     store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 9}, failpoint=die)
     await store.accept(call(1, False, "key"), b"{}"); tell("accepted")
-    (leased,) = await store.lease("npsp", "node-1", 1, 600)
+    (leased,) = await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 600)
     number = await store.begin("call-1", leased.call.fence, "node-1"); tell("begun")
     await store.open(call(2, True), "node-1", "d", 1); tell("opened")
     await store.settle(Settlement("call-1", leased.call.fence, number, State.ANSWERED, "answered", answer=b"1", result="ok"))

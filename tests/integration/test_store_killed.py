@@ -51,7 +51,7 @@ async def main():
     tell("serving", life)
     for turn in range(10**6):
         accepting = [accept(store, turn * 8 + number) for number in range(8)]
-        sending = [send(store, leased) for leased in await store.lease("npsp", "node-1", 6, 60)]
+        sending = [send(store, leased) for leased in await store.lease("npsp", "node-1", {Class.NORMAL: 6}, 60)]
         await asyncio.gather(*accepting, *sending)
 
 asyncio.run(main())

@@ -37,9 +37,15 @@ def _answers(owner: type, method: str, answer: Any = None) -> Callable[[Patch], 
     return lambda patch: patch.setattr(owner, method, lambda *_, **__: answer)
 
 
+def _no_rate(patch: Patch) -> None:
+    """Take away both looks at the rate: when a permit is granted, and when its first byte leaves."""
+    _answers(Rate, "admit")(patch)
+    _answers(Rate, "leave", 0.0)(patch)
+
+
 _ALL = (
     Ablation("hold", _answers(Hold, "admit"), "outage of 60 s at 0.8x, http 429", "calls that came while the agency wanted silence"),
-    Ablation("rate", _answers(Rate, "admit"), "rate is the bottleneck", "exchanges in a second above the contract"),
+    Ablation("rate", _no_rate, "rate is the bottleneck", "exchanges in a second above the contract"),
     Ablation("slots", _answers(Concurrency, "admit"), "steady 2x", "exchanges at once above the contract"),
     Ablation("ghost slots", _answers(Concurrency, "occupy"), "outage of 60 s at 0.8x, black hole", "exchanges at once above the contract"),
     Ablation("retry budget", _answers(RetryBudget, "admit"), "one exchange in five fails", "repeats above promise 5"),

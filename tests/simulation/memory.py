@@ -12,9 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from hub.call import MOVES, WAITING, Call, State
+from hub.call import MOVES, WAITING, Call, Class, State
 from hub.clock import Clock
 from hub.store.protocol import Accepted, Leased, Occupied, Record, Recovered, Settled, Settlement, Sought
+from hub.turn import Payer
 
 
 @dataclass(slots=True)
@@ -38,8 +39,8 @@ class MemoryStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: dict[str, _Row] = {}
-        self._ready: dict[str, list[tuple[float, int, str]]] = {}
-        """By agency: durable calls that wait, by due moment and order of acceptance; some may be elsewhere by now."""
+        self._ready: dict[tuple[str, Class], dict[Payer, list[tuple[float, int, str]]]] = {}
+        """Durable calls that wait, by due moment and order of acceptance; some may be elsewhere by now."""
         self._backlog: Counter[str] = Counter()
         self._numbers = count()
 
@@ -55,25 +56,44 @@ class MemoryStore:
         return 1
 
     async def lease(
-        self, agency: str, node: str, want: int, ttl: float, without: Collection[str] = ()
+        self, agency: str, node: str, want: Mapping[Class, int], ttl: float, without: Collection[str] = ()
     ) -> Sequence[Leased]:
         now = self._clock.now()
-        taken: list[_Row] = []
-        left: list[_Row] = []
-        ready = self._ready.setdefault(agency, [])
-        while ready and len(taken) < want and ready[0][0] <= now:
-            row = self._rows.get(heapq.heappop(ready)[2])
+        taken: list[Leased] = []
+        for cls, most in want.items():
+            payers = self._ready.setdefault((agency, cls), {})
+            left, in_vain = most, 0
+            while left and in_vain < len(payers):
+                payer, calls = next(iter(payers.items()))
+                del payers[payer]
+                row = self._first(calls, now, without)
+                if calls:
+                    payers[payer] = calls  # last now: the round goes on with the next
+                if row is None:
+                    in_vain += 1
+                    continue
+                row.leased = True
+                row.fence += 1
+                taken.append(Leased(self._as_it_is(row), row.request, now + ttl))
+                left, in_vain = left - 1, 0
+        return taken
+
+    def _first(self, calls: list[tuple[float, int, str]], now: float, without: Collection[str]) -> _Row | None:
+        """Take out the first of *calls* that may be leased."""
+        stopped = []
+        found = None
+        while calls and found is None and calls[0][0] <= now:
+            entry = heapq.heappop(calls)
+            row = self._rows.get(entry[2])
             if row is None or row.state is not State.QUEUED or row.leased or row.due_at > now:
                 continue
             if row.call.step in without:
-                left.append(row)
-                continue
-            row.leased = True
-            row.fence += 1
-            taken.append(row)
-        for row in left:
-            self._wait(row)
-        return [Leased(self._as_it_is(row), row.request, now + ttl) for row in taken]
+                stopped.append(entry)
+            else:
+                found = row
+        for entry in stopped:
+            heapq.heappush(calls, entry)
+        return found
 
     async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
         return [call for call in calls if self._rows[call].leased]
@@ -163,12 +183,17 @@ class MemoryStore:
     async def backlog(self, agency: str) -> int:
         return self._backlog[agency]
 
-    async def next_due(self, agency: str, without: Collection[str] = ()) -> float | None:
-        ready = self._ready.get(agency, [])
-        if not without:
-            return ready[0][0] if ready else None
+    async def next_due(self, agency: str, after: float = 0.0, without: Collection[str] = ()) -> float | None:
+        waiting = (
+            entry
+            for (of, _), payers in self._ready.items()
+            if of == agency
+            for calls in payers.values()
+            for entry in calls
+            if entry[0] > after
+        )
         return min(
-            (due for due, _, call in ready if call in self._rows and self._rows[call].call.step not in without),
+            (due for due, _, call in waiting if call in self._rows and self._rows[call].call.step not in without),
             default=None,
         )
 
@@ -178,7 +203,10 @@ class MemoryStore:
     async def close(self) -> None: ...
 
     def _wait(self, row: _Row) -> None:
-        heapq.heappush(self._ready.setdefault(row.call.agency, []), (row.due_at, row.number, row.call.id))
+        call = row.call
+        payers = self._ready.setdefault((call.agency, call.cls), {})
+        waiting = payers.setdefault((call.caller, call.purpose.unit or ""), [])
+        heapq.heappush(waiting, (row.due_at, row.number, call.id))
 
     def _move(self, row: _Row, to: State) -> None:
         if not row.call.interactive:

@@ -54,6 +54,22 @@ def test_one_slot_serves_a_long_line_without_a_pause() -> None:  # 26
     assert max(gaps) < 0.011, "a slot that is free is taken at once"
 
 
+@pytest.mark.parametrize(
+    ("of_many", "of_one"), [(Class.NORMAL, Class.NORMAL), (Class.BULK, Class.BULK), (Class.BULK, Class.COUNTER)]
+)
+def test_one_filing_is_not_kept_waiting_by_ten_thousand_of_another_caller(of_many: Class, of_one: Class) -> None:  # 16
+    plan = Plan(
+        Ability(),
+        (
+            Flow(0.0, "many", of_many, ("ministry",), operation=FILE, at_once=10_000),
+            Flow(0.0, "one", of_one, ("commune",), operation=FILE, deadline=5.0, begins=10.0, at_once=1),
+        ),
+        seconds=60.0,
+    )
+    run = simulate(plan, 1)
+    assert run.hearing("one").good_calls == 1
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_counter_keeps_its_p99_under_a_hundred_times_as_many_filings(seed: int) -> None:
     counter = Flow(2.0, "counter", Class.COUNTER)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import InDoubt
-from hub.call import State
+from hub.call import Class, State
 from hub.coordination.protocol import HoldCause
 from hub.errors import OperationUnknown
 from hub.store.protocol import Sought
@@ -125,7 +125,7 @@ def test_a_graceful_stop_gives_back_what_was_not_sent() -> None:
         await world.hub.stop(30)
         states = [(await world.state(ticket))[0] for ticket in tickets]
         assert states == [State.ANSWERED, *[State.QUEUED] * 4]
-        leased = await world.store.lease("agency", "another_node", 10, 60.0)
+        leased = await world.store.lease("agency", "another_node", {Class.NORMAL: 10}, 60.0)
         assert len(leased) == 4, "no lease stands in the way of another node"
 
     play(scenario, calls_at_once=1)

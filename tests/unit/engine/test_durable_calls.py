@@ -366,7 +366,7 @@ def test_a_lease_that_is_lost_is_not_used() -> None:
         ticket = await world.file()
         await asyncio.sleep(0.1)
         await world.store.give_back("node", [ticket.call])
-        (taken,) = await world.store.lease("agency", "other", 1, 60.0)
+        (taken,) = await world.store.lease("agency", "other", {Class.NORMAL: 1}, 60.0)
         assert taken.call.id == ticket.call
         await looking
         await asyncio.sleep(5)

@@ -105,6 +105,24 @@ async def test_callers_older_than_quotas_keep_their_keys_and_get_one(tmp_path: P
     assert at_revision(tmp_path / "hub.db") == REVISION
 
 
+async def test_calls_that_waited_before_leases_went_round_take_part_in_the_round(tmp_path: Path) -> None:
+    before = _first_tables(tmp_path / "hub.db")
+    facts = {"agency": "npsp", "operation": "file_dossier", "kind": "filing", "class": "normal", "interactive": 0,
+             "caller": "onestop", "fingerprint": "f", "accepted_at": 0.0, "deadline": 9e9, "due_at": 0.0,
+             "step": "file_dossier", "repeat_safe": 0, "state": "queued", "fence": 0, "attempts": 0, "exchange_no": 0,
+             "settled_no": 0, "cause": "", "request_digest": "d", "request_size": 2}  # fmt: skip
+    for name, unit in (("1", "H32"), ("2", "H32"), ("3", None)):
+        row = {**facts, "id": name, "unit": unit}
+        before.execute(f"INSERT INTO calls ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()])  # noqa: S608
+        before.execute("INSERT INTO bodies VALUES (?, 'request', '{}')", [name])
+    before.commit()
+    before.close()
+    store = SqliteStore.open_file(tmp_path / "hub.db", VirtualClock(), backlog_calls={"npsp": 9})
+    leased = await store.lease("npsp", "node-1", {Class.NORMAL: 2}, 60.0)
+    assert {one.call.id for one in leased} == {"1", "3"}
+    await store.close()
+
+
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     migrate(tmp_path / "hub.db")
     connection = sqlite3.connect(tmp_path / "hub.db")

@@ -55,7 +55,7 @@ async def test_a_full_disk_is_told_and_what_was_told_before_is_kept(store: Sqlit
     clock = store._book.clock
     assert isinstance(clock, VirtualClock)
     first = await store.accept(a_call(clock, 0), BIG)
-    (leased,) = await store.lease("npsp", "node-1", 1, 60)
+    (leased,) = await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
     number = await store.begin(first.call.id, leased.call.fence, "node-1")
     await limit_pages(store, 30)
     told, refusals = {first.call.id}, []
@@ -154,7 +154,7 @@ async def test_a_reading_that_takes_long_stops_no_writing(tmp_path: Path) -> Non
     reading.execute("BEGIN")
     assert reading.execute("SELECT count(*) FROM calls").fetchone() == (3,)
     assert (await store.accept(a_call(clock, 3), b"{}")).new
-    assert len(await store.lease("npsp", "node-1", 9, 60)) == 4
+    assert len(await store.lease("npsp", "node-1", {Class.NORMAL: 9}, 60)) == 4
     assert reading.execute("SELECT count(*) FROM calls").fetchone() == (3,), "and it reads one moment, not two"
     reading.execute("COMMIT")
     reading.close()
@@ -172,7 +172,7 @@ async def test_a_commit_that_takes_long_stops_neither_reading_nor_the_loop(tmp_p
 
     store = SqliteStore.open_file(tmp_path / "hub.db", clock, backlog_calls=BOUNDS, failpoint=slow_disk)
     call = (await store.accept(a_call(clock, 0), b"{}")).call
-    (leased,) = await store.lease("npsp", "node-1", 1, 60)
+    (leased,) = await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
     begun = asyncio.ensure_future(store.begin(call.id, leased.call.fence, "node-1"))
     await asyncio.to_thread(reached.wait, 30)
     record = await store.get(call.id)

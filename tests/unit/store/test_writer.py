@@ -147,7 +147,7 @@ async def test_a_lease_whose_commit_was_unclear_is_told_as_not_taken(
     await store.accept(a_call(1), b"{}")
     unreliable("after")
     with pytest.raises(StoreUnavailable):
-        await store.lease("npsp", "node-1", 1, 60)
+        await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
     await store.close()
 
 
@@ -221,7 +221,7 @@ async def test_failpoints_stand_on_both_sides_of_each_commit(make: Callable[...,
     passed: list[str] = []
     store = make(failpoint=passed.append)
     call = (await store.accept(a_call(1), b"{}")).call
-    (leased,) = await store.lease("npsp", "node-1", 1, 60)
+    (leased,) = await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
     await store.begin(call.id, leased.call.fence, "node-1")
     settled = await store.settle(Settlement(call.id, leased.call.fence, 1, State.ANSWERED, "answered"))
     assert settled is Settled.APPLIED
@@ -240,9 +240,9 @@ def test_the_store_in_memory_runs_under_a_virtual_loop() -> None:
     async def scenario() -> float:
         store = SqliteStore.in_memory(clock, backlog_calls=BOUNDS)
         await store.accept(a_call(1, due_at=clock.now() + 3600), b"{}")
-        assert not await store.lease("npsp", "node-1", 1, 60)
+        assert not await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
         await asyncio.sleep(3600)
-        assert await store.lease("npsp", "node-1", 1, 60)
+        assert await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 60)
         await store.close()
         return clock.monotonic()
 
@@ -255,7 +255,7 @@ async def test_the_count_of_the_backlog_agrees_with_the_table_after_any_walk(mak
     for number in range(120):
         if await store.backlog("npsp") < 50:
             await store.accept(a_call(number, repeat_safe=bool(number % 2)), b"{}")
-        for leased in await store.lease("npsp", "node-1", 2, 60):
+        for leased in await store.lease("npsp", "node-1", {Class.NORMAL: 2}, 60):
             exchange = await store.begin(leased.call.id, leased.call.fence, "node-1") if random.random() < 0.8 else None
             if exchange is not None and random.random() < 0.8:
                 to = random.choice(states)

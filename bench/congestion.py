@@ -23,6 +23,7 @@ import uvloop
 
 from bench import figures, plots, report, scenarios, turns
 from bench.aims import machine
+from bench.ceiling import ceiling
 from bench.plan import LONG, QUICK, WHOLE, Size, lanes
 from bench.refusals import Measured, refusals
 from bench.stage import GATEWAY, HUB, SYSTEMS, Stage
@@ -76,6 +77,7 @@ async def measure(size: Size, names: list[str]) -> dict[str, Any]:
     results["callers_late_p99"] = max((one.begun_p99 for one in heard), default=0.0)
     results["codes"] = dict(sum((Counter(one.codes) for one in heard), Counter()).most_common())
     results |= {"machine": machine(), "cores": os.cpu_count() or 1}
+    results["ceiling"] = ceiling(size)
     results |= {"parameters": asdict(size), "seconds": time.monotonic() - began}
     aims = weigh(results)
     results["aims"] = [asdict(aim) | {"met": aim.met} for aim in aims]

@@ -78,6 +78,7 @@ def lanes(size: Size) -> list[Lane]:
     made = [usual(level_name(level)) for level in size.levels]
     made.append(usual("rate", workers=3 * size.workers, at_once=3 * size.workers, per_second=size.capacity))
     made.append(usual("busy", at_once=size.workers + (size.workers + 1) // 2))
+    made.append(usual("room", at_once=size.workers + (size.workers + 3) // 4))
     made += [usual(outage_name(outage, level)) for outage in size.outages for level in size.outage_levels]
     for n in size.isolated:
         rate = size.isolated_rate / n

@@ -27,7 +27,11 @@ def page(results: Row) -> str:
     lanes = {(row["system"], row["lane"]): row for row in results["lanes"]}
     if levels:
         levels.sort(key=lambda row: (row["system"] != HUB, row["level"]))
-        parts += ["## Load", _LOAD, _levels([*levels, *steady.get("others", ())], lanes)]
+        parts += [
+            "## Load",
+            _LOAD.format(ceiling=_percent(results["ceiling"])),
+            _levels([*levels, *steady.get("others", ())], lanes),
+        ]
     if steady:
         parts += ["## Outages", _OUTAGES, _outages(steady["outages"], lanes)]
     if "isolated" in phases:
@@ -52,7 +56,10 @@ _LOAD = (
     "Offered load in multiples of capacity. Good: answered within the caller's patience. Latency of good answers from the "
     "scheduled moment, in seconds. Refused: told to ask again later, and after how many milliseconds. `rate`: the "
     "contract's rate is the bottleneck (capacity is 0.9 x contract). `busy`: the agency refuses (429) what is more at "
-    "once than it has workers, and its contract says half as much again."
+    "once than it has workers, and its contract says half as much again. `room`: the contract lets a quarter more be at "
+    "the agency at once than it has workers. What else the contract lets through is at most {ceiling}: an agency that may "
+    "have no more at once than it has workers, and few more a second than these can do, cannot be kept busy all the time "
+    "(`bench/ceiling.py`)."
 )
 _OUTAGES = (
     "The agency accepts, answers nothing, and afterwards works through all it was sent. Good: part of the calls "

@@ -60,7 +60,7 @@ async def steady(stage: Stage, size: Size) -> dict[str, Any]:
 
     levels = [leveled(HUB, level_name(level), level, size.capacity) for level in size.levels]
     levels += [leveled(GATEWAY, level_name(level), level, size.capacity) for level in light]
-    others = [leveled(HUB, name, 2.0, stage.lanes[name].capacity) for name in ("rate", "busy")]
+    others = [leveled(HUB, name, 2.0, stage.lanes[name].capacity) for name in ("rate", "busy", "room")]
     struck_lanes = [struck(system, *one) for system in SYSTEMS for one in outages]
     done = await asyncio.gather(*levels, *others, *struck_lanes)
     await stage.end_gateways()

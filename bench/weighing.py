@@ -24,7 +24,7 @@ def weigh(results: dict[str, Any]) -> list[Aim]:
     phases = results["phases"]
     aims: list[Aim] = []
     if "steady" in phases:
-        aims += _steady(phases["steady"])
+        aims += _steady(phases["steady"], results["ceiling"])
     if "isolated" in phases:
         aims += _isolated(phases["isolated"])
     if "flooded" in phases:
@@ -51,11 +51,18 @@ def heard_by_callers(phases: dict[str, Any], system: str) -> Iterator[Sorted]:
             yield row["flood"]
 
 
-def _steady(phase: dict[str, Any]) -> Iterator[Aim]:
+def _steady(phase: dict[str, Any], ceiling: float) -> Iterator[Aim]:
     for row in phase["levels"]:
         if row["system"] == HUB:
             share = 100 * row["goodput"] / min(1.0, row["level"])
             yield Aim(f"goodput at {row['level']:g}x, % of what could be answered", share, GOODPUT, at_least=True)
+    full = [row["goodput"] for row in phase["levels"] if row["system"] == HUB and row["level"] >= 1]
+    if full:
+        what = f"goodput from 1x on, least, % of the {100 * ceiling:.1f} % that this contract lets through"
+        yield Aim(what, 100 * min(full) / ceiling, GOODPUT, at_least=True)
+    room = next(row for row in phase["others"] if row["lane"] == "room")
+    what = f"goodput at {room['level']:g}x where the contract lets a few more wait at the agency, % of capacity"
+    yield Aim(what, 100 * room["goodput"], GOODPUT, at_least=True)
     rate = next(row for row in phase["others"] if row["lane"] == "rate")
     what = f"goodput at {rate['level']:g}x where the rate is the bottleneck, % of 0.9 x contract"
     yield Aim(what, 100 * rate["goodput"], GOODPUT, at_least=True)

@@ -20,8 +20,8 @@ _CUT = 0.7
 _RECOVERED_A_SECOND = 0.05 / 60
 _LEAST = 0.05
 _EPSILON = 1e-9
-_LEFT_OUT = 1e-6
-"""Of a call: with a burst that fills a window exactly, one more would just fit into it."""
+_LEFT_OUT = 0.1
+"""Of a call, left to the jitter of the way: with a burst that fills a window exactly, one more would just fit into it."""
 
 
 class Spacing:

@@ -36,6 +36,8 @@ BODY_BYTES = 20_000_000
 DOSSIERS = 4_999
 """As many dossiers as calls are for, in turn: what is read of one call must not serve the next."""
 CITIZEN = {"citizen_id": "000085000001", "full_name": "Nguyễn Văn Đá", "born_on": "1985-03-15"}
+_PATIENCE = 2.0
+"""Seconds that the hub has to end: what hangs at its agency would keep it for a whole time-out."""
 WAITING = 6
 """Calls that want to wait for the agency that hangs, one at a time; some of them are refused themselves."""
 
@@ -194,7 +196,7 @@ async def _stand(folder: Path) -> AsyncIterator[_Stand]:
     finally:
         for task in waiting:
             task.cancel()
-        await hub.stop()
+        await hub.stop(_PATIENCE)
         await sandbox.stop()
 
 

@@ -11,6 +11,7 @@ from hub.clock import Clock
 from hub.coordination.protocol import Coordination
 from hub.errors import BacklogFull, LaneFull, LaneHeld, LaneOpen, LaneWaitTooLong
 from hub.line import SHARES, Line
+from hub.refusals import UNTIL_RESUMED
 from hub.row import STANDING_PART
 from hub.turn import Payer
 
@@ -22,8 +23,6 @@ COLD = 0.25
 _BACKLOG_PAUSE = 2.0
 """Seconds for which a full backlog is taken to stay full, so that refusing does not ask the store."""
 _DRAIN_SECONDS = 0.1
-_HELD_UNTIL_RESUMED = 60.0
-"""`Retry-After` when only an operator can say how long."""
 
 
 class Admission:
@@ -75,7 +74,7 @@ class Admission:
             return 0.0
         refused = LaneOpen if stop.guard == "breaker" else LaneHeld
         if stop.seconds is None:
-            raise refused(stop.cause, retry_after=_HELD_UNTIL_RESUMED)
+            raise refused(stop.cause, retry_after=UNTIL_RESUMED)
         if stop.seconds > seconds:
             raise refused(stop.cause, retry_after=stop.seconds)
         return stop.seconds

@@ -144,6 +144,8 @@ class Endings:
         call, lane = turn.call, self._lane
         match said.again:
             case Again.HELD:
+                if not turn.interactive and said.state is State.QUEUED:
+                    return 0.0  # it stands in the line until the hold ends, which a person may do before its time
                 stop = self._around.coordination.stopped(lane.name, call.step)
                 return (stop.seconds or 0.0) if stop else 0.0
             case Again.LATER:

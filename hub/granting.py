@@ -187,10 +187,10 @@ class Granting:
             self.stir()
 
     def _turn_away(self, wait: Wait) -> None:
-        """Tell at once every caller whose time ends before a long stop does."""
-        if wait.guard not in _STOPS or wait.seconds is None:
+        """Tell at once every caller whose time ends before a long stop does, or who would wait for a person."""
+        if wait.guard not in _STOPS or self._ends_by_itself(wait):
             return
-        end = self._around.clock.monotonic() + wait.seconds
+        end = self._end_of(wait)
         for turn in (*self._lane.flights.waiting(), *self._line):  # followers first, or they would stand as heirs
             if turn.interactive and turn.until < end:
                 self._lane.endings.unsent(turn, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, turn))
@@ -210,14 +210,14 @@ class Granting:
         """Return whether *turn*, whose own operation, class or repeat has to wait, can wait in memory."""
         if turn.interactive:
             waits_for_nobody = wait.guard == "deadline" or wait.cause == STOPPED
-            end = self._around.clock.monotonic() + (wait.seconds or 0.0)
+            end = self._end_of(wait)
             behind = self._lane.flights.behind(turn, alone=wait.guard not in _WHOEVER_ASKS)
             for late in (turn,) if wait.guard == "deadline" else (*behind, turn):
                 if late.until < end or (late is turn and waits_for_nobody):
                     self._lane.endings.unsent(late, State.EXPIRED, wait.cause or wait.guard, by_wait(wait, late))
             return turn.place is not Place.GONE
-        if wait.seconds is None and wait.cause not in _BY_A_PERSON:
-            return True  # a probe is under way, and its end is what we wait for
+        if self._ends_by_itself(wait):
+            return True
         if wait.seconds is not None and wait.seconds < _SHORT:
             return True
         seconds = wait.seconds or SWEEP
@@ -229,6 +229,17 @@ class Granting:
         else:
             self._lane.spawn(self._lane.backlog.give_back([turn], self._around.clock.now() + seconds))
         return False
+
+    @staticmethod
+    def _ends_by_itself(wait: Wait) -> bool:
+        """Return whether something that is under way ends *wait*: a probe, or an exchange that holds the slot."""
+        return wait.seconds is None and wait.cause not in _BY_A_PERSON
+
+    def _end_of(self, wait: Wait) -> float:
+        """Return the monotonic moment at which *wait* ends, as far as it is known; never, if only a person can end it."""
+        if wait.seconds is None:
+            return 0.0 if self._ends_by_itself(wait) else math.inf
+        return self._around.clock.monotonic() + wait.seconds
 
     def too_late(self, turn: Turn) -> bool:
         """Return whether *turn* is a durable call past its deadline, which then is for a person."""

@@ -18,21 +18,23 @@ from hub.errors import (
 from hub.guards.guard import Wait
 from hub.turn import Turn
 
+UNTIL_RESUMED = 60.0
+"""`Retry-After` when only a person can say how long."""
 UNWRITABLE = "The agency takes more, or other values, than the request gives."
 """What a request lacks that is valid here and cannot be written for its agency."""
 
 
 def by_wait(wait: Wait, turn: Turn) -> HubError:
     """Return what a caller hears whose time ends before a guard's *wait* does."""
-    call = turn.call.id
+    call, seconds = turn.call.id, wait.seconds
     match wait.guard:
         case "hold":
-            return LaneHeld(wait.cause, retry_after=wait.seconds, call=call)
+            return LaneHeld(wait.cause, retry_after=UNTIL_RESUMED if seconds is None else seconds, call=call)
         case "breaker":
-            return LaneOpen(wait.cause, retry_after=wait.seconds, call=call)
+            return LaneOpen(wait.cause, retry_after=seconds, call=call)
         case "retry":  # tried before, and there is no budget for another try in time
-            return AgencyUnavailable(turn.cause, retry_after=wait.seconds, call=call)
-    return LaneWaitTooLong(wait.guard, retry_after=wait.seconds, call=call)
+            return AgencyUnavailable(turn.cause, retry_after=seconds, call=call)
+    return LaneWaitTooLong(wait.guard, retry_after=seconds, call=call)
 
 
 def by_outcome(outcome: Outcome | StaleCredentials | None, call: str, wait: float) -> HubError:

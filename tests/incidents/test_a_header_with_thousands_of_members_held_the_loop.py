@@ -15,7 +15,7 @@ def faults(*headers: tuple[bytes, bytes]) -> list[tuple[str, str]]:
     began = time.process_time()
     with pytest.raises(RequestInvalid) as refused:
         Headers().read(headers)
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 0.5, "it took seconds"
     return [(fault.pointer, fault.rule) for fault in refused.value.faults]
 
 

@@ -129,9 +129,30 @@ def test_resuming_leaves_the_holds_that_are_not_the_operators_unless_all_are_mea
         assert sent(world) == 1, "the agency itself asked for ten minutes"
         assert await orders.resume("agency", BY, "police called: all is well", everything=True)
         await asyncio.sleep(5)
-        assert sent(world) == 2
+        assert sent(world) == 3, "the one that was told to wait goes with the other"
 
     play(scenario)
+
+
+@pytest.mark.parametrize("operation", ["", "lookup_citizen"])
+def test_who_waits_when_a_lane_is_held_until_somebody_resumes_it_hears_so_at_once(operation: str) -> None:
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda _: (5.0, OK)
+        under_way = asyncio.create_task(world.ask("count_once"))
+        waits = asyncio.create_task(world.ask(wait=100.0))
+        await asyncio.sleep(1)
+        began = world.clock.monotonic()
+        if operation:
+            await world.coordination.hold("agency", HoldCause.OPERATOR, None, operation)
+        else:
+            await ordering(world).hold("agency", None, BY, WHY)
+        with pytest.raises(LaneHeld) as refused:
+            await waits
+        assert world.clock.monotonic() - began < 0.1
+        assert refused.value.retry_after == 60.0
+        assert (await under_way).state is State.ANSWERED
+
+    play(scenario, calls_at_once=1)
 
 
 def test_resuming_all_closes_breakers() -> None:

@@ -379,7 +379,7 @@ def test_a_route_that_a_person_stopped_fetches_nothing_and_sends_nothing() -> No
     async def scenario(world: Roads) -> None:
         await world.coordination.hold("route/lgsp", HoldCause.OPERATOR, None)
         ticket = await world.file(agency="a")
-        with pytest.raises(CallExpired):
+        with pytest.raises(LaneHeld):
             await world.ask(agency="b", wait=20.0)
         await asyncio.sleep(3600)
         assert world.lgsp.asked == []

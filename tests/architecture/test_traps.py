@@ -146,7 +146,10 @@ TRAPS: dict[int, tuple[str, ...]] = {
         "unit/store/test_store_trouble.py::test_a_reading_that_takes_long_stops_no_writing",
         "unit/store/test_writer.py::test_a_second_process_may_not_serve_the_same_file",
     ),
-    28: ("unit/kit/test_binding.py::test_a_large_reply_is_read_in_a_thread_of_this_agency",),
+    28: (
+        "unit/kit/test_binding.py::test_a_large_reply_is_read_in_a_thread_of_this_agency",
+        "contract/test_connectors_samples.py::test_no_contract_is_fetched_when_a_connector_is_loaded_or_used",
+    ),
     29: (
         "unit/kit/test_http.py::TestAfterAByteMayHaveLeft::test_a_slow_drip_ends_with_the_time_and_closes_the_connection",
         "unit/kit/test_http.py::TestSizes::test_a_huge_answer_is_doubt_and_its_connection_is_closed_early",

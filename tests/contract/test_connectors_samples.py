@@ -7,6 +7,7 @@ A connector that is added as a folder is tried here without a line of test being
 import asyncio
 import json
 import re
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -178,3 +179,21 @@ def test_every_operation_has_a_good_conversation_and_a_refusal(connector: str) -
     told = {(sample.operation, sample.result) for name, sample in SAMPLES if name == connector}
     for operation in loaded(connector).operations:
         assert {(operation, "ok"), (operation, "refused")} <= told
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_no_contract_is_fetched_when_a_connector_is_loaded_or_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WSDL and schemas lie in its folder: an agency whose own copy is slow or gone stops neither start nor exchange."""
+
+    def asked(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was fetched")
+
+    for entrance in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, entrance, asked, raising=False)
+    for entrance in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, entrance, asked)
+    fresh = load_connector(FOLDERS[name])
+    assert fresh.operations
+    for of, sample in SAMPLES:
+        if of == name and sample.reply_agency is not None:
+            asyncio.run(ask(name, sample))

@@ -24,12 +24,16 @@ class Door:
         self._left: list[float] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         """Exchanges by call and operation: all but the first of each are repeats."""
+        self._again: list[float] = []
+        """When the repeats came."""
         self.by_operation: Counter[str] = Counter()
 
     def enter(self, at: float, call: str, operation: str) -> int:
         """Note an arrival; return its number."""
         self.came.append(at)
         self._left.append(at + self._ghost_seconds - _ROUNDING)
+        if self.calls[call, operation]:
+            self._again.append(at)
         self.calls[call, operation] += 1
         self.by_operation[operation] += 1
         return len(self.came) - 1
@@ -42,7 +46,11 @@ class Door:
     @property
     def repeats(self) -> int:
         """Exchanges that sent a step of a call again."""
-        return len(self.came) - len(self.calls)
+        return len(self._again)
+
+    def repeats_between(self, begin: float, end: float) -> int:
+        """Return how many repeats came from *begin* until before *end*."""
+        return sum(begin <= at < end for at in self._again)
 
     def most_at_once(self) -> int:
         """Return the most exchanges that were here at one moment."""

@@ -21,7 +21,7 @@ import pytest
 
 from tests.simulation.ablations import ABLATIONS
 from tests.simulation.scenarios import SCENARIOS
-from tests.simulation.simulation import Run, simulate
+from tests.simulation.simulation import Run
 
 _NAME = 42
 
@@ -74,7 +74,7 @@ def run(variant: Variant, name: str, seed: int, stretch: float) -> Line:
     scenario = SCENARIOS[name]
     began = process_time()
     with variant.applied():
-        done = simulate(scenario.plan(stretch), seed)
+        done = scenario.run(seed, stretch)
     return line_of(done, scenario.broken(done), process_time() - began)
 
 

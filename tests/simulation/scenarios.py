@@ -3,60 +3,20 @@ The scenarios, and the bands that each must keep under every seed. Read `simulat
 
 Unless a scenario says otherwise, an agency has 8 workers of 0.8 s (10 calls a second), callers wait for 10 s, the
 contract allows exactly what the agency can do at once and far more calls a second than it can do, so that concurrency
-is the bottleneck. *stretch* makes the steady stretches of a scenario longer; tests run at 1.
+is the bottleneck. *stretch* makes the steady stretches of a scenario longer; tests run at 1. Those that need one
+certain guard stand in `single_guards.py`; the list at the end has all.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import inf
 from types import MappingProxyType
 
 from connectors.kit.outcomes import InDoubt, Unavailable
 from hub.call import Class
 from tests.simulation.agency import FILE, LOOK_UP_SICK, LOOK_UP_SLOWLY, Ability, Outage, Sick
+from tests.simulation.scenario import Band, Scenario
 from tests.simulation.simulation import Plan, Run
+from tests.simulation.single_guards import SINGLE_GUARDS
 from tests.simulation.traffic import Flow
-
-
-@dataclass(frozen=True)
-class Band:
-    """One figure of a run and where it must lie."""
-
-    of: str
-    figure: Callable[[Run], float]
-    least: float = -inf
-    most: float = inf
-
-    def broken(self, run: Run) -> str | None:
-        """Return how *run* breaks this band, in words, or None."""
-        figure = self.figure(run)
-        if self.least <= figure <= self.most:
-            return None
-        bound = f"at least {self.least:g}" if figure < self.least else f"at most {self.most:g}"
-        return f"{self.of} is {figure:.3f}, should be {bound}"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What happens, why it is here, and what must hold."""
-
-    name: str
-    about: str
-    plan: Callable[[float], Plan]
-    bands: tuple[Band, ...]
-
-    def broken(self, run: Run) -> list[str]:
-        """Return every band that *run* breaks."""
-        return [broken for band in (*self.bands, *_ALWAYS) if (broken := band.broken(run)) is not None]
-
-
-_ALWAYS = (
-    Band("exchanges in a second above the contract", lambda run: run.excess_rate, most=1.0),
-    Band("exchanges at once above the contract", lambda run: run.excess_at_once, most=0),
-    Band("repeats above promise 5", lambda run: run.agency.door.repeats - run.repeats_bound, most=0.0),
-    Band("calls that came while the agency wanted silence", lambda run: run.agency.while_quiet, most=0),
-)
-"""What no scenario may break."""
 
 
 def _thirds(first: float, second: float, last: float) -> tuple[Band, ...]:
@@ -471,5 +431,5 @@ _ALL = (
     ),
 )
 
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in _ALL})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in (*_ALL, *SINGLE_GUARDS)})
 """Every scenario by name."""

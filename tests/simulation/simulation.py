@@ -4,9 +4,10 @@ The seeded simulator: the real admission, lanes, guards and coordination against
 How to read it
 --------------
 `agency.py` plays the agencies, `traffic.py` those who ask, `hearing.py` notes what they heard and `door.py` what the
-agencies saw. This file puts them around a `Dispatcher` with real `Lane`s and runs it. `scenarios.py` holds the
-scenarios with the bands that each must keep; `test_scenarios.py` runs each under five seeds. `ablations.py` takes one
-guard away at a time, and `test_ablations.py` shows which scenario breaks then. `test_traps.py` has what needs more than
+agencies saw. This file puts them around a `Dispatcher` with real `Lane`s and runs it. `scenario.py` says what a
+scenario is, `scenarios.py` holds them with the bands that each must keep, and those of which each needs one certain
+guard stand in `single_guards.py`; `test_scenarios.py` runs each under five seeds. `ablations.py` takes one guard away
+at a time, and `test_ablations.py` shows which scenario breaks then. `test_traps.py` has what needs more than
 traffic. The same seed gives the same run, to the last call.
 
 Numbers for a decision record, all scenarios or some, and a comparison of two variants or two trees:

@@ -9,12 +9,19 @@ from importlib import import_module
 
 import pytest
 
+from tests.simulation.ablations import ABLATIONS
 from tests.simulation.scenarios import SCENARIOS as SCENARIO_BY_NAME
 
 SCENARIOS = "simulation/test_scenarios.py::"
+WITHOUT = "simulation/test_ablations.py::"
+"""Then a guard: without it a scenario breaks, so that it, and nothing else, is what keeps us out."""
 TRAPS: dict[int, tuple[str, ...]] = {
     1: (
         f"{SCENARIOS}1.2x, long line",
+        f"{WITHOUT}what a standing queue changes",
+        f"{WITHOUT}newest first",
+        f"{WITHOUT}early shedding",
+        f"{WITHOUT}deadline",
         "unit/engine/test_interactive_calls.py::test_a_burst_that_the_agency_works_off_in_time_is_answered_to_the_last_call",
         "unit/guards/test_deadline_guard.py::test_who_has_less_time_than_nineteen_of_twenty_calls_take_is_told_now",
         "unit/engine/test_room.py::test_newest_first_while_more_come_than_go",
@@ -45,6 +52,8 @@ TRAPS: dict[int, tuple[str, ...]] = {
         f"{SCENARIOS}429 above 8",
         "unit/engine/test_durable_calls.py::test_busy_costs_no_attempt",
         f"{SCENARIOS}429 above 8, with Retry-After",
+        f"{WITHOUT}hold",
+        f"{WITHOUT}plateau after Busy",
         "contract/test_coordination.py::test_a_busy_agency_is_left_alone_and_then_asked_once",
         "unit/engine/test_holds.py::test_a_probe_that_is_told_to_wait_holds_the_lane_again",
     ),
@@ -54,6 +63,8 @@ TRAPS: dict[int, tuple[str, ...]] = {
         "unit/engine/test_holds.py::test_a_hold_lasts_as_long_as_the_agency_says_within_bounds",
     ),
     8: (
+        f"{WITHOUT}retry budget",
+        f"{WITHOUT}stop of all retries",
         "unit/guards/test_retry_guard.py::test_repeats_stay_within_a_tenth_of_the_calls_ten_and_one_a_minute",
         "unit/guards/test_retry_guard.py::test_a_thousand_probes_of_a_busy_day_do_not_keep_repeats_waiting_for_another",
         "unit/engine/test_lanes_together.py::test_whatever_happens_the_contract_holds_and_repeats_stay_within_their_budget",
@@ -73,6 +84,8 @@ TRAPS: dict[int, tuple[str, ...]] = {
         "unit/guards/test_breaker_guard.py::test_one_failing_operation_opens_no_other",
         f"{SCENARIOS}one operation hangs",
         f"{SCENARIOS}one operation fails",
+        f"{WITHOUT}breaker",
+        f"{WITHOUT}breaker of a failing operation",
         "unit/guards/test_breaker_guard.py::test_busy_unreadable_unsent_and_stale_neither_open_nor_close",
         "unit/guards/test_breaker_any_mixture.py::test_a_harmless_operation_that_is_what_is_broken_does_not_keep_the_others_shut",
         "contract/test_coordination_guards.py::test_a_failing_operation_is_spared_and_the_others_go_on",
@@ -103,6 +116,11 @@ TRAPS: dict[int, tuple[str, ...]] = {
     16: (
         f"{SCENARIOS}bulk flood beside the counter",
         f"{SCENARIOS}one caller floods another",
+        f"{WITHOUT}fair order of callers",
+        f"{WITHOUT}fair order of units",
+        f"{WITHOUT}displacement",
+        f"{WITHOUT}a quarter of the line",
+        f"{WITHOUT}half of the permits",
         "unit/engine/test_room.py::test_a_call_at_the_counter_takes_the_place_of_the_youngest_bulk_call",
         "unit/engine/test_room.py::test_alone_a_payer_may_fill_the_line_and_beside_others_a_quarter_of_it",
         "unit/engine/test_fair_row.py::test_a_hundred_thousand_calls_of_one_do_not_starve_the_one_call_of_another",
@@ -112,6 +130,8 @@ TRAPS: dict[int, tuple[str, ...]] = {
     ),
     17: (
         f"{SCENARIOS}counter flood beside bulk",
+        f"{WITHOUT}class shares, ranks instead",
+        f"{WITHOUT}class shares, equal ones instead",
         "unit/engine/test_line.py::test_a_full_lane_is_shared_60_30_10_and_two_thirds_of_each_by_those_who_wait",
         "unit/engine/test_fair_row.py::test_a_wrong_guess_at_the_start_does_not_put_the_counter_behind_a_backlog",
     ),
@@ -123,6 +143,7 @@ TRAPS: dict[int, tuple[str, ...]] = {
         "unit/engine/test_fair_row.py::test_a_call_that_took_a_minute_is_put_right_when_it_is_back",
     ),
     19: (
+        f"{WITHOUT}ghost slots",
         "unit/engine/test_durable_calls.py::test_a_lease_that_is_lost_is_not_used",
         "contract/test_store_settle.py::test_a_late_settle_is_refused",
         "contract/test_store_lanes.py::test_a_lease_that_ended_passes_on_and_the_first_may_no_longer_begin",
@@ -179,6 +200,7 @@ TRAPS: dict[int, tuple[str, ...]] = {
     ),
     34: (
         f"{SCENARIOS}steady 2x",
+        f"{WITHOUT}adaptive limit",
         f"{SCENARIOS}capacity / 4 in the middle",
         f"{SCENARIOS}slow 2x",
         f"{SCENARIOS}429 above 8",
@@ -193,6 +215,9 @@ def test_what_keeps_us_out_of_a_trap_is_there(test: str) -> None:
     file, *path = test.split("::")
     if test.startswith(SCENARIOS):
         assert path[0] in SCENARIO_BY_NAME, f"scenario {path[0]} is gone"
+        return
+    if test.startswith(WITHOUT):
+        assert path[0] in ABLATIONS, f"the guard {path[0]} is not taken away any more"
         return
     found: object = import_module(f"tests.{file.removesuffix('.py').replace('/', '.')}")
     for name in path:

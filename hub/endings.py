@@ -163,10 +163,10 @@ class Endings:
         """An interactive call goes again only if somebody still listens and there is time."""
         if turn.tries_ground and said.again is Again.LATER:
             return replace(said, state=State.EXPIRED, again=None)
-        if turn.future is not None and turn.future.done():
-            return replace(said, state=State.EXPIRED, cause="left", again=None)
         if turn.until <= self._around.clock.monotonic() + wait:
             return replace(said, state=State.EXPIRED, again=None)
+        if turn.future is not None and turn.future.done():
+            return replace(said, state=State.EXPIRED, cause="left", again=None)
         return said
 
     def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
@@ -192,6 +192,8 @@ class Endings:
         elif decided.verdict.state is State.QUEUED:
             self._go_again(turn, decided, exchange_no)
         else:
+            said = decided.verdict
+            told = turn.future is not None and turn.future.done() and not turn.future.cancelled()
             self._hear(turn, decided)
             self._lane.forget(turn)
             doubtful = decided.verdict.state is State.IN_DOUBT
@@ -200,7 +202,10 @@ class Endings:
             elif turn.call.order_key is not None:
                 self._lane.backlog.more()  # the next of its key may go
             if not (doubtful and turn.verifies):  # else nothing has changed for anybody
-                self._ended(turn.call, decided.verdict.state, decided.verdict.cause, turn.overhead)
+                # What the agency said is on record; to its caller, who has heard that its time is over, it was no answer.
+                late = told and said.state is State.ANSWERED
+                ended = (State.EXPIRED, "answered_late") if late else (said.state, said.cause)
+                self._ended(turn.call, *ended, turn.overhead)
                 self._waiters.wake(turn.call.id, decided.reply)
         if turn.verifies:
             self._lane.verification.ended()

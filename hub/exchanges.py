@@ -15,12 +15,19 @@ from pydantic import BaseModel
 from connectors.kit.exchange import WireRequest
 from connectors.kit.operation import follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
+from hub.admission import COLD
 from hub.coordination.protocol import STALE, UNSENT, Permit
 from hub.errors import StoreUnavailable
 from hub.surroundings import ICT, Bound, Surroundings, moment
 from hub.turn import Turn
 from mappings.errors import MappingFailed
 
+_RUN_ON = 3.0
+"""
+Times its live p95 that an exchange may take though its caller's time is over, who hears that in any case. One that is
+cut leaves a ghost slot for a minute: callers in a hurry, cut after a second each, would take all slots of an agency
+that answers after two. One that hangs is cut all the same, so that the breaker learns of it.
+"""
 _GRACE = 1.0
 """Seconds beyond its own timeout after which an exchange that has not come back is cut by us."""
 
@@ -143,9 +150,12 @@ class Exchanges:
     def _timeout(self, turn: Turn) -> float:
         """Return the seconds this exchange may take; none are left if its caller or its lease is gone."""
         left = turn.until - self._around.clock.monotonic()
-        if turn.future is not None:
-            return 0.0 if turn.future.cancelled() else min(self._contract.call_timeout, left)
-        return self._contract.call_timeout if turn.verifies or left > 0 else 0.0
+        if turn.future is None:
+            return self._contract.call_timeout if turn.verifies or left > 0 else 0.0
+        if left <= 0 or turn.future.cancelled():
+            return 0.0
+        usual = self._around.coordination.pace(self._agency.name).p95 or COLD * self._contract.call_timeout
+        return min(self._contract.call_timeout, max(left, _RUN_ON * usual))
 
 
 def _unsent(outcome: Outcome) -> bool:

@@ -17,8 +17,11 @@ LOOKUP_KEY_SECONDS = 60.0
 """A lookup's idempotency key holds while the call waits and this long after it ended (design section 5)."""
 FILING_KEY_SECONDS = 30 * 86_400.0
 """A filing's key holds at least this long; of one that needs a person, until that is settled."""
-OPEN_GRACE = 30.0
-"""An interactive call that is still `sending` this long after its deadline belongs to a node that is gone."""
+OPEN_GRACE = 180.0
+"""
+An interactive call that is still `sending` this long after its deadline belongs to a node that is gone: above every
+call_timeout, since an exchange may go on when its caller has gone.
+"""
 BACKLOG_RETRY_AFTER = 60.0
 
 

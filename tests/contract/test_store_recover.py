@@ -62,7 +62,7 @@ async def test_calls_of_another_live_node_are_left_alone(bench: Any) -> None:
 async def test_calls_of_another_node_are_taken_over_when_their_lease_ends(bench: Any) -> None:
     await bench.sending(repeat_safe=True)
     await bench.opened()
-    bench.clock.advance(61)
+    bench.clock.advance(211)
     assert await bench.store.recover("node-2", starting=False) == Recovered(queued=1, expired=1)
 
 

@@ -74,18 +74,43 @@ def test_sources_are_constant_per_call_and_new_per_exchange() -> None:
     play(scenario)
 
 
-def test_a_hanging_agency_is_cut_at_the_callers_deadline_and_keeps_a_ghost_slot() -> None:
+@pytest.mark.parametrize("usual", [None, 1.0])
+def test_who_waits_for_a_hanging_agency_hears_at_its_deadline_and_the_exchange_is_cut(usual: float | None) -> None:
     async def scenario(world: World) -> None:
+        if usual:
+            world.agency.will["lookup_citizen"].extend([(usual, OK)] * 3)
+            for _ in range(3):
+                await world.ask()
         world.agency.will["lookup_citizen"].append((99, OK))
         began = world.clock.monotonic()
         with pytest.raises(CallExpired) as told:
             await world.ask(deadline=3.0)
-        assert world.clock.monotonic() - began == pytest.approx(3, abs=0.01)
+        assert world.clock.monotonic() - began == pytest.approx(3, abs=0.3)
         assert told.value.call
+        await asyncio.sleep(0.1 if usual else 5.0)  # three times the usual, or what is taken for it
         assert await world.state(told.value.call) == (State.EXPIRED, "timeout")
         assert world.coordination.watch("agency")["concurrency_in_use"] == 1
         await asyncio.sleep(12.1)
         assert world.coordination.watch("agency")["concurrency_in_use"] == 0
+
+    play(scenario)
+
+
+def test_an_answer_that_comes_when_its_caller_has_gone_leaves_no_ghost() -> None:
+    """Callers with a second each would else take every slot of an agency that answers after two."""
+
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda _: (2.0, OK)
+        calls = []
+        for _ in range(20):
+            with pytest.raises(CallExpired) as told:
+                await world.ask(deadline=1.0)
+            calls.append(told.value.call or "")
+        await asyncio.sleep(2.0)
+        assert world.coordination.watch("agency")["concurrency_in_use"] == 0
+        assert {await world.state(call) for call in calls} == {(State.ANSWERED, "")}, "as the agency did"
+        assert {world.log.ended[call] for call in calls} == {("expired", "answered_late")}, "and as its caller heard"
+        assert (await world.ask(wait=9.0)).state is State.ANSWERED
 
     play(scenario)
 

@@ -225,15 +225,14 @@ def test_a_leader_whose_time_ends_in_the_line_leaves_an_heir() -> None:
     play(scenario, calls_at_once=1)
 
 
-def test_an_exchange_cut_by_its_leaders_deadline_is_made_again_for_who_has_time() -> None:
+def test_an_exchange_goes_on_for_who_has_time_when_its_leaders_is_over() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (3.0, OK)
         leader, short, long = asking(world, wait=2.0), asking(world, wait=2.5), asking(world, wait=9.0)
         ends = await asyncio.gather(leader, short, long, return_exceptions=True)
         assert errors(ends) == [CallExpired, CallExpired, Reply]
-        assert world.clock.monotonic() == pytest.approx(1005, abs=0.01), "two seconds lost, three for its own"
-        assert [one.at for one in world.agency.arrivals] == pytest.approx([1000, 1002], abs=0.01)
-        assert world.agency.arrivals[1].sources["call.id"] == ends[2].call  # type: ignore[union-attr]
+        assert world.clock.monotonic() == pytest.approx(1003, abs=0.01)
+        assert len(world.agency.arrivals) == 1
 
     play(scenario)
 

@@ -58,8 +58,9 @@ class Admission:
             return
         self._line.pressed(cls)
         # In a standing queue the newest goes first and nobody is kept for long: who finds others there hears it now.
-        patience = min(seconds * (STANDING_PART if self._line.standing(cls) else 1.0), self._contract.queue_seconds)
-        stopped = self._stopped(operation, min(seconds, self._contract.queue_seconds))
+        longest = min(seconds, self._contract.queue_seconds)
+        patience = min(seconds * STANDING_PART, longest) if self._line.standing(cls) else longest
+        stopped = self._stopped(operation, longest)
         if not self._line.count(interactive=True):
             return
         wait = stopped + self.predicted_wait(cls, payer)

@@ -57,8 +57,9 @@ class Admission:
             return
         self._line.pressed(cls)
         # In a standing queue the newest goes first and nobody is kept for long: who finds others there hears it now.
-        patience = min(seconds * (STANDING_PART if self._line.standing(cls) else 1.0), self._contract.queue_seconds)
-        stopped = self._stopped(operation, min(seconds, self._contract.queue_seconds))
+        longest = min(seconds, self._contract.queue_seconds)
+        patience = min(seconds * STANDING_PART, longest) if self._line.standing(cls) else longest
+        stopped = self._stopped(operation, longest)
         if not self._line.count(interactive=True):
             return
         wait = stopped + self.predicted_wait(cls, payer)
@@ -90,13 +91,11 @@ class Admission:
 
     def predicted_wait(self, cls: Class, payer: Payer = NOBODY) -> float:
         """Return the seconds an interactive call would wait if it came now: calls ahead / its class's part of the drain rate."""
-        ahead, own, all_shares = self._line.ahead(cls, payer), SHARES[cls, True], 0.0
+        ahead = self._line.ahead(cls, payer)
         if not ahead:
             return 0.0
-        for other, interactive, count in self._line.counts():
-            if count:
-                all_shares += SHARES[other, interactive]
-        return ahead * max(own, all_shares) / (own * self._drain_rate())
+        own = SHARES[cls, True]
+        return ahead * max(own, self._line.shares_waiting()) / (own * self._drain_rate())
 
     def _drain_rate(self) -> float:
         """Return calls a second, looked up at most ten times a second: a flood must not pay for it at every call."""

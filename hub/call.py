@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -68,8 +69,7 @@ class Class(StrEnum):
     BULK = "bulk"
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(NamedTuple):
     """Why personal data is accessed, and for whom. Officer and unit are ids of the registers."""
 
     officer: str | None = None

@@ -44,6 +44,11 @@ class Line:
         """*guess*: seconds an exchange takes as long as none has ended."""
         self._clock = clock
         self._rows = {key: Row(share, interactive=key[1]) for key, share in SHARES.items()}
+        self._turns = {
+            waits: tuple(row.turns for (_, interactive), row in self._rows.items() if interactive is waits)
+            for waits in (True, False)
+        }
+        """Those of each row, by whether somebody waits for them."""
         self._heads: OrderedDict[str, Turn] = OrderedDict()
         """Further steps of calls that were sent already: before everything else, in the order they came."""
         self._out: Counter[Payer] = Counter()
@@ -60,7 +65,15 @@ class Line:
 
     def count(self, *, interactive: bool) -> int:
         """Return how many interactive, or durable, calls wait."""
-        return sum(len(row.turns) for (_, waits), row in self._rows.items() if waits is interactive)
+        return sum(map(len, self._turns[interactive]))
+
+    def shares_waiting(self) -> float:
+        """Return the sum of the shares of all rows in which somebody waits: they divide the agency's time."""
+        total = 0.0
+        for row in self._rows.values():
+            if row.turns:
+                total += row.share
+        return total
 
     def counts(self) -> Iterator[tuple[Class, bool, int]]:
         """Yield class, interactive, and how many wait."""
@@ -197,8 +210,8 @@ class Line:
         A payer that holds its quarter may not, while somebody else waits.
         """
         waiting = self.count(interactive=True)
-        mine = sum(row.waiting(payer) for (_, interactive), row in self._rows.items() if interactive)
-        if mine >= max(1, most // _ROOM_PART) and waiting > mine:
+        quarter = max(1, most // _ROOM_PART)
+        if waiting > quarter and quarter <= self._waiting(payer) < waiting:
             return False
         return waiting < most or self.gives_way(cls, payer) is not None
 
@@ -244,6 +257,10 @@ class Line:
                     if now - turn.stands > _SHED_PART * turn.budget or turn.until - now < min(p95, ENOUGH * turn.budget)
                 ]
         return [turn for turn in found if turn.call.id not in self._heads and self.leave(turn)]
+
+    def _waiting(self, payer: Payer) -> int:
+        """Return how many interactive calls of *payer* wait."""
+        return sum(row.waiting(payer) for (_, interactive), row in self._rows.items() if interactive)
 
     def _row(self, turn: Turn) -> Row:
         return self._rows[turn.call.cls, turn.interactive]

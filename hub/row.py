@@ -204,8 +204,11 @@ class Row:
     def ahead(self, payer: Payer) -> int:
         """Return how many calls would go before one of *payer* that came now, as virtual time shares the row."""
         own = self._flows.get(payer)
-        mine = own.count if own else 0
-        return mine + sum(min(flow.count, mine + 1) for flow in self._flows.values() if flow is not own)
+        mine = ahead = own.count if own else 0
+        for flow in self._flows.values():
+            if flow is not own:
+                ahead += flow.count if flow.count <= mine else mine + 1
+        return ahead
 
     def waiting(self, payer: Payer) -> int:
         """Return how many calls of *payer* wait here."""

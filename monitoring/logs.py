@@ -98,13 +98,23 @@ class LineWriter:
         return f"{self._second[1]}.{int((now - second) * 1000):03d}+07:00"
 
 
+class _Untold:
+    """How many refusals of one lane and reason no line has told yet, and since when."""
+
+    __slots__ = ("count", "since")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.since = float("-inf")
+
+
 class LogLines:
     """An observer that writes lines; refusals are counted and told every ten seconds, commits and numbers not at all."""
 
     def __init__(self, writer: LineWriter, monotonic: Callable[[], float]) -> None:
         self._writer = writer
         self._monotonic = monotonic
-        self._refused: dict[tuple[str, ...], tuple[int, float]] = {}
+        self._refused: dict[tuple[str, ...], _Untold] = {}
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         if decision != "accepted":
@@ -115,13 +125,14 @@ class LogLines:
             self._refusal("inbound_refusals", agency, notice, decision)
 
     def _refusal(self, *what: str) -> None:
-        count, told = self._refused.get(what, (0, float("-inf")))
+        untold = self._refused.get(what)
+        if untold is None:
+            untold = self._refused[what] = _Untold()
+        untold.count += 1
         now = self._monotonic()
-        if now - told < REFUSALS_EVERY:
-            self._refused[what] = (count + 1, told)
-            return
-        self._writer.event(*what, count + 1)
-        self._refused[what] = (0, now)
+        if now - untold.since >= REFUSALS_EVERY:
+            self._writer.event(*what, untold.count)
+            untold.count, untold.since = 0, now
 
     def exchange(
         self,

@@ -2,13 +2,14 @@
 One listener: a bound socket, a uvicorn server that leaves signals alone, and connections that may not dawdle.
 
 uvicorn bounds neither the size nor the time of a request's head, nor how long a body may come that was answered
-already; `BoundedProtocol` does, so that a connection that sends bytes for ever costs 64 KiB and a minute.
+already, nor how long its connection is idle then; `BoundedProtocol` does, so that a connection that sends bytes for ever
+costs 64 KiB and a minute.
 """
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -62,13 +63,61 @@ class _OnePiece:
         self._transport.close()
 
 
+class _Patience:
+    """
+    Calls *lost* when a wait takes too long.
+
+    Its timer is left alone when a wait ends, and set anew when it goes off too early: starting and stopping one for each
+    request is a part of what a refusal costs.
+    """
+
+    __slots__ = ("_loop", "_lost", "_timer", "_until")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[], None]) -> None:
+        self._loop = loop
+        self._lost = lost
+        self._timer: asyncio.TimerHandle | None = None
+        self._until: float | None = None
+
+    def begin(self, seconds: float) -> None:
+        """Wait for so long from now on; a wait that is under way goes on."""
+        if self._until is None:
+            self._until = self._loop.time() + seconds
+            if self._timer is None or self._timer.when() > self._until:
+                self._set(self._until)
+
+    def end(self) -> None:
+        """What was waited for is there."""
+        self._until = None
+
+    def close(self) -> None:
+        """Never call *lost* again."""
+        self._until = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._until is None:
+            return
+        if self._loop.time() < self._until:
+            self._set(self._until)
+        else:
+            self._lost()
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, with bounds on the head of a request, and on the rest of one that is answered already."""
+    """HTTP/1.1 by httptools, with bounds on all that a caller may let the hub wait for."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._head_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = _Patience(self.loop, self._too_slow)
         self._in_head = True
         self._in_body = False
         self._begun_before = True
@@ -76,10 +125,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_OnePiece(transport, self.loop))  # type: ignore[arg-type]  # all that uvicorn asks of one
-        self._await(HEAD_SECONDS)
+        self._patience.begin(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_wait()
+        self._patience.close()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -89,43 +138,42 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = self._begun_before = False
         self._in_body = True
-        self._end_wait()
+        self._head_bytes = 0
+        self._patience.end()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_body = False
-        self._end_wait()
+        self._patience.end()
         super().on_message_complete()
+        if self.cycle.response_complete:  # it was waited for until now, so the connection is idle only from here
+            self._patience.begin(KEEP_ALIVE_SECONDS)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
         if self._in_body:  # nobody reads it any more, so nobody else would ever end a caller that drips
-            self._await(REST_SECONDS)
+            self._patience.begin(REST_SECONDS)
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.flow.resume_reading()  # all that uvicorn does here, but for a count that nobody reads and its own timer
+        if not (self._in_head or self._in_body):
+            self._patience.begin(KEEP_ALIVE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
+        if not (self._in_head or self._in_body):
+            self._patience.end()  # it was idle
         self._begun_before = True
         self._in_head = not self._in_body
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
-        self._await(HEAD_SECONDS)
+        self._patience.begin(HEAD_SECONDS)
         if self._begun_before:
             self._head_bytes += len(data)  # all of it: the head is still not whole
         if self._head_bytes > HEAD_BYTES:
             self.send_400_response("The head of this request is larger than 64 KiB.")
 
-    def _await(self, seconds: float) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(seconds, self._too_slow)
-
-    def _end_wait(self) -> None:
-        self._head_bytes = 0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _too_slow(self) -> None:
-        self._timer = None
         if not self.transport.is_closing():
             self.transport.close()
 
@@ -162,7 +210,6 @@ class Listener:
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=LAST_SECONDS,
             )
         )

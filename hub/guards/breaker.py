@@ -138,8 +138,10 @@ class Breaker:
     def open(self, operation: str) -> Wait | None:
         """Return how long *operation* is still spared, as far as time alone tells; changes nothing."""
         circuit = self._circuits.get(self._key(operation))
-        left = (circuit.opened_until or 0.0) - self._clock.monotonic() if circuit else 0.0
-        return Wait("breaker", left, circuit.cause, self._route) if circuit and left > 0 else None
+        if circuit is None or circuit.opened_until is None:
+            return None
+        left = circuit.opened_until - self._clock.monotonic()
+        return Wait("breaker", left, circuit.cause, self._route) if left > 0 else None
 
     def close(self) -> None:
         """Close every circuit, as a person says who knows better."""

@@ -7,7 +7,7 @@ permit that was granted and of how each ended, and never sees a call.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from connectors.kit.outcomes import InDoubt, Outcome
 from hub.call import Class
@@ -40,8 +40,7 @@ class Wanted:
     """Nothing is lost if it fails: it may try the ground after a stop itself, as a log-in must."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
 
     guard: str

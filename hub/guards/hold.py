@@ -58,7 +58,7 @@ class Hold:
         self._timeout = call_timeout
         self._random = random
         self._route = route
-        self._hours = hours
+        self._hours = hours or None
         self._closed_until = 0.0
         self._minute = -1.0
         self.was_stopped = False
@@ -138,16 +138,19 @@ class Hold:
 
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest hold in the way of *operation*; asked for each call at the door. Changes nothing."""
-        closed, now = self._closed(), self._clock.monotonic()
-        longest = Wait("hold", closed, HoldCause.MAINTENANCE.value) if closed else None
+        seconds = self._closed()
+        longest = Wait("hold", seconds, HoldCause.MAINTENANCE.value) if seconds else None
+        if not self._stops:
+            return longest
+        now = self._clock.monotonic()
         for stop in self._stops.values():
-            if stop.operation not in ("", operation):
+            if stop.operation and stop.operation != operation:
                 continue
-            left = None if stop.until is None else stop.until - now
-            if left is None:
+            if stop.until is None:
                 return Wait("hold", None, stop.cause.value, whole=not stop.operation)
-            if left > (longest.seconds or 0.0 if longest else 0.0):
-                longest = Wait("hold", left, stop.cause.value, whole=not stop.operation)
+            if stop.until - now > seconds:
+                seconds = stop.until - now
+                longest = Wait("hold", seconds, stop.cause.value, whole=not stop.operation)
         return longest
 
     def view(self) -> Iterator[tuple[str, HoldCause, float | None]]:
@@ -163,7 +166,7 @@ class Hold:
 
     def _closed(self) -> float:
         """Return the seconds until the agency opens by its own hours; 0.0 when it is open."""
-        if not self._hours:
+        if self._hours is None:
             return 0.0
         now = self._clock.now()
         if now // _MINUTE != self._minute:

@@ -54,13 +54,13 @@ async def answer(send: Send, status: int, body: bytes, *headers: Header, kind: H
     await send({"type": "http.response.body", "body": body})
 
 
-async def problem(send: Send, error: HubError, *headers: Header) -> None:
+def problem(send: Send, error: HubError, *headers: Header) -> Awaitable[None]:
     """Send *error* as problem+json, with `Retry-After` where waiting helps."""
     if error.retry_after is not None or isinstance(error, Refusal):
         headers += ((b"retry-after", b"%d" % max(1, ceil(error.retry_after or ASK_AGAIN_SECONDS))),)
     if error.status == 401:
         headers += ((b"www-authenticate", b'Bearer realm="hub"'),)
-    await answer(send, error.status, problem_body(error), *headers, kind=PROBLEM)
+    return answer(send, error.status, problem_body(error), *headers, kind=PROBLEM)
 
 
 def problem_body(error: HubError) -> bytes:

@@ -174,6 +174,49 @@ async def test_a_connection_that_says_nothing_is_closed(doors: Doors, monkeypatc
     await listener.stop()
 
 
+@pytest.mark.parametrize("after", [b"", b"a" * 20], ids=["its body came", "its body came after the answer"])
+async def test_an_idle_connection_is_closed(
+    doors: Doors, engine: Any, after: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "KEEP_ALIVE_SECONDS", 0.05)
+    engine.refusal = LaneFull(retry_after=1.0)
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    host, port = listener.address.split(":")
+    wire = Wire(*await asyncio.open_connection(host, int(port)))
+    wire.writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % len(after))
+    assert (await asyncio.wait_for(wire.answer(), 5))[0] == 503
+    wire.writer.write(after)
+    assert await asyncio.wait_for(wire.reader.read(), 5) == b""
+    wire.writer.close()
+    await listener.stop()
+
+
+async def test_who_is_still_answered_is_not_idle(doors: Doors, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither after an answer before, nor while another request waits behind it."""
+    monkeypatch.setattr(listening, "KEEP_ALIVE_SECONDS", 0.05)
+    answering, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        answering.set()
+        await go_on.wait()
+
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    host, port = listener.address.split(":")
+    wire = Wire(*await asyncio.open_connection(host, int(port)))
+    wire.writer.write(GOOD)
+    assert (await asyncio.wait_for(wire.answer(), 5))[0] == 200
+    engine.hang = hang
+    wire.writer.write(GOOD + GOOD)
+    await asyncio.wait_for(answering.wait(), 5)
+    asyncio.get_running_loop().call_later(0.2, go_on.set)
+    for _ in range(2):
+        assert (await asyncio.wait_for(wire.answer(), 5))[0] == 200
+    wire.writer.close()
+    await listener.stop()
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -50,6 +50,13 @@ def _falls_deep(stretch: float) -> Plan:
     return Plan(ability, (Flow(18.0),), {"calls_at_once": 24}, seconds=3 * third)
 
 
+def _pressed(run: Run) -> float:
+    """Return how many exchanges an agency that fell that deep had at once, ten seconds after it did and later."""
+    third = int(run.plan.seconds / 3)
+    seconds = run.in_use[third + 10 : 2 * third]
+    return sum(seconds) / len(seconds)
+
+
 def _crowds(stretch: float) -> Plan:
     """Every half minute so many in one moment that the last who are let in have their turn when their time is up."""
     crowds = tuple(Flow(0.0, f"crowd {place}", at_once=150, begins=30.0 * place) for place in range(1, 7))
@@ -113,12 +120,27 @@ def _quick_ones(run: Run) -> float:
     return run.hearing(_SOME).good_between(begin, _LONG_END) / (_LONG_END - begin)
 
 
+def _hurry(stretch: float) -> Plan:
+    """Somebody whose time is over before an answer can be here, at a tenth of what the agency bears."""
+    flows = (Flow(3.0, _SOME, Class.COUNTER), Flow(1.0, _OTHERS, Class.BULK, _MINISTRY, deadline=1.0))
+    return Plan(Ability(mean=1.5), flows, seconds=120 * stretch)
+
+
 SINGLE_GUARDS = (
     Scenario(
+        "one caller in a hurry",
+        "Each exchange that is cut may go on at its agency, and keeps its slot for a minute: so none is cut in its usual time.",
+        _hurry,
+        (Band("counter calls served", _served(_SOME), least=0.97),),
+    ),
+    Scenario(
         "capacity / 12 in the middle",
-        "What it may have at once would take as long as anybody waits: only with fewer is anybody answered in time.",
+        "An agency that fell so deep is pressed with a third of what its contract allows, and answers more of it in time.",
         _falls_deep,
-        (Band("goodput in the middle third", lambda run: run.thirds()[1], least=0.75),),
+        (
+            Band("goodput in the middle third", lambda run: run.thirds()[1], least=0.75),
+            Band("exchanges at once there, on average", _pressed, most=16),
+        ),
     ),
     Scenario(
         "crowds",

@@ -103,9 +103,9 @@ async def each_ended_once(world: World, crowd: Sequence[Caller], ends: Sequence[
     told = [end.call for end in ends if isinstance(end, Reply | HubError) and end not in refused]
     assert len(set(told)) == len(told), "each hears of its own call"
     assert {reply.call for reply in heard} <= {id_ for id_, call in rows.items() if call.state is State.ANSWERED}
-    assert {id_ for id_, (state, cause) in world.log.ended.items() if state == "answered" or cause == "answered_late"} == {
-        id_ for id_, call in rows.items() if call.state is State.ANSWERED
-    }
+    assert {
+        id_ for id_, (state, cause) in world.log.ended.items() if state == "answered" or cause == "answered_late"
+    } == {id_ for id_, call in rows.items() if call.state is State.ANSWERED}
     led = {one.sources["call.id"] for one in world.agency.arrivals}
     assert len(world.agency.arrivals) <= world.store.asked["open"] + world.store.asked["begin"]
     for entry in [row.entry for row in await world.store.journal()]:

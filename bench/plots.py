@@ -110,9 +110,9 @@ def _isolation(rows: Sequence[Row]) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.6, 4.8), layout="constrained")
     wide = 0.2
     for place, (system, arm) in enumerate((system, arm) for system in (HUB, GATEWAY) for arm in ("off", "on")):
-        wells = [next(row for row in rows if (row["n"], row["system"]) == (n, system))["well"][arm] for n in numbers]
-        p99s = [1000 * (well["good_p99"] or 0.0) for well in wells]
-        parts = [100 * well["good"] / well["offered"] for well in wells]
+        these = [next(row for row in rows if (row["n"], row["system"]) == (n, system)) for n in numbers]
+        p99s = [1000 * (row["p99"][arm] or 0.0) for row in these]
+        parts = [100 * row["well"][arm]["good"] / row["well"][arm]["offered"] for row in these]
         for axes, heights, form in ((left, p99s, "{:,.0f}"), (right, parts, "{:.0f}")):
             at = [number + (place - 1.5) * wide for number in range(len(numbers))]
             named = f"{_NAME[system]}, {'half black-holed' if arm == 'on' else 'all well'}"

@@ -67,7 +67,7 @@ _OUTAGES = (
 )
 _ISOLATION = (
     "Half of n agencies accept and never answer, in turns with times when all are well; the callers of the other half "
-    "are measured. Latency in milliseconds."
+    "are measured. Latency in milliseconds; p99 is the median of those of all half windows."
 )
 _FLOOD = (
     "One ministry calls at {flood:g} times a lane's capacity, in turns with times when it does not, beside counter "
@@ -174,7 +174,7 @@ def _isolated(rows: Iterable[Row]) -> str:
         off, on, sick = row["well"]["off"], row["well"]["on"], row["sick"]["on"]
         return [
             _WHO[row["system"]], str(row["n"]), *(_milliseconds(one) for one in (off["good_p50"], on["good_p50"])),
-            *(_milliseconds(one) for one in (off["good_p99"], on["good_p99"])),
+            *(_milliseconds(row["p99"][arm]) for arm in ("off", "on")),
             *(_percent(one["good"] / one["offered"]) for one in (off, on)), _percent(sick["refused"] / sick["offered"]),
         ]  # fmt: skip
 

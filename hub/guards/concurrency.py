@@ -10,6 +10,7 @@ import heapq
 import math
 from collections import deque
 from statistics import median
+from typing import NamedTuple
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome
 from hub.clock import Clock
@@ -36,6 +37,19 @@ _PLATEAU_LONGEST = 900.0
 _OVERLOADED = frozenset({"http_503"})
 
 
+class _Left(NamedTuple):
+    """An exchange that is under way, as it was when it left."""
+
+    at: float
+    at_once: int
+    """Exchanges under way, itself included: until it is refused, some of the others may have ended."""
+    quiet: bool
+    """Whether next to nothing else was under way."""
+
+
+_NEVER = _Left(0.0, 0, quiet=False)
+
+
 class Concurrency:
     """At most *calls_at_once*; an exchange that timed out keeps a ghost slot until 1.5 x *call_timeout* after it left."""
 
@@ -53,8 +67,7 @@ class Concurrency:
         self._ramp = math.inf
         self._in_use = 0
         self._ghosts: list[float] = []
-        self._out: dict[int, tuple[float, bool]] = {}
-        """Permits that are out: when each left, and whether next to nothing else was under way then."""
+        self._out: dict[int, _Left] = {}
         self._usual: deque[float] = deque(maxlen=_USUAL)
         self._first: set[int] = set()
         self._left = _EPOCH
@@ -130,12 +143,12 @@ class Concurrency:
         if self._left > 0:
             self._left -= 1
             self._first.add(number)
-        self._out[number] = self._clock.monotonic(), self._is_quiet()
+        self._out[number] = _Left(self._clock.monotonic(), self._in_use, self._is_quiet())
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         self._in_use -= 1
-        left_at, quiet = self._out.pop(number, (0.0, False))
+        left = self._out.pop(number, _NEVER)
         first = number in self._first
         self._first.discard(number)
         if not self._adaptive:
@@ -147,10 +160,10 @@ class Concurrency:
         elif first:
             self._left += 1  # it told nothing: another takes its place
         # What left before the last cut says nothing of the limit since; a spared operation that still hangs is no news.
-        if self._refused(outcome) and left_at > self._cut_at and not wanted.probe:
-            self._cut(outcome)
+        if self._refused(outcome) and left.at > self._cut_at and not wanted.probe:
+            self._cut(outcome, max(left.at_once, self._in_use + 1))
         if replied:
-            self._learn(seconds, quiet)
+            self._learn(seconds, left.quiet)
             self._rise_on_the_ramp()
         elif self._timed_out(outcome, seconds) and not wanted.probe:
             self._learn(seconds, quiet=False)
@@ -207,13 +220,13 @@ class Concurrency:
         plateau = self._plateau if self._clock.monotonic() < self._plateau_until else math.inf
         return min(float(self._ceiling), plateau)
 
-    def _cut(self, outcome: Outcome | str) -> None:
+    def _cut(self, outcome: Outcome | str, at_once: int) -> None:
         """Cut, at most once in the time of an exchange: an agency that refuses fast would be cut to one within a second."""
         now = self._clock.monotonic()
         if now - self._cut_at < (self.usual or self._timeout / 4):
             return
         if isinstance(outcome, Busy):
-            self._stay_below(self._in_use + 1, now)
+            self._stay_below(at_once, now)
         self._cut_at = now
         self._limit = max(1.0, self._limit * _CUT)
         self._ramp = max(1.0, self._ramp * _CUT)
@@ -225,7 +238,7 @@ class Concurrency:
         if now < self._plateau_until:
             self._plateau = max(1.0, min(self._plateau, at_once - 1.0))
             return
-        again = at_once <= self._plateau + 1.0
+        again = at_once <= self._plateau + 1.0 < math.inf
         self._plateau_seconds = min(_PLATEAU_LONGEST, 2.0 * self._plateau_seconds) if again else _PLATEAU
         self._plateau = max(1.0, at_once - 1.0)
         self._plateau_until = now + self._plateau_seconds

@@ -187,7 +187,7 @@ def _isolated(rows: Iterable[Row]) -> str:
         "with",
         "goodput without",
         "with",
-        "refused, of calls to the others",
+        "refused, of calls to the black holes",
     ]
     return _table(head, rows, line)
 

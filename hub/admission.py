@@ -35,6 +35,7 @@ class Admission:
         self._coordination = coordination
         self._clock = clock
         self._seconds = COLD * contract.call_timeout
+        self._answers = 0
         self._full_until = 0.0
         self._drain = 1.0
         self._drain_until = 0.0
@@ -87,7 +88,8 @@ class Admission:
     def learn(self, outcome: Outcome, seconds: float) -> None:
         """Note how long an exchange took that was answered; failures say nothing about how fast the line moves."""
         if isinstance(outcome, Answered):
-            self._seconds += _SMOOTHING * (seconds - self._seconds)
+            self._answers += 1  # the first ones count in full: what was taken for granted before is no exchange
+            self._seconds += max(_SMOOTHING, 1 / self._answers) * (seconds - self._seconds)
 
     def predicted_wait(self, cls: Class, payer: Payer = NOBODY) -> float:
         """Return the seconds an interactive call would wait if it came now: calls ahead / its class's part of the drain rate."""

@@ -120,7 +120,7 @@ class Contract(Inbound):
     closed: Annotated[Texts, AfterValidator(_known_closed)] = Field(
         (),
         description="Hours of maintenance and holidays (+07:00), when nothing is sent",
-        examples=[["sun 22:00-23:59", "2027-02-06..2027-02-10"]],
+        examples=[["sun 22:00-24:00", "2027-02-06..2027-02-10"]],
     )
 
     def lowered(self, overrides: Mapping[str, object], *, file: str = "hub.toml", key: str = "contract") -> "Contract":

@@ -118,7 +118,12 @@ def resume(
     still = ""
     if told["held"]:
         left = "" if told["held_seconds"] is None else f", {lasting(told['held_seconds'])}"
-        more = "" if everything else f"; `hub lanes resume {_named(name, route)} --everything` ends that too"
+        # The agency's own hours are part of its contract, and no hold.
+        more = (
+            ""
+            if everything or told["held"] == "maintenance"
+            else f"; `hub lanes resume {_named(name, route)} --everything` ends that too"
+        )
         if told["route"]:
             more = f", with its route; `hub lanes resume {told['route']} --route` is for that"
         still = f" It is stopped: {told['held']}{left}{more}."

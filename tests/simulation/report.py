@@ -146,6 +146,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--detail", action="store_true", help="outcomes and refusals of the first seed")
     asked = parser.parse_args(arguments)
     names = [name for name in SCENARIOS if asked.only in name]
+    if not names:
+        parser.error(f"no scenario is called so; there are: {', '.join(SCENARIOS)}")
     variants = [Variant("as it is")]
     if asked.without or asked.constants:
         changed = ", ".join([*(f"without {guard}" for guard in asked.without), *asked.constants])

@@ -84,6 +84,19 @@ def test_before_anything_was_seen_the_drain_is_the_rate_or_what_slots_allow_at_a
     assert door.door.predicted_wait(Class.NORMAL, ("others", "u1")) == pytest.approx(10 / drain)
 
 
+def test_the_first_answers_count_in_full_against_what_was_taken_for_granted(make: Callable[..., Door]) -> None:
+    """Else callers at the counter of an agency that answers in a second hear that they would wait for twenty."""
+    door = make()
+    door.told.rate, door.told.at_once = 1000.0, 1
+    door.queue.join("others", 10)
+    door.door.learn(OK, 1.0)
+    assert door.door.predicted_wait(Class.NORMAL, ("others", "u1")) == pytest.approx(10)
+    door.queue.clock.advance(1.0)
+    for _ in range(3):
+        door.door.learn(OK, 2.0)
+    assert door.door.predicted_wait(Class.NORMAL, ("others", "u1")) == pytest.approx(17.5), "the mean of four"
+
+
 def test_what_was_answered_tells_how_fast_the_line_moves_and_what_failed_does_not(make: Callable[..., Door]) -> None:
     door = make()
     door.queue.join("others", 10)

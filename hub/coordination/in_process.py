@@ -2,6 +2,7 @@
 Permits for one process: the guards in memory, nothing between a wish and its answer. Read `protocol.py` first.
 """
 
+import asyncio
 import heapq
 import math
 from collections import Counter
@@ -157,8 +158,16 @@ class InProcess:
         self._granted[permit.id] = (permit, paying)
         return permit
 
-    async def leave(self, permit: Permit) -> float:
-        return max(self._lanes[permit.lane].leave(), self._over[permit.lane].guards.leave())
+    async def leave(self, permit: Permit, within: float) -> bool:
+        end = self._clock.monotonic() + within
+        # One after the other: what one agency keeps waiting must not keep a place at the gateway meanwhile.
+        for guards in (self._lanes[permit.lane], self._over[permit.lane].guards):
+            wait = guards.leave(permit.id, end - self._clock.monotonic())
+            if wait is None:
+                return False
+            if wait:
+                await asyncio.sleep(wait)
+        return True
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
         granted = self._granted.pop(permit.id, None)

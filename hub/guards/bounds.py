@@ -85,9 +85,14 @@ class Guards:
         for guard in self._all:
             guard.released(permit.id, wanted, outcome, seconds)
 
-    def leave(self) -> float:
-        """Return the seconds after which the first byte of a granted exchange may leave, and note that it does then."""
-        return max((rate.leave() for rate in (self.rate, self.minute) if rate is not None), default=0.0)
+    def leave(self, number: int, within: float) -> float | None:
+        """Return the seconds after which the first byte of permit *number* leaves, noted; None: not *within* so many."""
+        rates = [rate for rate in (self.rate, self.minute) if rate is not None]
+        wait = max((rate.leaves_in() for rate in rates), default=0.0)
+        leaves_in = wait if wait <= within else None
+        for rate in rates:
+            rate.leave(number, leaves_in)
+        return leaves_in
 
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""

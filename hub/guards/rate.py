@@ -105,12 +105,20 @@ class Rate:
         self._spacing.take(now, interval)
         return False
 
-    def leave(self) -> float:
-        """Return the seconds after which the first byte of a granted call may leave, and note that it does then."""
-        now, interval = self._clock.monotonic(), 1.0 / self.limit
-        wait = max(0.0, self._left.early(now, interval, self._burst))
-        self._left.take(now + wait, interval)
-        return wait
+    def leaves_in(self) -> float:
+        """Return the seconds after which the first byte of a granted call may leave."""
+        return max(0.0, self._left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst))
+
+    def leave(self, number: int, wait: float | None) -> None:
+        """
+        Note that permit *number* leaves in *wait* seconds; None: it cannot wait for that.
+
+        Its charge stays in any case. Handed on, it would bring another call that waits here at the end of the same row:
+        with callers in a hurry nothing would ever leave again.
+        """
+        if wait is not None:
+            self._left.take(self._clock.monotonic() + wait, 1.0 / self.limit)
+        self._charged[number] = (0.0, self._charged[number][1])
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         interval, at = self._charged.pop(number, (0.0, self._part_at))

@@ -27,11 +27,12 @@ _LEFT_OUT = 0.1
 class Spacing:
     """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
-    __slots__ = ("_due",)
+    __slots__ = ("_due", "_last")
 
     def __init__(self, due: float) -> None:
         """*due* is the moment before which no call may go that is not part of a burst."""
         self._due = due
+        self._last = -math.inf
 
     def early(self, now: float, interval: float, burst: float) -> float:
         """Return how much too early a call would be now, when *burst* may come at once; 0 or less: it may go."""
@@ -40,6 +41,11 @@ class Spacing:
     def take(self, now: float, interval: float) -> None:
         """Note that a call goes now."""
         self._due = max(self._due, now) + interval
+        self._last = now
+
+    def change(self, now: float, interval: float, burst: float) -> None:
+        """Keep no longer distances than *interval* and *burst* ask for from now on, or from the last call that was taken."""
+        self._due = min(self._due, max(self._last, now) + burst * interval)
 
     def give_back(self, interval: float) -> None:
         """Note that a call which was taken did not go."""
@@ -81,6 +87,8 @@ class Rate:
     def lower(self, calls_per_second: float | None) -> None:
         """Keep to *calls_per_second* as if that were the contract; None: to the contract again. Never rises above it."""
         self._full, self._burst = self._within(min(calls_per_second or self._contract, self._contract))
+        for spacing in (self._spacing, self._left):
+            spacing.change(self._clock.monotonic(), 1.0 / self.limit, self._burst)
 
     def _within(self, calls_per_second: float) -> tuple[float, float]:
         """

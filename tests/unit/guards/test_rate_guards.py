@@ -94,6 +94,40 @@ def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
     assert len(sent(Rate(clock, rate), clock, seconds)) == pytest.approx(90, abs=3)
 
 
+@pytest.mark.parametrize("then", [None, 1.0, 5.0])
+def test_a_lane_that_is_lifted_does_not_keep_the_distance_of_before(then: float | None) -> None:
+    """Lowered to a call in a hundred seconds, and lifted after one."""
+    clock = VirtualClock()
+    guard = Rate(clock, 10.0)
+    clock.advance(60)
+    guard.lower(0.01)
+    assert len(sent(guard, clock, 1.0)) == 1
+    guard.lower(then)
+    moments = sent(guard, clock, 10.0)
+    assert len(moments) == pytest.approx(9.0 * (then or 10.0), abs=2)
+
+
+@settings(deadline=None)
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from([None, 0.01, 0.5, 3.0, 9.0]), st.sampled_from([0.0, 0.05, 0.3, 2.0])), max_size=20
+    ),
+    rate=st.sampled_from([5, 10, 100]),
+)
+def test_however_often_an_operator_changes_the_rate_the_contract_is_kept(
+    changes: list[tuple[float | None, float]], rate: float
+) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(60)
+    moments = sent(guard, clock, 0.5)
+    for calls_per_second, seconds in changes:
+        guard.lower(calls_per_second)
+        moments += sent(guard, clock, seconds)
+    for moment in moments:
+        assert sum(1 for other in moments if moment <= other < moment + 1.0 - 1e-6) <= rate
+
+
 @settings(deadline=None)
 @given(rate=st.sampled_from([5, 50, 100]), part=st.floats(0.01, 0.99), idle=st.floats(0, 30))
 def test_no_second_holds_more_than_an_operator_lowered_it_to(rate: float, part: float, idle: float) -> None:

@@ -129,6 +129,8 @@ class InProcess:
             road = self._routes[self._shared[name]] if name in self._shared else None
             self._over[name] = road or _Road(Guards(clock, random, None, route=True), clock)
             self._over[name].lanes.append(name)
+        self._doors = {name: asyncio.Lock() for name in lanes}
+        """Of each lane: held by who waits until its first byte may leave."""
         self._clock = clock
         self._wake: dict[str, Callable[[], None]] = {}
         self._granted: dict[int, tuple[Permit, Wanted]] = {}
@@ -159,14 +161,19 @@ class InProcess:
         return permit
 
     async def leave(self, permit: Permit, within: float) -> bool:
-        end = self._clock.monotonic() + within
-        # One after the other: what one agency keeps waiting must not keep a place at the gateway meanwhile.
-        for guards in (self._lanes[permit.lane], self._over[permit.lane].guards):
-            wait = guards.leave(permit.id, end - self._clock.monotonic())
-            if wait is None:
-                return False
-            if wait:
-                await asyncio.sleep(wait)
+        both = self._lanes[permit.lane], self._over[permit.lane].guards
+        for guards in both:
+            guards.ready(permit.id)
+        try:
+            # One of a lane at a time, first come, first served. Nobody has a place kept: neither one that it would not
+            # live to take, nor one at the gateway for which it would still have to wait at its agency's door.
+            async with asyncio.timeout(within if within < math.inf else None), self._doors[permit.lane]:
+                while wait := max(guards.leaves_in() for guards in both):  # noqa: ASYNC110 - time alone opens it
+                    await asyncio.sleep(max(_LEAST, wait))
+                for guards in both:
+                    guards.leave()
+        except TimeoutError:
+            return False
         return True
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:

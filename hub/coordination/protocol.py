@@ -44,7 +44,7 @@ class Coordination(Protocol):
         Wait until the first byte of *permit*'s exchange may leave; asked once, when all else is ready.
 
         Nearly always at once. Exchanges that were granted one after the other, and were all kept by a slow disk, must
-        not reach the agency together. False, without a wait: it could not leave *within* so many seconds.
+        not reach the agency together. False: it could not leave *within* so many seconds.
         """
         ...
 

@@ -27,12 +27,11 @@ _LEFT_OUT = 0.1
 class Spacing:
     """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
-    __slots__ = ("_due", "_last")
+    __slots__ = ("_due",)
 
     def __init__(self, due: float) -> None:
         """*due* is the moment before which no call may go that is not part of a burst."""
         self._due = due
-        self._last = -math.inf
 
     def early(self, now: float, interval: float, burst: float) -> float:
         """Return how much too early a call would be now, when *burst* may come at once; 0 or less: it may go."""
@@ -41,11 +40,10 @@ class Spacing:
     def take(self, now: float, interval: float) -> None:
         """Note that a call goes now."""
         self._due = max(self._due, now) + interval
-        self._last = now
 
     def change(self, now: float, interval: float, burst: float) -> None:
-        """Keep no longer distances than *interval* and *burst* ask for from now on, or from the last call that was taken."""
-        self._due = min(self._due, max(self._last, now) + burst * interval)
+        """Keep no longer distances than *interval* and *burst* ask for."""
+        self._due = min(self._due, now + burst * interval)
 
     def give_back(self, interval: float) -> None:
         """Note that a call which was taken did not go."""
@@ -113,20 +111,22 @@ class Rate:
         self._spacing.take(now, interval)
         return False
 
+    def ready(self, number: int) -> None:
+        """
+        Note that permit *number* is at the door: what it was charged stays, whether it leaves or can no longer wait.
+
+        Given back, it would bring another to the end of the row at the door, where callers in a hurry wait in vain.
+        """
+        self._charged[number] = (0.0, self._charged[number][1])
+
     def leaves_in(self) -> float:
         """Return the seconds after which the first byte of a granted call may leave."""
-        return max(0.0, self._left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst))
+        early = self._left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
+        return early if early > _EPSILON else 0.0
 
-    def leave(self, number: int, wait: float | None) -> None:
-        """
-        Note that permit *number* leaves in *wait* seconds; None: it cannot wait for that.
-
-        Its charge stays in any case. Handed on, it would bring another call that waits here at the end of the same row:
-        with callers in a hurry nothing would ever leave again.
-        """
-        if wait is not None:
-            self._left.take(self._clock.monotonic() + wait, 1.0 / self.limit)
-        self._charged[number] = (0.0, self._charged[number][1])
+    def leave(self) -> None:
+        """Note that a call leaves now."""
+        self._left.take(self._clock.monotonic(), 1.0 / self.limit)
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         interval, at = self._charged.pop(number, (0.0, self._part_at))

@@ -63,12 +63,11 @@ def test_calls_that_were_kept_on_their_way_do_not_leave_together(rate: float, ke
     granted = [began + number / (0.9 * rate) for number in range(len(kept))]
     ready = sorted(moment + late for moment, late in zip(granted, kept, strict=True))
     left = []
-    for number, moment in enumerate(ready):
+    for moment in ready:
         clock.advance(max(0.0, moment - clock.monotonic()))
-        guard.granted(number, CALL)
-        wait = guard.leaves_in()
-        guard.leave(number, wait)
-        left.append(clock.monotonic() + wait)
+        clock.advance(guard.leaves_in())
+        guard.leave()
+        left.append(clock.monotonic())
     for window in (1.0, 60.0):
         most = max(sum(1 for other in left if moment <= other < moment + window - 1e-6) for moment in left)
         assert most <= max(1.0, rate * window)
@@ -84,7 +83,7 @@ def test_a_call_that_was_not_kept_leaves_at_once() -> None:
         guard.granted(1, CALL)
         clock.advance(0.001)
         assert guard.leaves_in() <= 0.001
-        guard.leave(1, guard.leaves_in())
+        guard.leave()
 
 
 @pytest.mark.parametrize("rate", [0.3, 1, 20, 200])

@@ -164,16 +164,18 @@ class InProcess:
         both = self._lanes[permit.lane], self._over[permit.lane].guards
         for guards in both:
             guards.ready(permit.id)
-        try:
+        door = self._doors[permit.lane]
+        if door.locked() or _leave_in(both):
             # One of a lane at a time, first come, first served. Nobody has a place kept: neither one that it would not
             # live to take, nor one at the gateway for which it would still have to wait at its agency's door.
-            async with asyncio.timeout(within if within < math.inf else None), self._doors[permit.lane]:
-                while wait := max(guards.leaves_in() for guards in both):  # noqa: ASYNC110 - time alone opens it
-                    await asyncio.sleep(max(_LEAST, wait))
-                for guards in both:
-                    guards.leave()
-        except TimeoutError:
-            return False
+            try:
+                async with asyncio.timeout(within if within < math.inf else None), door:
+                    while wait := _leave_in(both):  # noqa: ASYNC110 - time alone opens it
+                        await asyncio.sleep(max(_LEAST, wait))
+            except TimeoutError:
+                return False
+        for guards in both:
+            guards.leave()
         return True
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
@@ -279,3 +281,7 @@ class InProcess:
     def _wake_up(self, lane: str) -> None:
         if wake := self._wake.get(lane):
             wake()
+
+
+def _leave_in(both: tuple[Guards, Guards]) -> float:
+    return max(guards.leaves_in() for guards in both)

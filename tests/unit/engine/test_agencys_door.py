@@ -168,6 +168,26 @@ def test_the_days_last_calls_are_kept_for_those_who_stand_at_the_counter() -> No
     play(scenario, calls_per_day=100)
 
 
+def test_a_class_whose_day_is_over_asks_the_store_for_nothing() -> None:
+    """However many calls of it wait for midnight: they are not taken up and put down again one after the other."""
+
+    async def scenario(world: World) -> None:
+        left = [await world.file("update_paper", code=str(number), cls=Class.BULK) for number in range(500)]
+        await asyncio.sleep(60)
+        before = Counter(world.store.asked)
+        midnight = 86_400 - (world.clock.now() + 7 * 3600) % 86_400
+        await asyncio.sleep(7200)
+        assert midnight > 7200
+        asked = Counter(world.store.asked) - before
+        assert (asked["give_back"], len(world.agency.arrivals)) == (0, 400)
+        assert asked["lease"] < 2.5 * 7200 / 60, "no more than it looks in any case"
+        assert (await world.file("update_paper", wait=5.0)).state is State.ANSWERED, "another class goes on"
+        await asyncio.sleep(midnight - 7200 + 1000)
+        assert [(await world.state(ticket))[0] for ticket in left] == [State.ANSWERED] * 500
+
+    play(scenario, calls_per_day=500)
+
+
 @pytest.mark.parametrize("operation", ["lookup_citizen", "count_once"])
 @pytest.mark.parametrize("dead", [True, False])
 def test_an_agency_that_fails_is_not_stormed_by_repeats(operation: str, dead: bool) -> None:

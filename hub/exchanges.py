@@ -5,6 +5,7 @@ Whatever is cancelled or fails in here, the permit goes back: unsent if no byte 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,10 +74,10 @@ class Exchanges:
             wire = await self._render(turn, auth)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
-            if wait := await self._around.coordination.leave(permit):
-                await asyncio.sleep(wait)
+            within = math.inf if turn.verifies else turn.until - clock.monotonic()
+            leaves = await self._around.coordination.leave(permit, within)
             timeout = self._timeout(turn)
-            if timeout <= 0:
+            if not leaves or timeout <= 0:
                 return Ended(None, fence, number, 0.0)
             sent = clock.monotonic()
             ended = InDoubt("cut")  # what is true if we are cancelled from here on

@@ -218,6 +218,8 @@ class Granting:
             return turn.place is not Place.GONE
         if self._ends_by_itself(wait):
             return True
+        if wait.guard == "day" and not turn.verifies:  # its whole class stands: nobody would go in its place
+            return True
         if wait.seconds is not None and wait.seconds < _SHORT:
             return True
         seconds = wait.seconds or SWEEP

@@ -4,7 +4,7 @@ The session of a lane: logged in once for all its calls, on a permit of its own,
 Never inside another permit: with one call at once, a call that held the permit while logging in would wait for itself.
 """
 
-import asyncio
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -58,8 +58,8 @@ class LoggingIn:
         under = self._token.generation if self._token else 0
         told: Mapping[str, str] | Outcome | StaleCredentials = InDoubt("cut")
         try:
-            if wait := await around.coordination.leave(permit):
-                await asyncio.sleep(wait)
+            await around.coordination.leave(permit, math.inf)
+            began = around.clock.monotonic()
             sources = {"exchange.id": around.new_id(), "exchange.at": moment(around.clock.now())}
             told = await self._agency.log_in(sources, timeout=self._timeout)
         except Exception as error:  # a connector may not raise

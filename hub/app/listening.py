@@ -2,8 +2,8 @@
 One listener: a bound socket, a uvicorn server that leaves signals alone, and connections that may not dawdle.
 
 uvicorn bounds neither the size nor the time of a request's head, nor how long a body may come that was answered
-already, nor how long its connection is idle then; `BoundedProtocol` does, so that a connection that sends bytes for ever
-costs 64 KiB and a minute.
+already, nor how long its connection is idle then, nor how long a reply may lie unread; `BoundedProtocol` does, so that a connection
+that sends bytes for ever costs 64 KiB and a minute, and one that reads none costs its reply for two.
 """
 
 import asyncio
@@ -62,6 +62,12 @@ class _OnePiece:
         self._flush()
         self._transport.close()
 
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
 
 class _Patience:
     """
@@ -108,6 +114,7 @@ class _Patience:
         if self._loop.time() < self._until:
             self._set(self._until)
         else:
+            self._until = None
             self._lost()
 
 
@@ -122,6 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._begun_before = True
         """Whether the head that is under way began before the piece that is read now."""
+        self._unread = -1
+        """Bytes of replies that had not left when they were last looked at."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_OnePiece(transport, self.loop))  # type: ignore[arg-type]  # all that uvicorn asks of one
@@ -150,14 +159,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience.begin(KEEP_ALIVE_SECONDS)
 
     def on_response_complete(self) -> None:
-        if self._in_body:  # nobody reads it any more, so nobody else would ever end a caller that drips
+        if (
+            self._in_body or self.transport.is_closing()
+        ):  # nobody reads it any more, so nobody else would ever end a caller that drips
             self._patience.begin(REST_SECONDS)
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
         self.flow.resume_reading()  # all that uvicorn does here, but for a count that nobody reads and its own timer
-        if not (self._in_head or self._in_body):
-            self._patience.begin(KEEP_ALIVE_SECONDS)
+        if not self._in_body:
+            self._patience.begin(HEAD_SECONDS if self._in_head else KEEP_ALIVE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         if not (self._in_head or self._in_body):
@@ -167,15 +178,22 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
-        self._patience.begin(HEAD_SECONDS)
+        if self.cycle is None or self.cycle.response_complete:  # whoever waits for an answer is not to lose it
+            self._patience.begin(HEAD_SECONDS)
         if self._begun_before:
             self._head_bytes += len(data)  # all of it: the head is still not whole
         if self._head_bytes > HEAD_BYTES:
             self.send_400_response("The head of this request is larger than 64 KiB.")
 
     def _too_slow(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
+        """Close once all replies have left, and at once if nothing of them leaves: they lie in memory until then."""
+        unread = self.transport.get_write_buffer_size()
+        if self.transport.is_closing() and unread == self._unread:
+            self.transport.abort()
+            return
+        self._unread = unread
+        self.transport.close()
+        self._patience.begin(REST_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -34,7 +34,9 @@ Everything = Annotated[
     bool, typer.Option("--everything", help="End holds of other causes too, and close breakers: the agency is well.")
 ]
 AtOnce = Annotated[int | None, typer.Option("--calls-at-once", min=1, help="Most calls under way at one moment.")]
-PerSecond = Annotated[float | None, typer.Option("--calls-per-second", min=0.01, help="Most calls a second.")]
+PerSecond = Annotated[
+    float | None, typer.Option("--calls-per-second", min=0.01, max=10_000, help="Most calls a second.")
+]
 
 
 def lanes() -> typer.Typer:

@@ -2,6 +2,7 @@
 Permits for one process: the guards in memory, nothing between a wish and its answer. Read `protocol.py` first.
 """
 
+import asyncio
 import heapq
 import math
 from collections import Counter
@@ -128,6 +129,8 @@ class InProcess:
             road = self._routes[self._shared[name]] if name in self._shared else None
             self._over[name] = road or _Road(Guards(clock, random, None, route=True), clock)
             self._over[name].lanes.append(name)
+        self._doors = {name: asyncio.Lock() for name in lanes}
+        """Of each lane: held by who waits until its first byte may leave."""
         self._clock = clock
         self._wake: dict[str, Callable[[], None]] = {}
         self._granted: dict[int, tuple[Permit, Wanted]] = {}
@@ -157,8 +160,23 @@ class InProcess:
         self._granted[permit.id] = (permit, paying)
         return permit
 
-    async def leave(self, permit: Permit) -> float:
-        return max(self._lanes[permit.lane].leave(), self._over[permit.lane].guards.leave())
+    async def leave(self, permit: Permit, within: float) -> bool:
+        both = self._lanes[permit.lane], self._over[permit.lane].guards
+        for guards in both:
+            guards.ready(permit.id)
+        door = self._doors[permit.lane]
+        if door.locked() or _leave_in(both):
+            # One of a lane at a time, first come, first served. Nobody has a place kept: neither one that it would not
+            # live to take, nor one at the gateway for which it would still have to wait at its agency's door.
+            try:
+                async with asyncio.timeout(within if within < math.inf else None), door:
+                    while wait := _leave_in(both):  # noqa: ASYNC110 - time alone opens it
+                        await asyncio.sleep(max(_LEAST, wait))
+            except TimeoutError:
+                return False
+        for guards in both:
+            guards.leave()
+        return True
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
         granted = self._granted.pop(permit.id, None)
@@ -263,3 +281,7 @@ class InProcess:
     def _wake_up(self, lane: str) -> None:
         if wake := self._wake.get(lane):
             wake()
+
+
+def _leave_in(both: tuple[Guards, Guards]) -> float:
+    return max(guards.leaves_in() for guards in both)

@@ -39,12 +39,12 @@ class Coordination(Protocol):
         """Answer each wish in order: a permit granted by all guards of lane and route, or the wait."""
         ...
 
-    async def leave(self, permit: Permit) -> float:
+    async def leave(self, permit: Permit, within: float) -> bool:
         """
-        Return the seconds to wait before the first byte of *permit*'s exchange; asked once, when all else is ready.
+        Wait until the first byte of *permit*'s exchange may leave; asked once, when all else is ready.
 
-        Nearly always 0.0. Exchanges that were granted one after the other, and were all kept by a slow disk, must not
-        reach the agency together.
+        Nearly always at once. Exchanges that were granted one after the other, and were all kept by a slow disk, must
+        not reach the agency together. False: it could not leave *within* so many seconds.
         """
         ...
 

@@ -60,6 +60,7 @@ class Guards:
             self.hold, self.breaker, self.rate, self.minute, self.day, self.concurrency, self.budget, self.deadline
         )  # fmt: skip
         self._all: tuple[Guard, ...] = tuple(guard for guard in all_of_them if guard is not None)
+        self._rates = tuple(rate for rate in (self.rate, self.minute) if rate is not None)
 
     def admit(self, wanted: Wanted) -> Wait | None:
         """Return the first guard's wait, or None when all allow *wanted*."""
@@ -85,9 +86,19 @@ class Guards:
         for guard in self._all:
             guard.released(permit.id, wanted, outcome, seconds)
 
-    def leave(self) -> float:
-        """Return the seconds after which the first byte of a granted exchange may leave, and note that it does then."""
-        return max((rate.leave() for rate in (self.rate, self.minute) if rate is not None), default=0.0)
+    def ready(self, number: int) -> None:
+        """Note that permit *number* is at the door."""
+        for rate in self._rates:
+            rate.ready(number)
+
+    def leaves_in(self) -> float:
+        """Return the seconds after which the first byte of a granted exchange may leave."""
+        return max((rate.leaves_in() for rate in self._rates), default=0.0)
+
+    def leave(self) -> None:
+        """Note that an exchange leaves now."""
+        for rate in self._rates:
+            rate.leave()
 
     def stopped(self, operation: str) -> Wait | None:
         """Return the longest stop in the way of *operation*: a hold or an open breaker. Changes nothing."""

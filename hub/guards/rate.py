@@ -41,6 +41,10 @@ class Spacing:
         """Note that a call goes now."""
         self._due = max(self._due, now) + interval
 
+    def change(self, now: float, interval: float, burst: float) -> None:
+        """Keep no longer distances than *interval* and *burst* ask for."""
+        self._due = min(self._due, now + burst * interval)
+
     def give_back(self, interval: float) -> None:
         """Note that a call which was taken did not go."""
         self._due -= interval
@@ -81,6 +85,8 @@ class Rate:
     def lower(self, calls_per_second: float | None) -> None:
         """Keep to *calls_per_second* as if that were the contract; None: to the contract again. Never rises above it."""
         self._full, self._burst = self._within(min(calls_per_second or self._contract, self._contract))
+        for spacing in (self._spacing, self._left):
+            spacing.change(self._clock.monotonic(), 1.0 / self.limit, self._burst)
 
     def _within(self, calls_per_second: float) -> tuple[float, float]:
         """
@@ -105,12 +111,22 @@ class Rate:
         self._spacing.take(now, interval)
         return False
 
-    def leave(self) -> float:
-        """Return the seconds after which the first byte of a granted call may leave, and note that it does then."""
-        now, interval = self._clock.monotonic(), 1.0 / self.limit
-        wait = max(0.0, self._left.early(now, interval, self._burst))
-        self._left.take(now + wait, interval)
-        return wait
+    def ready(self, number: int) -> None:
+        """
+        Note that permit *number* is at the door: what it was charged stays, whether it leaves or can no longer wait.
+
+        Given back, it would bring another to the end of the row at the door, where callers in a hurry wait in vain.
+        """
+        self._charged[number] = (0.0, self._charged[number][1])
+
+    def leaves_in(self) -> float:
+        """Return the seconds after which the first byte of a granted call may leave."""
+        early = self._left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
+        return early if early > _EPSILON else 0.0
+
+    def leave(self) -> None:
+        """Note that a call leaves now."""
+        self._left.take(self._clock.monotonic(), 1.0 / self.limit)
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         interval, at = self._charged.pop(number, (0.0, self._part_at))

@@ -67,6 +67,8 @@ def test_a_lane_is_lowered_below_its_contract_and_lifted(hub: Hub, settings: Pat
     status, _, errors = hub("lanes", "lower", "npsp", "--calls-at-once", "16")
     assert status == 1
     assert "/calls_at_once: must be below the contract, which allows 16" in errors
+    for beyond in ("inf", "nan", "-1", "0"):
+        assert hub("lanes", "lower", "npsp", "--calls-per-second", beyond)[0] == 2
     status, _, errors = hub("lanes", "lower", "npsp")
     assert status == 2
     assert "--calls-at-once, --calls-per-second or both" in errors

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
 from hub.call import Class, State
 from hub.errors import HubError
+from hub.settings import RouteContract
+from tests.unit.engine.roads import Roads
 from tests.unit.engine.stage import OK, World, play
 
 OUTCOMES = (OK, OK, OK, Answered(Result.NOT_FOUND), Unavailable("connect"), InDoubt("reset"), Busy(2.0), Busy(None))
@@ -57,6 +59,37 @@ def test_what_a_slow_disk_kept_does_not_reach_the_agency_together(kept: str) -> 
         assert moments[9] - moments[0] == pytest.approx(9 / 4.5, abs=0.5), "and they are not kept for longer than that"
 
     play(scenario, calls_per_second=5.0, calls_at_once=10)
+
+
+class Narrow(Roads):
+    CONTRACT = RouteContract(calls_per_second=3.0, calls_at_once=20, calls_per_day=None)
+
+
+@pytest.mark.parametrize("per_second", [1.0, 2.0, 20.0])
+@pytest.mark.parametrize("waits", [(20.0,), (3.0, 20.0)])
+def test_what_a_slow_disk_kept_is_not_too_much_for_a_gateway_or_an_agency_behind_it(
+    per_second: float, waits: tuple[float, ...]
+) -> None:
+    """Each lane and their gateway keep their distances, also where some callers do not live to see their turn."""
+
+    async def scenario(world: Roads) -> None:
+        asked = []
+        for stall in (0.5, 3.0, 6.0):
+            disk = asyncio.Event()
+            world.store.before["open"] = disk.wait
+            for number in range(int(6 * stall)):
+                wait = waits[number % len(waits)]
+                asked.append(asyncio.create_task(world.ask(agency="ab"[number // 2 % 2], wait=wait)))
+                await asyncio.sleep(1 / 6)
+            disk.set()
+            await asyncio.sleep(2.0)
+        await asyncio.gather(*asked, return_exceptions=True)
+        doors = [[one.at for one in agency.arrivals] for agency in world.agencies.values()]
+        assert over(sorted(itertools.chain(*doors)), 3.0) == []
+        assert [over(door, per_second) for door in doors] == [[], []]
+        assert min(map(len, doors)) > 10, "and they leave all the same"
+
+    play(scenario, names=("a", "b"), world=Narrow, calls_per_second=per_second, calls_at_once=10)
 
 
 @given(
@@ -133,6 +166,26 @@ def test_the_days_last_calls_are_kept_for_those_who_stand_at_the_counter() -> No
         assert [(await world.state(ticket))[0] for ticket in left] == [State.ANSWERED] * 5
 
     play(scenario, calls_per_day=100)
+
+
+def test_a_class_whose_day_is_over_asks_the_store_for_nothing() -> None:
+    """However many calls of it wait for midnight: they are not taken up and put down again one after the other."""
+
+    async def scenario(world: World) -> None:
+        left = [await world.file("update_paper", code=str(number), cls=Class.BULK) for number in range(500)]
+        await asyncio.sleep(60)
+        before = Counter(world.store.asked)
+        midnight = 86_400 - (world.clock.now() + 7 * 3600) % 86_400
+        await asyncio.sleep(7200)
+        assert midnight > 7200
+        asked = Counter(world.store.asked) - before
+        assert (asked["give_back"], len(world.agency.arrivals)) == (0, 400)
+        assert asked["lease"] < 2.5 * 7200 / 60, "no more than it looks in any case"
+        assert (await world.file("update_paper", wait=5.0)).state is State.ANSWERED, "another class goes on"
+        await asyncio.sleep(midnight - 7200 + 1000)
+        assert [(await world.state(ticket))[0] for ticket in left] == [State.ANSWERED] * 500
+
+    play(scenario, calls_per_day=500)
 
 
 @pytest.mark.parametrize("operation", ["lookup_citizen", "count_once"])

@@ -65,7 +65,9 @@ def test_calls_that_were_kept_on_their_way_do_not_leave_together(rate: float, ke
     left = []
     for moment in ready:
         clock.advance(max(0.0, moment - clock.monotonic()))
-        left.append(clock.monotonic() + guard.leave())
+        clock.advance(guard.leaves_in())
+        guard.leave()
+        left.append(clock.monotonic())
     for window in (1.0, 60.0):
         most = max(sum(1 for other in left if moment <= other < moment + window - 1e-6) for moment in left)
         assert most <= max(1.0, rate * window)
@@ -80,7 +82,8 @@ def test_a_call_that_was_not_kept_leaves_at_once() -> None:
             clock.advance(wait.seconds)
         guard.granted(1, CALL)
         clock.advance(0.001)
-        assert guard.leave() <= 0.001
+        assert guard.leaves_in() <= 0.001
+        guard.leave()
 
 
 @pytest.mark.parametrize("rate", [0.3, 1, 20, 200])
@@ -88,6 +91,40 @@ def test_nine_tenths_of_the_contract_are_reached(rate: float) -> None:
     clock = VirtualClock()
     seconds = 100 / rate
     assert len(sent(Rate(clock, rate), clock, seconds)) == pytest.approx(90, abs=3)
+
+
+@pytest.mark.parametrize("then", [None, 1.0, 5.0])
+def test_a_lane_that_is_lifted_does_not_keep_the_distance_of_before(then: float | None) -> None:
+    """Lowered to a call in a hundred seconds, and lifted after one."""
+    clock = VirtualClock()
+    guard = Rate(clock, 10.0)
+    clock.advance(60)
+    guard.lower(0.01)
+    assert len(sent(guard, clock, 1.0)) == 1
+    guard.lower(then)
+    moments = sent(guard, clock, 10.0)
+    assert len(moments) == pytest.approx(9.0 * (then or 10.0), abs=2)
+
+
+@settings(deadline=None)
+@given(
+    changes=st.lists(
+        st.tuples(st.sampled_from([None, 0.01, 0.5, 3.0, 9.0]), st.sampled_from([0.0, 0.05, 0.3, 2.0])), max_size=20
+    ),
+    rate=st.sampled_from([5, 10, 100]),
+)
+def test_however_often_an_operator_changes_the_rate_the_contract_is_kept(
+    changes: list[tuple[float | None, float]], rate: float
+) -> None:
+    clock = VirtualClock()
+    guard = Rate(clock, rate)
+    clock.advance(60)
+    moments = sent(guard, clock, 0.5)
+    for calls_per_second, seconds in changes:
+        guard.lower(calls_per_second)
+        moments += sent(guard, clock, seconds)
+    for moment in moments:
+        assert sum(1 for other in moments if moment <= other < moment + 1.0 - 1e-6) <= rate
 
 
 @settings(deadline=None)

@@ -67,7 +67,7 @@ _OUTAGES = (
 )
 _ISOLATION = (
     "Half of n agencies accept and never answer, in turns with times when all are well; the callers of the other half "
-    "are measured. Latency in milliseconds; p99 is the median of those of all half windows."
+    "are measured. Latency in milliseconds; p99 is the median of those of all fifths of windows (two seconds each)."
 )
 _FLOOD = (
     "One ministry calls at {flood:g} times a lane's capacity, in turns with times when it does not, beside counter "

@@ -21,6 +21,8 @@ from bench.stage import GATEWAY, HUB, SYSTEMS, Stage
 PATTERNS = {HUB: ("off", "on", "on", "off"), GATEWAY: ("off", "off", "on", "on")}
 """Each system's windows: every one of the hub's meets one of either kind of the gateway's, so neither hides behind the other."""
 _DRAIN_BEFORE = 3
+_SLICES = 5
+"""Of a window."""
 _ARMS = {"off": 0, "on": 5_000_000, "": 9_000_000}
 """First request of each arm. Both arms ask for the same requests otherwise, at the same distances."""
 
@@ -81,19 +83,20 @@ def _joined(parts: Sequence[dict[str, list[Heard]]], patience: float) -> dict[st
     return {arm: sort_out([one for part in parts for one in part[arm]], patience) for arm in ("off", "on")}
 
 
-def _p99_by_half(heard: Sequence[Heard], pieces: Sequence[Piece], patience: float) -> dict[str, list[float]]:
+def _p99_by_slice(heard: Sequence[Heard], pieces: Sequence[Piece], patience: float) -> dict[str, list[float]]:
     """
-    Return the p99 of good answers in each half of each window, by arm.
+    Return the p99 of good answers in each fifth of each window, by arm.
 
-    Their median is compared: the disk of a small machine stands still for a quarter of a second now and then, and one
-    such moment is the p99 of a whole window.
+    Their median is compared: the disk of a small machine stands still for a quarter of a second two or three times a
+    minute, and one such moment is the p99 of a whole window.
     """
     found: dict[str, list[float]] = {"off": [], "on": []}
     for piece in pieces:
-        for half in (0, 1) if piece.arm else ():
-            begin = piece.begin + half * piece.seconds / 2
-            p99 = sort_out(due_between(heard, begin, begin + piece.seconds / 2), patience).good_p99
-            found[piece.arm].append(p99)
+        for number in range(_SLICES) if piece.arm else ():
+            begin = piece.begin + number * piece.seconds / _SLICES
+            told = sort_out(due_between(heard, begin, begin + piece.seconds / _SLICES), patience)
+            if told.good:
+                found[piece.arm].append(told.good_p99)
     return found
 
 
@@ -115,7 +118,7 @@ async def isolated(stage: Stage, size: Size, n: int) -> list[dict[str, Any]]:
         return {
             "system": system, "n": n, "rate": rate, "well": _joined(of_well, size.patience),
             "sick": _joined(heard[: len(sick)], size.patience), "windows": PATTERNS[system],
-            "p99_by_half": (p99s := _p99_by_half(every, pieces, size.patience)),
+            "p99_by_slice": (p99s := _p99_by_slice(every, pieces, size.patience)),
             "p99": {arm: median(p99s[arm]) for arm in ("off", "on")},
         }  # fmt: skip
 

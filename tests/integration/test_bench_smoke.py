@@ -61,9 +61,9 @@ def test_the_congestion_run_prints_every_figure_beside_its_aim_and_every_call_is
     )
     assert ran.returncode == 0, ran.stderr
     verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
-    assert len(verdicts) == 14, ran.stdout
+    assert len(verdicts) == 16, ran.stdout
     results = json.loads((tmp_path / "congestion.json").read_text("utf-8"))
-    assert len(results["aims"]) == 14
+    assert len(results["aims"]) == 16
 
     heaps = list(_heaps(results["phases"]))
     assert len(heaps) > 20

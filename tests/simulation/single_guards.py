@@ -106,7 +106,7 @@ _LONG_BEGIN, _LONG_END = 40.0, 60.0
 def _long_calls(stretch: float) -> Plan:
     """Somebody comes whose calls take 40 s each, which nobody can know beforehand."""
     flows = (
-        Flow(8.0, _SOME, callers=_COMMUNE),
+        Flow(12.0, _SOME, callers=_COMMUNE),
         Flow(1.0, _OTHERS, callers=_MINISTRY, operation=LOOK_UP_SLOWLY, deadline=120.0, begins=_LONG_BEGIN, at_once=10),
     )
     return Plan(

@@ -150,7 +150,7 @@ async def test_a_throttling_gateway_holds_both_lanes_as_one_cause(
 ) -> None:
     async with behind_lgsp(tmp_path) as lgsp:
         await look_up(lgsp, citizen, purpose)
-        lgsp.sandbox.misbehave("lgsp", Fault(fault="429", retry_after="1", count=1, operation="police"))
+        lgsp.sandbox.misbehave("lgsp", Fault(fault="429", retry_after="4", count=1, operation="police"))
         asked = asyncio.create_task(look_up(lgsp, citizen, purpose))
         while not (await lgsp.route())["held"]:
             assert not asked.done()

@@ -196,7 +196,7 @@ class Endings:
             told = turn.future is not None and turn.future.done() and not turn.future.cancelled()
             self._hear(turn, decided)
             self._lane.forget(turn)
-            doubtful = decided.verdict.state is State.IN_DOUBT
+            doubtful = said.state is State.IN_DOUBT
             if doubtful:
                 self._lane.verification.due(decided.wait)
             elif turn.call.order_key is not None:

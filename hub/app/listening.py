@@ -159,9 +159,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience.begin(KEEP_ALIVE_SECONDS)
 
     def on_response_complete(self) -> None:
-        if (
-            self._in_body or self.transport.is_closing()
-        ):  # nobody reads it any more, so nobody else would ever end a caller that drips
+        if self._in_body or self.transport.is_closing():
+            # Nobody reads it any more, so nobody else would ever end a caller that drips.
             self._patience.begin(REST_SECONDS)
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()

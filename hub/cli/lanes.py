@@ -120,14 +120,11 @@ def resume(
     still = ""
     if told["held"]:
         left = "" if told["held_seconds"] is None else f", {lasting(told['held_seconds'])}"
-        # The agency's own hours are part of its contract, and no hold.
-        more = (
-            ""
-            if everything or told["held"] == "maintenance"
-            else f"; `hub lanes resume {_named(name, route)} --everything` ends that too"
-        )
+        more = ""
         if told["route"]:
             more = f", with its route; `hub lanes resume {told['route']} --route` is for that"
+        elif not everything and told["held"] != "maintenance":  # its own hours are of its contract, and no hold
+            more = f"; `hub lanes resume {_named(name, route)} --everything` ends that too"
         still = f" It is stopped: {told['held']}{left}{more}."
     if not told["resumed"]:
         fail(f"No operator holds {name}.{still}")

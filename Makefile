@@ -55,6 +55,10 @@ lock:  ## renew requirements.lock from pyproject.toml (needs `uv` on PATH)
 	  --python-version 3.11 --extra server --extra dev pyproject.toml -o requirements.new
 	@{ echo '# Every library of hub and tests, pinned with hashes. Made by `make lock`; do not edit.'; cat requirements.new; } > requirements.lock
 	@rm requirements.new
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 --extra server -c requirements.lock pyproject.toml -o requirements.new
+	@{ echo '# Every library of the hub alone, pinned with hashes, for its image. Made by `make lock`; do not edit.'; cat requirements.new; } > deploy/requirements.lock
+	@rm requirements.new
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

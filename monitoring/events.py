@@ -68,6 +68,14 @@ class Observer(Protocol):
         """Current numbers of a shared route, named as those of a lane."""
         ...
 
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
+        """
+        How long ago, in seconds, each node of the hub said that it lives, this one included, and which of them do.
+
+        *granting*: by what this node grants permits: `redis`, `shares`, or `none` while nobody can.
+        """
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
@@ -107,6 +115,8 @@ class Silent:
     def lane(self, agency: str, numbers: dict[str, float]) -> None: ...
 
     def route(self, route: str, numbers: dict[str, float]) -> None: ...
+
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -168,6 +178,10 @@ class Fan:
     def route(self, route: str, numbers: dict[str, float]) -> None:
         for observer in self._observers:
             observer.route(route, numbers)
+
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
+        for observer in self._observers:
+            observer.nodes(ages, alive, granting)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

@@ -23,6 +23,8 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "drift": ("agency", "operation", "places"),
     "hold": ("agency", "cause", "seconds"),
     "route_hold": ("route", "cause", "seconds"),
+    "node": ("node", "alive"),
+    "granting": ("by",),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -115,6 +117,8 @@ class LogLines:
         self._writer = writer
         self._monotonic = monotonic
         self._refused: dict[tuple[str, ...], _Untold] = {}
+        self._alive: frozenset[str] = frozenset()
+        self._granting = ""
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         if decision != "accepted":
@@ -166,6 +170,15 @@ class LogLines:
     def lane(self, agency: str, numbers: dict[str, float]) -> None: ...
 
     def route(self, route: str, numbers: dict[str, float]) -> None: ...
+
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:  # noqa: ARG002 - a line tells who, not how long ago
+        """Write a line when a node comes or goes, or when permits are granted by something else."""
+        for node in sorted(alive ^ self._alive):
+            self._writer.event("node", node, node in alive)
+        self._alive = alive
+        if granting != self._granting:
+            self._granting = granting
+            self._writer.event("granting", granting)
 
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))

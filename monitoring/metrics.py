@@ -83,6 +83,8 @@ METRICS = (
         "How often does a live reply differ from the pinned contract?",
     ),
     Metric("hub_store_commit_seconds", "histogram", (), "How long do commits take?"),
+    Metric("hub_node_age_seconds", "gauge", ("node",), "How long ago did each node say that it lives?"),
+    Metric("hub_granting", "gauge", ("by",), "Who grants permits now: 1 for redis, shares or none, 0 for the others."),
     Metric("hub_loop_lag_seconds", "histogram", (), "How late does the event loop run what is due?"),
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
@@ -90,6 +92,8 @@ METRICS = (
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
+GRANTING = ("redis", "shares", "none")
+"""Who can grant permits of a hub of several nodes."""
 _LANE, _ROUTE = "hub_hold_seconds", "hub_route_hold_seconds"
 _SORTS: dict[str, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
@@ -106,6 +110,7 @@ class Metrics:
         self._children: dict[tuple[str, ...], Any] = {}
         self._admissions: Counted[tuple[str, str, str, str]] = Counted()
         """Not told to the library yet: under a flood its own way of counting is a good part of what a refusal costs."""
+        self._nodes: set[str] = set()
         self._holds: dict[tuple[str, str, str], float] = {}
         """When each hold ends, by metric, lane or route, and cause."""
 
@@ -193,6 +198,16 @@ class Metrics:
                 continue
             if name in self._labels:  # an engine newer than this list must not stop the counting
                 self.child(name, *((agency, *labels) if self._labels[name][0] == "agency" else labels)).set(number)
+
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
+        for node in self._nodes - ages.keys():  # it has left: its age would stand still for ever
+            self._families["hub_node_age_seconds"].remove(node)
+            self._children.pop(("hub_node_age_seconds", node), None)
+        self._nodes = set(ages)
+        for node, age in ages.items():
+            self.child("hub_node_age_seconds", node).set(age)
+        for by in GRANTING:
+            self.child("hub_granting", by).set(by == granting)
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

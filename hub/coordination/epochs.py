@@ -136,8 +136,8 @@ class Epochs:
         if top != JOINING:
             return top
         last = max((line.epoch for line in lines), default=JOINING)
-        if last == JOINING:
-            return _PHASES + Phase.REDIS
+        if last == JOINING:  # a cycle that has never been: nothing in Redis can be of it
+            return _PHASES * int(self._clock.now() // 60) + Phase.REDIS
         cycle, phase = divmod(last, _PHASES)
         if phase == Phase.REDIS:
             return last

@@ -137,6 +137,9 @@ def test_a_closed_reader_is_survived() -> None:
 
 def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
     allowed = {
+        "node",
+        "alive",
+        "by",
         "agency",
         "route",
         "class",
@@ -168,3 +171,22 @@ def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
         "version",
     }
     assert {field for fields in FIELDS.values() for field in fields} == allowed
+
+
+def test_nodes_that_come_and_go_are_lines_and_those_that_stay_are_not() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    lines = LogLines(writer, lambda: 0.0)
+    for _ in range(3):
+        lines.nodes({"hub_1": 0.1, "hub_2": 1.0}, frozenset({"hub_1", "hub_2"}), "redis")
+    lines.nodes({"hub_1": 0.1, "hub_2": 11.0}, frozenset({"hub_1"}), "redis")
+    lines.nodes({"hub_1": 0.1}, frozenset({"hub_1"}), "none")
+    writer.close()
+    told = [(line["event"], line.get("node") or line.get("by"), line.get("alive")) for line in sink.lines()]
+    assert told == [
+        ("node", "hub_1", True),
+        ("node", "hub_2", True),
+        ("granting", "redis", None),
+        ("node", "hub_2", False),
+        ("granting", "none", None),
+    ]

@@ -137,3 +137,15 @@ def test_a_fan_tells_every_observer_everything() -> None:
         getattr(silent, name)(*range(count))
         getattr(fan, name)(*range(count))
     assert told == [(who, name) for name in names for who in ("first", "second")]
+
+
+def test_a_node_that_left_is_not_shown_any_more() -> None:
+    metrics = Metrics(lambda: 0.0)
+    metrics.nodes({"hub_1": 0.5, "hub_2": 12.0}, frozenset({"hub_1"}), "redis")
+    shown = metrics.exposition().decode()
+    assert 'hub_node_age_seconds{node="hub_2"} 12.0' in shown
+    assert ('hub_granting{by="redis"} 1.0' in shown, 'hub_granting{by="shares"} 0.0' in shown) == (True, True)
+    metrics.nodes({"hub_1": 0.5}, frozenset({"hub_1"}), "none")
+    shown = metrics.exposition().decode()
+    assert "hub_2" not in shown
+    assert ('hub_granting{by="redis"} 0.0' in shown, 'hub_granting{by="none"} 1.0' in shown) == (True, True)

@@ -19,6 +19,8 @@ from hub.turn import Place, Turn
 SWEEP = 60.0
 """Seconds between looks that nobody asked for; 25 lanes then cost less than one statement a second."""
 _STORE_PAUSE = 1.0
+_WORTH = 4.0
+"""Seconds for which leased calls wait here while nothing can be sent; then other nodes may have them."""
 _LEAST = 0.05
 """Seconds between two looks for a call that falls due: the store's clock and the loop's are not one to the microsecond."""
 
@@ -50,6 +52,8 @@ class Backlog:
         self._fell_due = True
         """One timer serves all calls: when it fires, and at the start, the store says when the next one falls due."""
         self._stopped = False
+        self._resting_until = 0.0
+        """The loop's moment until which nothing is leased: this node can send nothing, the others may."""
         self._spared: dict[str, float] = {}
         """Operations of which nothing is leased, and the loop's moment until which."""
         self._task: asyncio.Task[None] | None = None
@@ -79,11 +83,23 @@ class Backlog:
         await self.give_back([turn])
         self.due(seconds)
 
+    def rest(self, seconds: float) -> None:
+        """Give back what waits here and lease nothing for *seconds*, unless that is no longer than a lease is worth."""
+        if seconds < _WORTH or self._stopped:
+            return
+        self._resting_until = asyncio.get_running_loop().time() + seconds
+        self._more = set(Class)
+        if leased := self._taken_out():
+            self._resting = asyncio.get_running_loop().create_task(self.give_back(leased))
+        self.due(seconds)
+
     def fill(self) -> None:
         """Lease ahead if the store may hold more of a class of which few wait here."""
         for operation in [one for one in self._spared if self._around.coordination.stopped(self._lane, one) is None]:
             del self._spared[operation]  # its time is over, or a person ended it before
             self._more = set(Class)
+        if self._resting_until and self._around.coordination.stopped(self._lane, "") is None:
+            self._resting_until = 0.0
         if self._wanting() and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
@@ -106,10 +122,13 @@ class Backlog:
                 timer.cancel()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
-        waiting = [turn for turn in self._line if not turn.interactive and self._line.leave(turn)]
-        leased = [turn for turn in waiting if not turn.verifies]
-        if leased:
+        if leased := self._taken_out():
             await self.give_back(leased)
+
+    def _taken_out(self) -> list[Turn]:
+        """Take every durable call out of the line, and return those that are leased."""
+        waiting = [turn for turn in self._line if not turn.interactive and self._line.leave(turn)]
+        return [turn for turn in waiting if not turn.verifies]
 
     def _now_due(self) -> None:
         self._due = None
@@ -127,7 +146,7 @@ class Backlog:
 
         Of each class, or ten thousand calls at night would stand before the one filing of the morning.
         """
-        if self._stopped or not self._more:
+        if self._stopped or not self._more or asyncio.get_running_loop().time() < self._resting_until:
             return {}
         here = {cls: count for cls, interactive, count in self._line.counts() if not interactive}
         return {

@@ -36,6 +36,29 @@ class SystemClock:
         return time.monotonic()
 
 
+class SharedClock:
+    """
+    The wall time of a store that several nodes share, carried on by this machine's clock that never steps.
+
+    Due moments and deadlines are compared by all nodes: they go by one clock, whatever each machine believes.
+    """
+
+    def __init__(self, base: Clock) -> None:
+        """Until it is set, it shows the wall time of *base*."""
+        self._base = base
+        self._ahead = base.now() - base.monotonic()
+
+    def now(self) -> float:
+        return self._base.monotonic() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._base.monotonic()
+
+    def set(self, now: float) -> None:
+        """Note that the store says it is *now*, in Unix seconds."""
+        self._ahead = now - self._base.monotonic()
+
+
 class VirtualClock:
     """A clock that moves only when told, or by the `VirtualLoop` it belongs to."""
 

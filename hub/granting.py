@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub.backlog import SWEEP
 from hub.call import State
-from hub.coordination.protocol import UNSENT, HoldCause, Permit, Wait
+from hub.coordination.protocol import NOBODY_GRANTS, UNSENT, HoldCause, Permit, Wait
 from hub.errors import LaneWaitTooLong
 from hub.guards.retry import STOPPED
 from hub.line import Line
@@ -30,7 +30,7 @@ _SAME = 0.01
 """Seconds by which two ends of a wait may differ and be the same."""
 _BY_A_PERSON = frozenset({HoldCause.OPERATOR, HoldCause.MAINTENANCE, STOPPED})
 """Causes of waits that nothing in the lane ends."""
-_STOPS = frozenset({"hold", "breaker", "day"})
+_STOPS = frozenset({"hold", "breaker", "day", NOBODY_GRANTS})
 """Guards that stop a whole lane for a while; the others only make it wait its turn."""
 _WHOEVER_ASKS = frozenset({"hold", "breaker"})
 """Guards that stop an operation; the others make one class, a repeat, or a call with little time wait."""
@@ -122,6 +122,8 @@ class Granting:
                 self._line.put_back(turn)
         if granted:
             self._tell_in_vain()
+        if blocked is not None and blocked.guard == NOBODY_GRANTS:
+            self._lane.backlog.rest(blocked.seconds or SWEEP)
         if blocked is not None:
             self._stopped_by = blocked.guard if blocked.guard in _STOPS else ""
             self._turn_away(blocked)

@@ -28,7 +28,7 @@ def by_wait(wait: Wait, turn: Turn) -> HubError:
     """Return what a caller hears whose time ends before a guard's *wait* does."""
     call, seconds = turn.call.id, wait.seconds
     match wait.guard:
-        case "hold":
+        case "hold" | "coordination":
             return LaneHeld(wait.cause, retry_after=UNTIL_RESUMED if seconds is None else seconds, call=call)
         case "breaker":
             return LaneOpen(wait.cause, retry_after=seconds, call=call)

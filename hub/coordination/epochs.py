@@ -1,7 +1,7 @@
 """
 Whether the nodes share permits through Redis or each keeps to its share: a state of the whole group, agreed in its table.
 
-Every node writes a line about itself every two seconds and reads those of the others. The group passes through four
+Every node writes a line about itself every three seconds and reads those of the others. The group passes through four
 phases, one after the other, and an epoch is the number of such steps. A step is taken by whoever sees first that it is
 due; the next one only when every live node has taken the last. Whoever sees a newer epoch stops granting by the old one
 at once. So no two nodes ever grant by different rules, and a node that lost Redis alone grants nothing.
@@ -13,11 +13,11 @@ from enum import IntEnum
 
 from hub.clock import Clock
 
-BEAT = 2.0
+BEAT = 3.0
 """Seconds between two lines of one node."""
-FRESH = 6.0
+FRESH = 8.0
 """Seconds after its last line for which a node may grant: less than `DEAD`, so that nobody takes its place before."""
-DEAD = 10.0
+DEAD = 12.0
 """Seconds without a line after which the others take a node for dead."""
 WINDOW = 1.0
 """Seconds that a contract counts by, if it does not count by the minute."""

@@ -13,8 +13,10 @@ from typing import Protocol
 from connectors.kit.outcomes import Outcome
 from hub.guards.guard import STALE, UNSENT, HoldCause, Permit, Wait, Wanted
 
-__all__ = ["ROUTE", "STALE", "UNSENT", "Coordination", "HoldCause", "Pace", "Permit", "Wait", "Wanted"]
+__all__ = ["NOBODY_GRANTS", "ROUTE", "STALE", "UNSENT", "Coordination", "HoldCause", "Pace", "Permit", "Wait", "Wanted"]
 
+NOBODY_GRANTS = "coordination"
+"""Guard of a wait for which this node can grant nothing, whatever an agency could bear: it cannot count with the others."""
 ROUTE = "route/"
 """Begins the name of a route where a lane's may stand too; no agency's name holds a slash."""
 

@@ -14,10 +14,10 @@ from zlib import crc32
 from hub.clock import Clock
 from hub.coordination.epochs import Share
 from hub.coordination.in_process import InProcess
-from hub.coordination.protocol import ROUTE, Permit, Wait, Wanted
+from hub.coordination.protocol import NOBODY_GRANTS, ROUTE, Permit, Wait, Wanted
 from hub.guards.bounds import Bounds
 
-NO_PART = Wait("coordination", 10.0, "share")
+NO_PART = Wait(NOBODY_GRANTS, 10.0, "share")
 """What a lane hears of which this node has no part while each node keeps to its own."""
 
 

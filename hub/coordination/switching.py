@@ -11,10 +11,8 @@ from typing import Protocol
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
 from hub.coordination.epochs import Epochs, Phase, Share
-from hub.coordination.protocol import Coordination, HoldCause, Pace, Permit, Wait, Wanted
+from hub.coordination.protocol import NOBODY_GRANTS, Coordination, HoldCause, Pace, Permit, Wait, Wanted
 
-NONE = "coordination"
-"""Guard of a wait for which nobody can grant anything."""
 _SHORTEST = 1.0
 _LONGEST = 60.0
 """Seconds after which it makes sense to ask again: as long as it has lasted, between these."""
@@ -157,7 +155,7 @@ class Switching:
 
     def _nobody(self) -> Wait:
         lasted = self._clock.monotonic() - self._idle_since
-        return Wait(NONE, min(_LONGEST, max(_SHORTEST, lasted)), self._epochs.phase.name.lower())
+        return Wait(NOBODY_GRANTS, min(_LONGEST, max(_SHORTEST, lasted)), self._epochs.phase.name.lower())
 
     def _all(self) -> list[Coordination]:
         return [one for one in (self._shared, self._own) if one is not None]

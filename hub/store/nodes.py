@@ -1,6 +1,7 @@
 """Which nodes serve a store: each says now and then that it lives. What a dead one leaves is the matter of `recovering.py`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import bindparam, delete
 
@@ -19,15 +20,13 @@ class NodeStatements:
         self.drop: Prepared = statements.prepare(delete(nodes).where(nodes.c.node == bindparam("of_node")))
 
 
-def beat(
-    batch: Batch, say: NodeStatements, node: str, started_at: float, epoch: int, reaches: bool, version: str
-) -> Sequence[NodeRow]:
-    """Write the row of *node*, seen now; return all rows."""
-    row = NodeRow(node, started_at, batch.now, epoch, reaches, version)
+def beat(batch: Batch, say: NodeStatements, mine: NodeRow) -> Sequence[NodeRow]:
+    """Write *mine*, seen now; return all rows."""
+    row = replace(mine, seen_at=batch.now)
     batch.run(say.put, {name: getattr(row, name) for name in NodeRow.__slots__})
     return [
-        NodeRow(name, started, seen, known, bool(reached), running)
-        for name, started, seen, known, reached, running in batch.run(say.all, {})
+        NodeRow(node, started_at, seen_at, epoch, bool(reaches), version, members)
+        for node, started_at, seen_at, epoch, reaches, version, members in batch.run(say.all, {})
     ]
 
 

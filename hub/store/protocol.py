@@ -165,8 +165,10 @@ class NodeRow:
     epoch: int
     """Of the coordination, as the node last knew it."""
     reaches: bool
-    """Whether it reaches the coordination."""
+    """Whether it reaches Redis."""
     version: str
+    members: str = ""
+    """While each node keeps to its share: with whom this one shares."""
 
 
 class Store(Protocol):
@@ -310,8 +312,12 @@ class Store(Protocol):
         """
         ...
 
-    async def beat(self, node: str, started_at: float, epoch: int, reaches: bool, version: str) -> Sequence[NodeRow]:
-        """Write that *node* lives, at the store's time; return what all nodes wrote last, its own row among them."""
+    async def time(self) -> float:
+        """Return the time of the store in Unix seconds: the database server's, where several nodes share one."""
+        ...
+
+    async def beat(self, mine: NodeRow) -> Sequence[NodeRow]:
+        """Write that this node lives, at this moment whatever `seen_at` says; return what all nodes wrote last."""
         ...
 
     async def depart(self, node: str) -> None:

@@ -68,6 +68,11 @@ class Reader:
         asked = {"chain": self._chain if chain is None else chain, "after": after, "limit": limit}
         return [Chained(row[1], Entry(*row[2:-1]), row[-1]) for row in self._run(self._say.entries, asked)]
 
+    def time(self, here: float) -> float:
+        """Return the server's time; without a server, *here*."""
+        asked = self._say.time
+        return here if asked is None else float(self._run(asked, {}).fetchone()[0])
+
     def chains(self) -> dict[str, Head]:
         return {row[0]: Head(row[1], row[2]) for row in self._run(self._say.chains, {})}
 

@@ -238,6 +238,7 @@ nodes = Table(
     Column("epoch", Integer, nullable=False),
     Column("reaches", Boolean, nullable=False, server_default=text("false")),  # whether it reaches the coordination
     Column("version", Text, nullable=False, server_default=""),
+    Column("members", Text, nullable=False, server_default=""),  # with whom it shares while each keeps to its share
 )
 
 waiting = Table(  # durable calls that wait, counted by each node for itself: only the sum over nodes says how many

@@ -157,8 +157,11 @@ class SqlStore:
         if self._listener is not None:
             self._listener.start(asyncio.get_running_loop(), heard)
 
-    async def beat(self, node: str, started_at: float, epoch: int, reaches: bool, version: str) -> Sequence[NodeRow]:
-        return await self._write("beat", nodes.beat, self._nodes, node, started_at, epoch, reaches, version)
+    async def time(self) -> float:
+        return await self._read(self._reader.time, self._book.clock.now())
+
+    async def beat(self, mine: NodeRow) -> Sequence[NodeRow]:
+        return await self._write("beat", nodes.beat, self._nodes, mine)
 
     async def depart(self, node: str) -> None:
         await self._write("depart", nodes.depart, self._nodes, node)

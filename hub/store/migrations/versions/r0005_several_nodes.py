@@ -21,6 +21,7 @@ def upgrade() -> None:
 def _nodes() -> None:
     op.add_column("nodes", sa.Column("reaches", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     op.add_column("nodes", sa.Column("version", sa.Text(), nullable=False, server_default=""))
+    op.add_column("nodes", sa.Column("members", sa.Text(), nullable=False, server_default=""))
 
 
 def _waiting() -> None:

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 
 from hub.clock import Clock
+from hub.errors import StoreUnavailable
 from hub.store.batch import Book
 from hub.store.database import StoreInUse
 from hub.store.listening import Listener
@@ -23,7 +24,7 @@ from hub.store.migrate import migrate_postgres
 from hub.store.reading import Reader
 from hub.store.sql_store import OnCommit, SqlStore
 from hub.store.statements import CHANNEL, Statements, postgres_dialect
-from hub.store.writer import Failpoint, ThreadedLine, Writer
+from hub.store.writer import RETRY_AFTER, Failpoint, ThreadedLine, Writer
 
 RV = TypeVar("RV")
 
@@ -142,19 +143,22 @@ class PostgresStore(SqlStore):
 
         Raises:
             StoreInUse: Another process serves it under the same name.
-            psycopg.OperationalError: The server does not answer.
+            StoreUnavailable: The server does not answer, or lets nobody in under this address.
         """
-        migrate_postgres(dsn)
-        database = Postgres(dsn, node)
-        book = Book(database, Statements(database.dialect), clock, backlog_calls, chain=node, node=node)
-        writer = Writer(book, failpoint)
         try:
+            migrate_postgres(dsn)
+            database = Postgres(dsn, node)
+            book = Book(database, Statements(database.dialect), clock, backlog_calls, chain=node, node=node)
+            writer = Writer(book, failpoint)
             writer.connection()
+            reader = Reader(database, book.statements, node)
         except errors.LockNotAvailable:
             raise StoreInUse(
                 f"A process named {node} serves this store already. Give each its own name: set `hub.node` in hub.toml, "
                 "or HUB__HUB__NODE."
             ) from None
-        reader = Reader(database, book.statements, node)
+        except psycopg.Error as error:
+            told = str(error).partition("\n")[0]
+            raise StoreUnavailable(f"PostgreSQL does not let us in: {told}", retry_after=RETRY_AFTER) from None
         listener = Listener(lambda: database.open("listens"), CHANNEL, node)
         return cls(ThreadedLine(writer, clock, on_commit=on_commit), book, reader, listener=listener)

@@ -22,7 +22,7 @@ from hub.errors import (
 from hub.lane import Lane, LaneView
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
-from hub.store.protocol import Record, Recovered
+from hub.store.protocol import News, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
 
@@ -30,8 +30,8 @@ INTERACTIVE_SECONDS = 30.0
 """How long an interactive call waits when its caller does not say."""
 LONGEST_SECONDS = 120.0
 DURABLE_SECONDS = 7 * 86_400.0
-_SWEEP = 60.0
-"""Seconds between looks for what another node left behind."""
+_SWEEP = 30.0
+"""Seconds between looks for what another node left behind on the wire when it died."""
 _STOPPING_RETRY = 5.0
 
 
@@ -131,14 +131,16 @@ class Dispatcher:
         Raises:
             CallUnknown: No such call of this caller; with *agency*, no such call to it.
         """
-        with self._waiters.waiting(call_id) as news:
-            record = await self._record(call_id, caller, agency)
-            if record.call.state in WAITING and seconds > 0 and not self._unwritten(record.call):
-                done, _ = await asyncio.wait({news}, timeout=min(seconds, LONGEST_SECONDS))
-                reply = news.result() if done else None
-                if reply is not None:
-                    return reply
+        end = self._clock.monotonic() + min(seconds, LONGEST_SECONDS)
+        while True:
+            with self._waiters.waiting(call_id) as news:
                 record = await self._record(call_id, caller, agency)
+                left = end - self._clock.monotonic()
+                if record.call.state not in WAITING or left <= 0 or self._unwritten(record.call):
+                    break
+                done, _ = await asyncio.wait({news}, timeout=left)
+                if done and (reply := news.result()) is not None:
+                    return reply
         if self._unwritten(record.call):
             return Reply(call_id, State.IN_DOUBT, cause="unwritten")
         return Reply(call_id, record.call.state, record.answer, record.answered_at, record.cause)
@@ -172,6 +174,24 @@ class Dispatcher:
         for route in self.routes():
             self._observer.route(route.name, dict(route.numbers))
         return views
+
+    def heard(self, news: News) -> None:
+        """Do what another node's commit gives reason for: calls to lease, callers to tell, doubts to look up."""
+        for agency, lane in self._lanes.items():
+            classes = set(Class) if news.missed else news.ready.get(agency, ())
+            for cls in classes:
+                lane.backlog.more(cls)
+            if news.missed or agency in news.doubt:
+                lane.verification.due(lane.verification.patience)
+        for call_id in self._waiters.waited_for() if news.missed else news.ended:
+            for lane in self._lanes.values():
+                lane.drop(call_id)
+            self._waiters.wake(call_id, None)
+
+    def node_died(self) -> None:
+        """What a dead node had leased may be leased again."""
+        for lane in self._lanes.values():
+            lane.backlog.more()
 
     def queued_bytes(self) -> int:
         """Return how many bytes of requests wait in all lines."""

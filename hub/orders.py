@@ -50,7 +50,7 @@ class Orders:
 
     async def load(self) -> None:
         """
-        Read what was ordered before, and apply it. Call it once, before anything is sent.
+        Read what was ordered before, and apply it, before anything is sent.
 
         An order about an agency or route that is no longer there is kept, and counts again when it returns.
         """
@@ -58,6 +58,16 @@ class Orders:
             self._orders[order.scope, order.kind] = order
             if order.scope == EVERYTHING or order.scope in self._contracts:
                 await self._apply(order)
+
+    async def reload(self) -> None:
+        """Do as operators ordered meanwhile at another node, or as stands in the store after it was away."""
+        async with self._changing:
+            before = dict(self._orders)
+            self._orders.clear()
+            await self.load()
+            for (scope, kind), order in before.items():
+                if (scope, kind) not in self._orders and (scope == EVERYTHING or scope in self._contracts):
+                    await self._undo(order)
 
     def in_force(self) -> list[Order]:
         """Return every order whose time is not over, by scope."""
@@ -210,6 +220,15 @@ class Orders:
             await self._coordination.lower(order.scope, order.calls_at_once, order.calls_per_second)
         else:
             await self._coordination.stop_retries(True)
+
+    async def _undo(self, order: Order) -> None:
+        if order.kind is OrderKind.HOLD:
+            await self._coordination.resume(order.scope, HoldCause.OPERATOR)
+            self._tell(order.scope, HoldCause.OPERATOR, 0.0)
+        elif order.kind is OrderKind.LIMITS:
+            await self._coordination.lower(order.scope, None, None)
+        else:
+            await self._coordination.stop_retries(False)
 
     def _causes(self, name: str) -> set[str]:
         return {key.removeprefix(HELD) for key in self._coordination.watch(name) if key.startswith(HELD)}

@@ -115,6 +115,27 @@ def _tries_ground(operation: Operation) -> bool:
     )
 
 
+def bounds_of_routes(
+    bounds: Mapping[str, Bounds], routes: Mapping[str, RouteContract], route_of: Mapping[str, str]
+) -> dict[str, Bounds]:
+    """
+    Return what the routes that lanes take can bear. *bounds* by agency; *route_of* names the route of each that has one.
+
+    Raises:
+        KeyError: An agency's route is not in *routes*.
+    """
+    return {
+        name: Bounds(
+            routes[name].calls_per_second,
+            routes[name].calls_at_once,
+            max(bounds[agency].call_timeout for agency, road in route_of.items() if road == name),
+            routes[name].calls_per_day,
+            routes[name].calls_per_minute,
+        )
+        for name in set(route_of.values())
+    }
+
+
 def one_process(
     clock: Clock,
     random: Random,
@@ -122,29 +143,6 @@ def one_process(
     routes: Mapping[str, RouteContract] | None = None,
     route_of: Mapping[str, str] | None = None,
 ) -> InProcess:
-    """
-    Return the coordination of a hub of one node.
-
-    *bounds* by agency; *route_of* names the route of each agency that has one.
-
-    Raises:
-        KeyError: An agency's route is not in *routes*.
-    """
+    """Return the coordination of a hub of one node; arguments as of `bounds_of_routes`."""
     over = dict(route_of or {})
-    known = dict(routes or {})
-    return InProcess(
-        clock,
-        random,
-        bounds,
-        {
-            name: Bounds(
-                known[name].calls_per_second,
-                known[name].calls_at_once,
-                max(bounds[agency].call_timeout for agency, road in over.items() if road == name),
-                known[name].calls_per_day,
-                known[name].calls_per_minute,
-            )
-            for name in set(over.values())
-        },
-        over,
-    )
+    return InProcess(clock, random, bounds, bounds_of_routes(bounds, routes or {}, over), over)

@@ -104,7 +104,21 @@ class Hub(Table):
         description="Memory of the process above which only the counter is served; four fifths of the machine's, or of its cgroup's",
         examples=[2_000_000_000],
     )
+    redis: str = Field(
+        "",
+        pattern=r"^(|rediss?://.+|env:.+|file:.+|cmd:.+)$",
+        description="Where nodes count their calls together, with PostgreSQL; without it each node keeps to its share",
+        examples=["redis://cache.example:6379/0"],
+    )
     node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
+
+    @model_validator(mode="after")
+    def _redis_is_for_several(self) -> "Hub":
+        if self.redis and self.store.startswith(SQLITE):
+            raise ValueError(
+                "`redis` is for several nodes, and they share a PostgreSQL; name one in `store`, or leave it out"
+            )
+        return self
 
 
 class RouteContract(Table):
@@ -330,6 +344,9 @@ def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str,
     table = settings.model_dump(mode="json", exclude_none=True, exclude={"folder"})
     table["hub"]["admin_key"] = _mask(settings.hub.admin_key)
     table["hub"]["store"] = masked_store(settings)
+    table["hub"]["redis"] = (
+        without_password(settings.hub.redis) if "://" in settings.hub.redis else _mask(settings.hub.redis)
+    )
     for name, route in settings.routes.items():
         table["routes"][name] |= {key: _mask(getattr(route, key)) for key in secrets_of(route) if getattr(route, key)}
     for name, agency in settings.agencies.items():

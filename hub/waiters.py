@@ -26,6 +26,10 @@ class Waiters:
             if not futures and self._futures.get(call_id) is futures:
                 del self._futures[call_id]
 
+    def waited_for(self) -> list[str]:
+        """Return the ids of all calls that somebody waits for."""
+        return list(self._futures)
+
     def wake(self, call_id: str, reply: Reply | None) -> None:
         """Tell everybody who waits for *call_id*; None: look into the store."""
         for future in self._futures.get(call_id, ()):

@@ -18,17 +18,19 @@ from typing import Any
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
+from hub.app.nodes import Hearing, Roads, group_of
 from hub.app.watching import Memory
 from hub.call import uuid7
-from hub.clock import Clock
+from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE
 from hub.dispatcher import Dispatcher
+from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.orders import Allowed, Orders
 from hub.references import NotFollowed, follow
-from hub.route import Route, bounds_of, one_process
+from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.security.quotas import Quotas
@@ -61,6 +63,9 @@ class Hub:
 
     installed: Mapping[str, Installed]
     store: SqlStore
+    heartbeat: Heartbeat | None
+    """None: this process is the only one on its store."""
+    hearing: Hearing | None
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
@@ -76,8 +81,13 @@ class Hub:
 
     async def start(self) -> None:
         """Read what operators registered and ordered, apply the crash rules, and start every lane."""
+        if self.heartbeat is not None:
+            await self.heartbeat.set_clock()
         await self.load()
         await self.dispatcher.start()
+        if self.heartbeat is not None and self.hearing is not None:
+            await self.heartbeat.start()
+            self.hearing.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
@@ -87,6 +97,9 @@ class Hub:
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.dispatcher.stop(patience)
+        if self.heartbeat is not None and self.hearing is not None:
+            await self.hearing.stop()
+            await self.heartbeat.stop()
         await self.close()
 
     async def close(self) -> None:
@@ -108,16 +121,21 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     """
     installed = install(settings, environ, clock.now)
     contracts = {name: one.contract for name, one in installed.items()}
-    store = open_store(settings, environ, clock, observer, installed)
+    address = store_address(settings, environ)
+    shared = SharedClock(clock)
+    clock = shared if address.startswith(POSTGRESQL) else clock
+    store = open_store(settings, address, environ, clock, observer, installed)
+    node, bounds = settings.hub.node, roads_of(settings, installed)
+    group = group_of(store, node, clock, bounds) if clock is shared else None
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     surroundings = Surroundings(
         store=store,
-        coordination=coordination(settings, clock, installed),
+        coordination=group.permits if group is not None else in_one_process(clock, bounds),
         clock=clock,
         random=Random(secrets.randbits(128)),  # noqa: S311 - jitter, not secrets
         observer=observer,
         people=identity.people,
-        node=settings.hub.node,
+        node=node,
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(),
     )
@@ -139,6 +157,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )
     dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()))
+    heartbeat = hearing = None
+    if group is not None:
+        heartbeat = Heartbeat(
+            store, group.epochs, group.permits, shared, observer, node, version(), dispatcher.node_died
+        )
+        hearing = Hearing(store, dispatcher, orders, identity, observer)
     inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
 
     facts = {name: _facts(one) for name, one in installed.items()}
@@ -175,10 +199,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             {name: tuple(one.connector.operations) for name, one in installed.items()},
             dispatcher.routes,
         ),
+        nodes=heartbeat.nodes if heartbeat is not None else list,
         observer=observer,
     )
     return Hub(
         installed=installed,
+        heartbeat=heartbeat,
+        hearing=hearing,
         store=store,
         identity=identity,
         orders=orders,
@@ -193,21 +220,38 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     )
 
 
-def open_store(
-    settings: Settings, environ: Mapping[str, str], clock: Clock, observer: Observer, installed: Mapping[str, Installed]
-) -> SqlStore:
+def store_address(settings: Settings, environ: Mapping[str, str]) -> str:
     """
-    Open the store: a file for this process alone, PostgreSQL under the name of this node.
+    Return where calls are kept.
 
     Raises:
-        StoreInUse: Another process serves the file, or the database under the same name.
-        StoreUnavailable: PostgreSQL does not answer.
-        FilesRefused: The folder is missing, the reference leads nowhere, or a failpoint is set outside of tests.
+        FilesRefused: The reference leads nowhere, or to no address of a store.
     """
     try:
         address = follow(settings.hub.store, environ, settings.folder)
     except NotFollowed as lost:
         raise _refused("hub.store", str(lost)) from None
+    if not address.startswith((SQLITE, POSTGRESQL)):
+        raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
+    return address
+
+
+def open_store(
+    settings: Settings,
+    address: str,
+    environ: Mapping[str, str],
+    clock: Clock,
+    observer: Observer,
+    installed: Mapping[str, Installed],
+) -> SqlStore:
+    """
+    Open the store at *address*: a file for this process alone, PostgreSQL under the name of this node.
+
+    Raises:
+        StoreInUse: Another process serves the file, or the database under the same name.
+        StoreUnavailable: PostgreSQL does not answer.
+        FilesRefused: The folder is missing, or a failpoint is set outside of tests.
+    """
     common: dict[str, Any] = {
         "backlog_calls": {name: one.contract.backlog_calls for name, one in installed.items()},
         "failpoint": failpoint(environ),
@@ -215,8 +259,6 @@ def open_store(
     }
     if address.startswith(POSTGRESQL):
         return PostgresStore.connect(address, settings.hub.node, clock, **common)
-    if not address.startswith(SQLITE):
-        raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
     path = settings.path(address.removeprefix(SQLITE))
     if not path.parent.is_dir():
         raise _refused("hub.store", f"lies in {path.parent}, which is no folder; create it")
@@ -224,11 +266,17 @@ def open_store(
     return SqliteStore.open_file(path, clock, **common)
 
 
-def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
-    """Return what grants permits in one process, with the routes that agencies share."""
+def roads_of(settings: Settings, installed: Mapping[str, Installed]) -> Roads:
+    """Return what lanes may do, and the routes that agencies share."""
     routes = {name: route.contract for name, route in settings.routes.items()}
-    bounds = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
-    return one_process(clock, Random(secrets.randbits(128)), bounds, routes, route_of(settings))  # noqa: S311 - jitter, not secrets
+    lanes = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
+    over = route_of(settings)
+    return Roads(lanes, bounds_of_routes(lanes, routes, over), over)
+
+
+def in_one_process(clock: Clock, roads: Roads) -> InProcess:
+    """Return what grants permits where one process serves the store."""
+    return InProcess(clock, Random(secrets.randbits(128)), roads.lanes, roads.routes, roads.route_of)  # noqa: S311 - jitter, not secrets
 
 
 def route_of(settings: Settings) -> dict[str, str]:

@@ -49,6 +49,10 @@ class Switching:
         self._own: Coordination | None = None
         self._own_epoch = -1
         self._granted: dict[Permit, tuple[Coordination, int]] = {}
+        self._holds: dict[tuple[str, HoldCause, str], float | None] = {}
+        """By lane or route, cause and operation: until when, monotonic; None: until somebody resumes."""
+        self._lowered: dict[str, tuple[int | None, float | None]] = {}
+        self._retries_stopped = False
         self._wake: dict[str, Callable[[], None]] = {}
         self._idle_since = clock.monotonic()
 
@@ -69,6 +73,7 @@ class Switching:
             self._shared.begin(self._epochs.cycle)
         if self._epochs.phase is Phase.SHARES and self._own_epoch != epoch and self._epochs.grants():
             own = await self._keep_to(self._epochs.share())
+            await self._order(own)
             if self._epochs.epoch != epoch:
                 return
             self._own, self._own_epoch = own, epoch
@@ -99,18 +104,24 @@ class Switching:
             await granted[0].release(permit, outcome, seconds)
 
     async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        self._holds[name, cause, operation] = None if seconds is None else self._clock.monotonic() + seconds
         for one in self._all():
             await one.hold(name, cause, seconds, operation)
 
     async def resume(self, name: str, cause: HoldCause | None = None) -> None:
+        self._holds = {
+            key: until for key, until in self._holds.items() if key[0] != name or cause not in (None, key[1])
+        }
         for one in self._all():
             await one.resume(name, cause)
 
     async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None:
+        self._lowered[name] = calls_at_once, calls_per_second
         for one in self._all():
             await one.lower(name, calls_at_once, calls_per_second)
 
     async def stop_retries(self, stopped: bool) -> None:
+        self._retries_stopped = stopped
         for one in self._all():
             await one.stop_retries(stopped)
 
@@ -137,6 +148,22 @@ class Switching:
     def moved(self, lane: str) -> tuple[str, float]:
         shown = self._shown()
         return ("", 0.0) if shown is None else shown.moved(lane)
+
+    async def _order(self, own: Coordination) -> None:
+        """Tell what grants from now on what was said before it was made, and what an agency asked for meanwhile."""
+        now = self._clock.monotonic()
+        for (name, cause, operation), until in self._holds.items():
+            if until is None or until > now:
+                await own.hold(name, cause, None if until is None else until - now, operation)
+        for name, limits in self._lowered.items():
+            await own.lower(name, *limits)
+        await own.stop_retries(self._retries_stopped)
+        if self._shared is None:
+            return
+        for lane in self._wake:
+            stop = self._shared.stopped(lane, "")
+            if stop is not None and stop.guard == "hold" and stop.seconds is not None:
+                await own.hold(lane, HoldCause(stop.cause), stop.seconds)
 
     def _granting(self) -> Coordination | None:
         granting: Coordination | None = None

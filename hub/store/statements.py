@@ -266,7 +266,7 @@ class Statements:
         self.put_reference = self.prepare(self._upsert(references))
 
     def _reading(self) -> None:
-        server = literal_column("extract(epoch FROM clock_timestamp())::float8")
+        server: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8")
         self.time = self.prepare(select(server)) if self.dialect.name == "postgresql" else None
         record = [calls.c[name] for name in CALL_COLUMNS]
         extra = [calls.c.result, calls.c.cause, calls.c.ended_at]

@@ -25,6 +25,7 @@ from hub.errors import (
     RequestFault,
     RequestInvalid,
 )
+from hub.heartbeat import NodeView
 from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.protocol import Record, Sought
 from hub.store.registers import CallerRow, Registers
@@ -71,6 +72,7 @@ class Office:
     get: Callable[[str], Awaitable[Record | None]]
     metrics: Callable[[], bytes]
     lanes: LaneOffice
+    nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
 
 
@@ -108,7 +110,10 @@ def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
         return dict(office.about)
 
-    return {("GET", "/hub"): about}
+    async def nodes() -> list[dict[str, Any]]:
+        return [asdict(node) | {"started_at": moment(node.started_at)} for node in office.nodes()]
+
+    return {("GET", "/hub"): about, ("GET", "/nodes"): nodes}
 
 
 def _callers(office: Office) -> Doors:

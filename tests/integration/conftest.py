@@ -6,7 +6,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Stage:
     def __init__(self, folder: Path, sandbox: Sandbox, plays: Sequence[Play]) -> None:
         self.folder = folder
         self.sandbox = sandbox
+        self.plays = plays
         self.config = folder / "hub.toml"
         self.url = ""
         self.admin_url = ""
@@ -102,6 +103,20 @@ class Stage:
                     self.child.kill()
                 raise AssertionError(f"no {what}: {self.lines[-3:]} {(await self.child.stderr.read()).decode()}")
             await asyncio.sleep(0.02)
+
+    async def until_true(self, true: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
+        """Wait until *true*, which may ask somebody, says so; fail after *seconds*."""
+        began = time.monotonic()
+        while not await true():
+            if time.monotonic() - began > seconds:
+                raise AssertionError(f"no {what}: {self.lines[-3:]}")
+            await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """Stop the child in order, and wait for its end."""
+        assert self.child is not None
+        self.child.terminate()
+        assert await self.ended() == 0
 
     async def _read(self, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None

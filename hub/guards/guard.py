@@ -2,7 +2,8 @@
 What a guard is, and the few words that guards, coordination and lanes share. Next: `hold.py`, then `bounds.py`.
 
 A guard is a pure object under an injected clock: no I/O, no tasks, no locks. It says yes or *wait*, is told of every
-permit that was granted and of how each ended, and never sees a call.
+permit that was granted and of how each ended, and never sees a call. All that it remembers is one dataclass, `state`,
+which `load` changes for another: so several nodes can go on from what one of them wrote down.
 """
 
 from dataclasses import dataclass

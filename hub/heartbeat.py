@@ -130,12 +130,13 @@ class Heartbeat:
         again = True
         while again:
             self._epochs.before_beat()
+            reaches = self._switching.says()
             mine = NodeRow(
                 self._node,
                 self._started_at,
                 0.0,
                 self._epochs.epoch,
-                self._switching.reaches,
+                reaches,
                 self._version,
                 self._epochs.members,
             )
@@ -143,7 +144,7 @@ class Heartbeat:
             now = next(row.seen_at for row in self._rows if row.node == self._node)
             self._heard_at = now
             lines = [Line(row.node, row.epoch, row.reaches, row.members, now - row.seen_at) for row in self._rows]
-            again = self._epochs.heard(lines, reaches=self._switching.reaches)
+            again = self._epochs.heard(lines, reaches=reaches)
             await self._switching.follow()
         await self._bury(now)
         views = self.nodes()

@@ -1,4 +1,4 @@
-"""What all tests share: nothing is judged by how long this machine took for it, and a PostgreSQL of our own."""
+"""What all tests share: nothing is judged by how long this machine took for it, and a PostgreSQL and a Redis of our own."""
 
 import contextlib
 import itertools
@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from bench.servers import NoServer, Postgres
+from bench.servers import NoServer, Postgres, Redis
 from hub.store.migrate import migrate_postgres
 
 settings.register_profile("untimed", deadline=None)
@@ -74,3 +74,12 @@ def database(new_database: Callable[[], contextlib.AbstractContextManager[str]])
     """Give the address of a fresh PostgreSQL database with the tables of today."""
     with new_database() as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis that nobody stops or spoils: tests share it, each under a prefix of its own."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()

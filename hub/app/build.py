@@ -18,12 +18,12 @@ from typing import Any
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
-from hub.app.nodes import Hearing, Roads, group_of
+from hub.app.nodes import Bearable, Hearing, group_of
 from hub.app.watching import Memory
 from hub.call import uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
-from hub.coordination.protocol import ROUTE
+from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
@@ -63,6 +63,7 @@ class Hub:
 
     installed: Mapping[str, Installed]
     store: SqlStore
+    coordination: Coordination
     heartbeat: Heartbeat | None
     """None: this process is the only one on its store."""
     hearing: Hearing | None
@@ -83,6 +84,7 @@ class Hub:
         """Read what operators registered and ordered, apply the crash rules, and start every lane."""
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
+        await self.coordination.start()
         await self.load()
         await self.dispatcher.start()
         if self.heartbeat is not None and self.hearing is not None:
@@ -108,6 +110,7 @@ class Hub:
             await one.agency.close()
             if one.route is not None and one.route.tokens is not None:
                 await one.route.tokens.close()
+        await self.coordination.aclose()
         await self.store.close()
 
 
@@ -125,8 +128,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     shared = SharedClock(clock)
     clock = shared if address.startswith(POSTGRESQL) else clock
     store = open_store(settings, address, environ, clock, observer, installed)
-    node, bounds = settings.hub.node, roads_of(settings, installed)
-    group = group_of(store, node, clock, bounds) if clock is shared else None
+    node, bounds = settings.hub.node, bearable_of(settings, installed)
+    group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     surroundings = Surroundings(
         store=store,
@@ -204,6 +207,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     )
     return Hub(
         installed=installed,
+        coordination=surroundings.coordination,
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,
@@ -233,6 +237,22 @@ def store_address(settings: Settings, environ: Mapping[str, str]) -> str:
         raise _refused("hub.store", str(lost)) from None
     if not address.startswith((SQLITE, POSTGRESQL)):
         raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
+    return address
+
+
+def redis_address(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return where nodes count together, empty when they do not.
+
+    Raises:
+        FilesRefused: The reference leads nowhere, or to no address of a Redis.
+    """
+    try:
+        address = follow(settings.hub.redis, environ, settings.folder)
+    except NotFollowed as lost:
+        raise _refused("hub.redis", str(lost)) from None
+    if address and not address.startswith(("redis://", "rediss://")):
+        raise _refused("hub.redis", "leads to no address of a Redis; one begins with redis:// or rediss://")
     return address
 
 
@@ -266,17 +286,17 @@ def open_store(
     return SqliteStore.open_file(path, clock, **common)
 
 
-def roads_of(settings: Settings, installed: Mapping[str, Installed]) -> Roads:
+def bearable_of(settings: Settings, installed: Mapping[str, Installed]) -> Bearable:
     """Return what lanes may do, and the routes that agencies share."""
     routes = {name: route.contract for name, route in settings.routes.items()}
     lanes = {name: bounds_of(one.contract, one.connector.operations) for name, one in installed.items()}
     over = route_of(settings)
-    return Roads(lanes, bounds_of_routes(lanes, routes, over), over)
+    return Bearable(lanes, bounds_of_routes(lanes, routes, over), over)
 
 
-def in_one_process(clock: Clock, roads: Roads) -> InProcess:
+def in_one_process(clock: Clock, bearable: Bearable) -> InProcess:
     """Return what grants permits where one process serves the store."""
-    return InProcess(clock, Random(secrets.randbits(128)), roads.lanes, roads.routes, roads.route_of)  # noqa: S311 - jitter, not secrets
+    return InProcess(clock, Random(secrets.randbits(128)), bearable.lanes, bearable.routes, bearable.route_of)  # noqa: S311 - jitter, not secrets
 
 
 def route_of(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,8 @@ from random import Random
 
 from hub.clock import Clock
 from hub.coordination.epochs import WINDOW, Epochs, Share
-from hub.coordination.protocol import Coordination
+from hub.coordination.in_redis import InRedis
+from hub.coordination.protocol import Coordination, Switches
 from hub.coordination.shares import InShares
 from hub.coordination.switching import Switching
 from hub.dispatcher import Dispatcher
@@ -31,7 +32,7 @@ _READ_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Roads:
+class Bearable:
     """What the contracts of all nodes together allow, as guards want it."""
 
     lanes: Mapping[str, Bounds]
@@ -47,15 +48,15 @@ class Roads:
 class Left:
     """What is on the way, and was sent today, by all nodes: from the store, where each exchange is before it leaves."""
 
-    def __init__(self, store: SqlStore, roads: Roads, clock: Clock) -> None:
+    def __init__(self, store: SqlStore, bearable: Bearable, clock: Clock) -> None:
         self._store = store
-        self._roads = roads
+        self._bearable = bearable
         self._clock = clock
 
     async def behind(self, lanes: Sequence[str]) -> Mapping[str, tuple[Sequence[float], int]]:
         """Return by lane for how many seconds each slot is still taken, and how many exchanges began today."""
         now = self._clock.now()
-        lasts = {lane: GHOST * self._roads.lanes[lane].call_timeout for lane in lanes}
+        lasts = {lane: GHOST * self._bearable.lanes[lane].call_timeout for lane in lanes}
         occupied = await self._store.occupied(now - max(lasts.values(), default=0.0))
         today = moment(now)[:10]
         return {
@@ -75,19 +76,33 @@ class Group:
     permits: Switching
 
 
-def group_of(store: SqlStore, node: str, clock: Clock, roads: Roads) -> Group:
-    """Return what a node needs to be one of several; it grants nothing before its heart beats."""
-    epochs = Epochs(clock, node, roads.window())
-    left = Left(store, roads, clock)
+def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis: str) -> Group:
+    """
+    Return what a node needs to be one of several; it grants nothing before its heart beats.
+
+    *redis*: the address of the Redis in which they count together; empty: each keeps to its share.
+    """
+    epochs = Epochs(clock, node, bearable.window())
+    left = Left(store, bearable, clock)
 
     async def keep_to(share: Share) -> Coordination:
         random = Random(secrets.randbits(128))  # noqa: S311 - jitter, not secrets
-        own = InShares(clock, random, roads.lanes, roads.routes, roads.route_of, share)
-        for lane, (occupied, sent) in (await left.behind(list(roads.lanes))).items():
+        own = InShares(clock, random, bearable.lanes, bearable.routes, bearable.route_of, share)
+        for lane, (occupied, sent) in (await left.behind(list(bearable.lanes))).items():
             await own.restore(lane, [seconds for seconds in occupied if seconds > 0], -(-sent // share.of))
         return own
 
-    return Group(epochs, Switching(epochs, None, keep_to, clock))
+    async def ordering(switches: Switches) -> None:
+        await permits.order(switches)
+
+    shared = None
+    if redis:
+        shared = InRedis(
+            redis, node, clock, Random(secrets.randbits(128)), bearable.lanes, bearable.routes, bearable.route_of,  # noqa: S311 - jitter, not secrets
+            restoring=left.behind, ordering=ordering,
+        )  # fmt: skip
+    permits = Switching(epochs, shared, keep_to, clock)
+    return Group(epochs, permits)
 
 
 class Hearing:

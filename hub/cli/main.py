@@ -19,6 +19,7 @@ from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
 from hub.client import Problem
+from hub.coordination.link import RedisEvicts
 from hub.errors import HubError
 from hub.store.database import StoreInUse
 from mappings.errors import FilesRefused
@@ -64,7 +65,7 @@ def main() -> None:
         _end("\n".join(str(fault) for fault in refused.faults), 2)
     except HubError as error:
         _end(f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
-    except (StoreInUse, Problem) as error:
+    except (StoreInUse, RedisEvicts, Problem) as error:
         _end(str(error), 1)
 
 

@@ -5,14 +5,17 @@ Permits of a node among several: through Redis while the group does so, else by 
 more: what it would send could come on top of what the new rules let go.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
 from hub.coordination.epochs import Epochs, Phase, Share
-from hub.coordination.protocol import NOBODY_GRANTS, Coordination, HoldCause, Pace, Permit, Wait, Wanted
+from hub.coordination.protocol import NOBODY_GRANTS, Coordination, HoldCause, Pace, Permit, Switches, Wait, Wanted
 
+_PATIENCE = 5.0
+"""Seconds for which Redis may be away before the group stops counting through it; nothing is granted meanwhile."""
 _SHORTEST = 1.0
 _LONGEST = 60.0
 """Seconds after which it makes sense to ask again: as long as it has lasted, between these."""
@@ -20,11 +23,6 @@ _LONGEST = 60.0
 
 class Shared(Coordination, Protocol):
     """Permits that all nodes count together. `in_redis.InRedis` is one."""
-
-    @property
-    def reaches(self) -> bool:
-        """Whether this node can count with the others now."""
-        ...
 
     def begin(self, cycle: int) -> None:
         """Forget what was counted in an earlier *cycle*: since then each node kept to its share."""
@@ -55,11 +53,25 @@ class Switching:
         self._retries_stopped = False
         self._wake: dict[str, Callable[[], None]] = {}
         self._idle_since = clock.monotonic()
+        self._reached_at = -math.inf
+
+    async def start(self) -> None:
+        if self._shared is not None:
+            await self._shared.start()
+
+    async def aclose(self) -> None:
+        for one in self._all():
+            await one.aclose()
 
     @property
     def reaches(self) -> bool:
-        """Whether this node reaches Redis."""
         return self._shared is not None and self._shared.reaches
+
+    def says(self) -> bool:
+        """Return what the group is told of `reaches`: a Redis that is away for a moment is worth waiting for."""
+        if self.reaches:
+            self._reached_at = self._clock.monotonic()
+        return self._clock.monotonic() - self._reached_at <= _PATIENCE
 
     @property
     def mode(self) -> str:
@@ -73,7 +85,8 @@ class Switching:
             self._shared.begin(self._epochs.cycle)
         if self._epochs.phase is Phase.SHARES and self._own_epoch != epoch and self._epochs.grants():
             own = await self._keep_to(self._epochs.share())
-            await self._order(own)
+            await self.order(own)
+            await self._carry_over(own)
             if self._epochs.epoch != epoch:
                 return
             self._own, self._own_epoch = own, epoch
@@ -149,15 +162,18 @@ class Switching:
         shown = self._shown()
         return ("", 0.0) if shown is None else shown.moved(lane)
 
-    async def _order(self, own: Coordination) -> None:
-        """Tell what grants from now on what was said before it was made, and what an agency asked for meanwhile."""
+    async def order(self, switches: Switches) -> None:
+        """Give *switches*, which know nothing yet, what was ordered of this node's lanes and routes and is in force."""
         now = self._clock.monotonic()
         for (name, cause, operation), until in self._holds.items():
             if until is None or until > now:
-                await own.hold(name, cause, None if until is None else until - now, operation)
+                await switches.hold(name, cause, None if until is None else until - now, operation)
         for name, limits in self._lowered.items():
-            await own.lower(name, *limits)
-        await own.stop_retries(self._retries_stopped)
+            await switches.lower(name, *limits)
+        await switches.stop_retries(self._retries_stopped)
+
+    async def _carry_over(self, own: Coordination) -> None:
+        """Hold what an agency asked to hold while permits came from Redis."""
         if self._shared is None:
             return
         for lane in self._wake:

@@ -12,13 +12,13 @@ from random import Random
 from connectors.kit.hours import Hours
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
-from hub.guards.breaker import Breaker
-from hub.guards.concurrency import Concurrency
+from hub.guards.breaker import Breaker, BreakerState
+from hub.guards.concurrency import Concurrency, ConcurrencyState
 from hub.guards.deadline import Deadline
 from hub.guards.guard import Guard, Permit, Wait, Wanted
-from hub.guards.hold import Hold
-from hub.guards.rate import Day, Rate
-from hub.guards.retry import RetryBudget
+from hub.guards.hold import Hold, HoldState
+from hub.guards.rate import Day, DayState, Rate, RateState
+from hub.guards.retry import BudgetState, RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,36 @@ class Bounds:
     """Harmless operation that asks for nothing, with which the lane tries the ground for others; empty: there is none."""
 
 
+@dataclass(slots=True)
+class GuardsState:
+    """What all nodes share of one lane or route: all of its guards but `deadline`. None: it has no such guard."""
+
+    hold: HoldState
+    breaker: BreakerState | None = None
+    rate: RateState | None = None
+    minute: RateState | None = None
+    day: DayState | None = None
+    concurrency: ConcurrencyState | None = None
+    budget: BudgetState | None = None
+
+
 class Guards:
     """Every guard of one lane or route: all of them allow, or none is touched."""
 
-    def __init__(self, clock: Clock, random: Random, bounds: Bounds | None, *, route: bool = False) -> None:
-        """Make the guards for *bounds*; None is a route that has no contract of its own and is only ever held."""
+    def __init__(
+        self,
+        clock: Clock,
+        random: Random,
+        bounds: Bounds | None,
+        *,
+        route: bool = False,
+        here: Clock | None = None,
+    ) -> None:
+        """
+        Make the guards for *bounds*; None is a route that has no contract of its own and is only ever held.
+
+        *here* is the clock of what this node alone keeps, where *clock* is that of several nodes.
+        """
         timeout = bounds.call_timeout if bounds else 0.0
         self.hold = Hold(clock, random, timeout, route=route, hours=Hours(bounds.closed if bounds else ()))
         self.breaker = self.rate = self.minute = self.day = self.concurrency = self.budget = self.deadline = None
@@ -55,12 +80,38 @@ class Guards:
             self.concurrency = Concurrency(clock, bounds.calls_at_once, timeout, adaptive=not route)
         if bounds is not None and not route:
             self.budget = RetryBudget(clock)
-            self.deadline = Deadline(clock)
-        all_of_them = (
-            self.hold, self.breaker, self.rate, self.minute, self.day, self.concurrency, self.budget, self.deadline
-        )  # fmt: skip
-        self._all: tuple[Guard, ...] = tuple(guard for guard in all_of_them if guard is not None)
+            self.deadline = Deadline(here or clock)
+        shared = (self.hold, self.breaker, self.rate, self.minute, self.day, self.concurrency, self.budget)
+        self._shared: tuple[Guard, ...] = tuple(guard for guard in shared if guard is not None)
+        self._all: tuple[Guard, ...] = (*self._shared, self.deadline) if self.deadline else self._shared
         self._rates = tuple(rate for rate in (self.rate, self.minute) if rate is not None)
+
+    def state(self) -> GuardsState:
+        """Return what all nodes share of these guards: not a copy."""
+        return GuardsState(
+            self.hold.state,
+            self.breaker.state if self.breaker else None,
+            self.rate.state if self.rate else None,
+            self.minute.state if self.minute else None,
+            self.day.state if self.day else None,
+            self.concurrency.state if self.concurrency else None,
+            self.budget.state if self.budget else None,
+        )
+
+    def load(self, state: GuardsState) -> None:
+        """Go on from *state*. A guard that it knows nothing of, because its contract is newer, stays as it is."""
+        self.hold.load(state.hold)
+        if self.breaker and state.breaker:
+            self.breaker.load(state.breaker)
+        for rate, known in ((self.rate, state.rate), (self.minute, state.minute)):
+            if rate and known:
+                rate.load(known)
+        if self.day and state.day:
+            self.day.load(state.day)
+        if self.concurrency and state.concurrency:
+            self.concurrency.load(state.concurrency)
+        if self.budget and state.budget:
+            self.budget.load(state.budget)
 
     def admit(self, wanted: Wanted) -> Wait | None:
         """Return the first guard's wait, or None when all allow *wanted*."""
@@ -74,16 +125,17 @@ class Guards:
         return self.hold.probing(wanted) or (self.breaker is not None and self.breaker.probing(wanted))
 
     def granted(self, number: int, wanted: Wanted) -> None:
-        """Tell every guard of permit *number*."""
-        if self.hold.was_stopped and self.concurrency is not None:
+        """Tell every guard that nodes share of permit *number*."""
+        held = self.hold.state
+        if held.was_stopped and self.concurrency is not None:
             self.concurrency.restart()
-        self.hold.was_stopped = False
-        for guard in self._all:
+        held.was_stopped = False
+        for guard in self._shared:
             guard.granted(number, wanted)
 
     def released(self, permit: Permit, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
-        """Tell every guard how *permit*'s exchange ended."""
-        for guard in self._all:
+        """Tell every guard that nodes share how *permit*'s exchange ended."""
+        for guard in self._shared:
             guard.released(permit.id, wanted, outcome, seconds)
 
     def ready(self, number: int) -> None:

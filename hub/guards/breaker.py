@@ -5,8 +5,8 @@ One circuit per operation, because one that fails says nothing of the others; a 
 An open circuit lets one probe through when its time is over, then 1, 2 and 4 exchanges at once, then all. Next: `rate.py`.
 """
 
-from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from random import Random
 
 from connectors.kit.outcomes import Answered, InDoubt, Outcome, Unavailable
@@ -37,25 +37,31 @@ GATEWAY = ""
 """The one circuit of a route."""
 
 
+@dataclass(slots=True)
 class _Circuit:
     """One operation. `opened_until` is None while it is closed."""
 
-    __slots__ = ("cause", "level", "opened_until", "out", "recent", "risked_at", "step", "tally")
+    recent: list[tuple[float, bool]] = field(default_factory=list)
+    """Moment and failure of the last exchanges, oldest first."""
+    opened_until: float | None = None
+    level: int = 0
+    cause: str = ""
+    step: int | None = None
+    """Index into `_STEPS` once a probe was answered."""
+    out: dict[int, float] = field(default_factory=dict)
+    """Permits granted since its time was over, and when, oldest first: the probe, then those of the steps."""
+    risked_at: float = 0.0
+    """When a call of its own last failed."""
+    failures: int = 0
+    """Since the probe was answered."""
+    successes: int = 0
 
-    def __init__(self) -> None:
-        self.recent: deque[tuple[float, bool]] = deque(maxlen=_MOST)
-        """Moment and failure of the last exchanges."""
-        self.opened_until: float | None = None
-        self.level = 0
-        self.cause = ""
-        self.step: int | None = None
-        """Index into `_STEPS` once a probe was answered."""
-        self.out: dict[int, float] = {}
-        """Permits granted since its time was over, and when, oldest first: the probe, then those of the steps."""
-        self.risked_at = 0.0
-        """When a call of its own last failed."""
-        self.tally = [0, 0]
-        """Failures and successes since the probe was answered."""
+
+@dataclass(slots=True)
+class BreakerState:
+    """What all nodes share of a breaker: its circuits by operation."""
+
+    circuits: dict[str, _Circuit] = field(default_factory=dict)
 
 
 class Breaker:
@@ -71,10 +77,14 @@ class Breaker:
         self._window = max(_WINDOW, _WINDOW_TIMEOUTS * call_timeout)
         self._route = route
         self._probe_operation = probe_operation
-        self._circuits: dict[str, _Circuit] = {}
+        self.state = BreakerState()
+
+    def load(self, state: BreakerState) -> None:
+        """Go on from *state*."""
+        self.state = state
 
     def admit(self, wanted: Wanted) -> Wait | None:
-        circuit = self._circuits.get(self._key(wanted.operation))
+        circuit = self.state.circuits.get(self._key(wanted.operation))
         if circuit is None or circuit.opened_until is None:
             return None
         now = self._clock.monotonic()
@@ -97,13 +107,13 @@ class Breaker:
 
     def probing(self, wanted: Wanted) -> bool:
         """Return whether a permit for *wanted* would be a probe now, of its own circuit or for the others."""
-        circuit = self._circuits.get(self._key(wanted.operation))
+        circuit = self.state.circuits.get(self._key(wanted.operation))
         if circuit is not None and circuit.opened_until is not None and circuit.step is None:
             return True
         return wanted.operation == self._probe_operation and any(self._untried())
 
     def granted(self, number: int, wanted: Wanted) -> bool:
-        circuit = self._circuits.get(self._key(wanted.operation))
+        circuit = self.state.circuits.get(self._key(wanted.operation))
         if circuit is None or circuit.opened_until is None:
             return False
         circuit.out[number] = self._clock.monotonic()
@@ -112,11 +122,11 @@ class Breaker:
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
         key = self._key(wanted.operation)
         failed = self._failed(outcome, seconds)
-        circuit = self._circuits.get(key)
+        circuit = self.state.circuits.get(key)
         if circuit is None:
             if failed is None:
                 return
-            circuit = self._circuits[key] = _Circuit()
+            circuit = self.state.circuits[key] = _Circuit()
         if circuit.opened_until is not None:
             self._try_out(circuit, number, failed, outcome)
         elif failed is not None:
@@ -127,7 +137,7 @@ class Breaker:
     def view(self) -> Iterator[tuple[str, float, str, float]]:
         """Yield operation, state (closed 0, probing 1, open 2), cause and seconds left of each circuit that has counted."""
         now = self._clock.monotonic()
-        for operation, circuit in self._circuits.items():
+        for operation, circuit in self.state.circuits.items():
             if circuit.opened_until is None:
                 yield operation, CLOSED, "", 0.0
             elif circuit.opened_until > now:
@@ -137,7 +147,7 @@ class Breaker:
 
     def open(self, operation: str) -> Wait | None:
         """Return how long *operation* is still spared, as far as time alone tells; changes nothing."""
-        circuit = self._circuits.get(self._key(operation))
+        circuit = self.state.circuits.get(self._key(operation))
         if circuit is None or circuit.opened_until is None:
             return None
         left = circuit.opened_until - self._clock.monotonic()
@@ -145,7 +155,7 @@ class Breaker:
 
     def close(self) -> None:
         """Close every circuit, as a person says who knows better."""
-        self._circuits.clear()
+        self.state.circuits.clear()
 
     def _key(self, operation: str) -> str:
         return GATEWAY if self._route else operation
@@ -168,8 +178,9 @@ class Breaker:
     def _count(self, circuit: _Circuit, failed: bool, outcome: Outcome | str) -> None:
         now = self._clock.monotonic()
         circuit.recent.append((now, failed))
+        del circuit.recent[:-_MOST]
         while circuit.recent[0][0] < now - self._window:
-            circuit.recent.popleft()
+            del circuit.recent[0]
         if not failed or len(circuit.recent) < _LEAST:
             return
         if sum(bad for _, bad in circuit.recent) >= _too_many(len(circuit.recent)):
@@ -182,14 +193,14 @@ class Breaker:
         if failed is None:
             return  # what proved nothing is followed by another
         if circuit.step is None:
-            circuit.tally = [0, 0]
-        circuit.tally[not failed] += 1
-        failures, successes = circuit.tally
-        if failed and failures > successes:
+            circuit.failures = circuit.successes = 0
+        circuit.failures += failed
+        circuit.successes += not failed
+        if failed and circuit.failures > circuit.successes:
             self._open(circuit, getattr(outcome, "cause", "") or circuit.cause)
         elif circuit.step is None:
             circuit.step, circuit.level = 0, 0
-        elif not failed and successes >= sum(_STEPS[: circuit.step + 1]) + 1:
+        elif not failed and circuit.successes >= sum(_STEPS[: circuit.step + 1]) + 1:
             self._next_step(circuit)
 
     def _next_step(self, circuit: _Circuit) -> None:
@@ -215,7 +226,7 @@ class Breaker:
     def _untried(self) -> Iterator[_Circuit]:
         """Yield the circuits whose time is over and whose ground nobody has tried yet."""
         now = self._clock.monotonic()
-        for circuit in self._circuits.values():
+        for circuit in self.state.circuits.values():
             if circuit.opened_until is not None and circuit.opened_until <= now and circuit.step is None:
                 yield circuit
 
@@ -223,7 +234,7 @@ class Breaker:
         """The harmless operation tried the ground: the circuits that waited for it go on, or stay open for longer."""
         for circuit in self._untried():
             if not failed:
-                circuit.step, circuit.tally = 0, [0, 1]
+                circuit.step, circuit.failures, circuit.successes = 0, 0, 1
             elif not circuit.out:
                 self._open(circuit, circuit.cause, risked=False)
 

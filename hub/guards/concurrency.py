@@ -8,7 +8,7 @@ so it acts at one call in three seconds too. Figures: docs/decisions/0021. Next:
 
 import heapq
 import math
-from collections import deque
+from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
@@ -47,6 +47,39 @@ class _Left(NamedTuple):
     """Whether next to nothing else was under way."""
 
 
+@dataclass(slots=True)
+class ConcurrencyState:
+    """What all nodes share of the slots, and of what moves their limit."""
+
+    limit: float
+    epoch_began: float
+    moved_at: float
+    moved: str = "start"
+    """Why the limit last moved, in a few words for an operator."""
+    lowered: int | None = None
+    """Calls at once that an operator lowered it to."""
+    ramp: float = math.inf
+    in_use: int = 0
+    ghosts: list[float] = field(default_factory=list)
+    out: dict[int, _Left] = field(default_factory=dict)
+    usual: list[float] = field(default_factory=list)
+    """Seconds of the last exchanges that nothing else pressed, oldest first."""
+    first: set[int] = field(default_factory=set)
+    left: int = _EPOCH
+    provisional: list[float] = field(default_factory=list)
+    """
+    Seconds of the ten exchanges that left first: what counts as usual until there were quiet ones. (Those that come
+    back first are the quick ones, and would make any agency look slow afterwards.)
+    """
+    epoch: list[float] = field(default_factory=list)
+    peak: int = 0
+    cut_at: float = -math.inf
+    plateau: float = math.inf
+    """Below the number at which the agency last said `Busy`; the limit stays there for a while."""
+    plateau_until: float = 0.0
+    plateau_seconds: float = _PLATEAU
+
+
 _NEVER = _Left(0.0, 0, quiet=False)
 
 
@@ -60,56 +93,42 @@ class Concurrency:
         """
         self._clock = clock
         self._ceiling = calls_at_once
-        self._lowered = calls_at_once
+        self._most = calls_at_once
         self._timeout = call_timeout
         self._adaptive = adaptive
-        self._limit = float(min(calls_at_once, _FIRST) if adaptive else calls_at_once)
-        self._ramp = math.inf
-        self._in_use = 0
-        self._ghosts: list[float] = []
-        self._out: dict[int, _Left] = {}
-        self._usual: deque[float] = deque(maxlen=_USUAL)
-        self._first: set[int] = set()
-        self._left = _EPOCH
-        self._provisional: list[float] = []
-        """
-        Seconds of the ten exchanges that left first: what counts as usual until there were quiet ones. (Those that come
-        back first are the quick ones, and would make any agency look slow afterwards.)
-        """
-        self._epoch: list[float] = []
-        self._epoch_began = clock.monotonic()
-        self._peak = 0
-        self._cut_at = -math.inf
-        self._plateau = math.inf
-        """Below the number at which the agency last said `Busy`; the limit stays there for a while."""
-        self._plateau_until = 0.0
-        self._plateau_seconds = _PLATEAU
-        self.moved = "start"
-        """Why the limit last moved, in a few words for an operator."""
-        self.moved_at = clock.monotonic()
+        now = clock.monotonic()
+        limit = float(min(calls_at_once, _FIRST) if adaptive else calls_at_once)
+        self.state = ConcurrencyState(limit, epoch_began=now, moved_at=now)
+
+    def load(self, state: ConcurrencyState) -> None:
+        """Go on from *state*, within the contract of this node."""
+        self.state = state
+        self._most = min(state.lowered or self._ceiling, self._ceiling)
+        if not self._adaptive:
+            state.limit = float(self._ceiling)
 
     @property
     def limit(self) -> int:
         """Most exchanges at once at this moment. Ghosts do not count against it, only against the contract."""
-        return max(1, int(min(self._limit, self._ramp, self._lowered)))
+        return max(1, int(min(self.state.limit, self.state.ramp, self._most)))
 
     @property
     def in_use(self) -> int:
         """Slots taken, ghosts included; may exceed the limit after a restart with a lowered contract."""
         self._lay()
-        return self._in_use + len(self._ghosts)
+        return self.state.in_use + len(self.state.ghosts)
 
     @property
     def usual(self) -> float | None:
         """Median seconds of an exchange when nothing presses the agency; None while too few were seen."""
-        if len(self._usual) >= _EPOCH or (self._usual and self._ceiling <= _QUIET):
-            return median(self._usual)
-        return median(self._provisional) if len(self._provisional) >= _EPOCH else None
+        if len(self.state.usual) >= _EPOCH or (self.state.usual and self._ceiling <= _QUIET):
+            return median(self.state.usual)
+        return median(self.state.provisional) if len(self.state.provisional) >= _EPOCH else None
 
     def occupy(self, seconds: float) -> None:
         """Take a slot for *seconds* without a permit: an exchange that a dead process left on the wire."""
         if seconds > 0:
-            heapq.heappush(self._ghosts, self._clock.monotonic() + seconds)
+            heapq.heappush(self.state.ghosts, self._clock.monotonic() + seconds)
 
     def lingers(self, outcome: Outcome | str, seconds: float) -> float:
         """Return for how long an exchange of *seconds* that ended so may still go on at its agency; 0.0 or less: it is over."""
@@ -117,51 +136,54 @@ class Concurrency:
 
     def lower(self, calls_at_once: int | None) -> None:
         """Keep to *calls_at_once*, as an operator says; None: to the contract again. Never rises above the contract."""
-        before, self._lowered = self._lowered, min(calls_at_once or self._ceiling, self._ceiling)
-        if self._lowered != before:
+        before, self.state.lowered = self._most, calls_at_once
+        self.load(self.state)
+        if self._most != before:
             self._note("an operator lifted it" if calls_at_once is None else "an operator lowered it")
 
     def restart(self) -> None:
         """Begin with one exchange and rise with each that is answered: what waits behind a stop must not come as a wave."""
         if self._adaptive:
-            self._ramp = 1.0
+            self.state.ramp = 1.0
             self._note("ramp after a stop")
 
     @property
     def ramping(self) -> bool:
         """True while the limit rises again after a stop."""
-        return self._ramp < min(self._limit, self._lowered)
+        return self.state.ramp < min(self.state.limit, self._most)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes share the slots
-        if self.in_use >= self._lowered:  # as the agency counts
-            return Wait("concurrency", self._ghosts[0] - self._clock.monotonic() if self._ghosts else None)
-        return None if self._in_use < self.limit else Wait("concurrency", None)
+        if self.in_use >= self._most:  # as the agency counts
+            return Wait("concurrency", self.state.ghosts[0] - self._clock.monotonic() if self.state.ghosts else None)
+        return None if self.state.in_use < self.limit else Wait("concurrency", None)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
-        self._in_use += 1
-        self._peak = max(self._peak, self._in_use)
-        if self._left > 0:
-            self._left -= 1
-            self._first.add(number)
-        self._out[number] = _Left(self._clock.monotonic(), self._in_use, self._is_quiet())
+        state = self.state
+        state.in_use += 1
+        state.peak = max(state.peak, state.in_use)
+        if state.left > 0:
+            state.left -= 1
+            state.first.add(number)
+        state.out[number] = _Left(self._clock.monotonic(), state.in_use, self._is_quiet())
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
-        self._in_use -= 1
-        left = self._out.pop(number, _NEVER)
-        first = number in self._first
-        self._first.discard(number)
+        state = self.state
+        state.in_use -= 1
+        left = state.out.pop(number, _NEVER)
+        first = number in state.first
+        state.first.discard(number)
         if not self._adaptive:
             return
         self.occupy(self.lingers(outcome, seconds))
         replied = isinstance(outcome, Answered) or (isinstance(outcome, Broken) and outcome.sent)
         if first and replied:
-            self._provisional.append(seconds)
+            state.provisional.append(seconds)
         elif first:
-            self._left += 1  # it told nothing: another takes its place
+            state.left += 1  # it told nothing: another takes its place
         # What left before the last cut says nothing of the limit since; a spared operation that still hangs is no news.
-        if self._refused(outcome) and left.at > self._cut_at and not wanted.probe:
-            self._cut(outcome, max(left.at_once, self._in_use + 1))
+        if self._refused(outcome) and left.at > state.cut_at and not wanted.probe:
+            self._cut(outcome, max(left.at_once, state.in_use + 1))
         if replied:
             self._learn(seconds, left.quiet)
             self._rise_on_the_ramp()
@@ -173,7 +195,7 @@ class Concurrency:
         if self.in_use == 1:
             return True  # also while no more is allowed: an agency that is slower for good must not stay judged by its past
         # Few at once because we allow no more would show an overloaded agency as its usual self.
-        return self.in_use <= _QUIET and (int(self._limit) > _QUIET or self._ceiling <= _QUIET)
+        return self.in_use <= _QUIET and (int(self.state.limit) > _QUIET or self._ceiling <= _QUIET)
 
     def _timed_out(self, outcome: Outcome | str, seconds: float) -> bool:
         """
@@ -192,66 +214,69 @@ class Concurrency:
         return isinstance(outcome, InDoubt) and outcome.cause in _OVERLOADED
 
     def _rise_on_the_ramp(self) -> None:
-        if self._ramp < math.inf:
-            self._ramp = self._ramp + 1.0 if self.ramping else math.inf
+        if self.state.ramp < math.inf:
+            self.state.ramp = self.state.ramp + 1.0 if self.ramping else math.inf
 
     def _learn(self, seconds: float, quiet: bool) -> None:
         if quiet:
-            self._usual.append(seconds)
-        self._epoch.append(seconds)
-        now = self._clock.monotonic()
-        if len(self._epoch) >= _EPOCH:
-            middle = median(self._epoch)
-            if now - self._epoch_began >= middle:
+            self.state.usual.append(seconds)
+            del self.state.usual[:-_USUAL]
+        epoch = self.state.epoch
+        epoch.append(seconds)
+        if len(epoch) >= _EPOCH:
+            middle = median(epoch)
+            if self._clock.monotonic() - self.state.epoch_began >= middle:
                 self._decide(middle)
 
     def _decide(self, middle: float) -> None:
-        usual = self.usual
-        if usual is not None and middle > _SLOW * usual and self._limit > 1:
-            self._limit = max(1.0, self._limit * max(_CUT, _SLOW * usual / middle))
+        usual, state = self.usual, self.state
+        if usual is not None and middle > _SLOW * usual and state.limit > 1:
+            state.limit = max(1.0, state.limit * max(_CUT, _SLOW * usual / middle))
             self._note(f"slow: half of the calls took over {middle:.2g} s, usual are {usual:.2g} s")
-        elif self._peak >= _USED * int(self._limit) and self._limit < self._highest():
-            self._limit = min(self._highest(), self._limit + 1.0)
+        elif state.peak >= _USED * int(state.limit) and state.limit < self._highest():
+            state.limit = min(self._highest(), state.limit + 1.0)
             self._note("all of it was used")
         self._new_epoch()
 
     def _highest(self) -> float:
         """Return how far the limit may rise now."""
-        plateau = self._plateau if self._clock.monotonic() < self._plateau_until else math.inf
+        plateau = self.state.plateau if self._clock.monotonic() < self.state.plateau_until else math.inf
         return min(float(self._ceiling), plateau)
 
     def _cut(self, outcome: Outcome | str, at_once: int) -> None:
         """Cut, at most once in the time of an exchange: an agency that refuses fast would be cut to one within a second."""
         now = self._clock.monotonic()
-        if now - self._cut_at < (self.usual or self._timeout / 4):
+        if now - self.state.cut_at < (self.usual or self._timeout / 4):
             return
         if isinstance(outcome, Busy):
             self._stay_below(at_once, now)
-        self._cut_at = now
-        self._limit = max(1.0, self._limit * _CUT)
-        self._ramp = max(1.0, self._ramp * _CUT)
+        self.state.cut_at = now
+        self.state.limit = max(1.0, self.state.limit * _CUT)
+        self.state.ramp = max(1.0, self.state.ramp * _CUT)
         self._note(f"cut: {getattr(outcome, 'cause', '')}")
         self._new_epoch()
 
     def _stay_below(self, at_once: int, now: float) -> None:
         """Remember that *at_once* were too many; an agency that says so again at about as many is believed for longer."""
-        if now < self._plateau_until:
-            self._plateau = max(1.0, min(self._plateau, at_once - 1.0))
+        if now < self.state.plateau_until:
+            self.state.plateau = max(1.0, min(self.state.plateau, at_once - 1.0))
             return
-        again = at_once <= self._plateau + 1.0 < math.inf
-        self._plateau_seconds = min(_PLATEAU_LONGEST, 2.0 * self._plateau_seconds) if again else _PLATEAU
-        self._plateau = max(1.0, at_once - 1.0)
-        self._plateau_until = now + self._plateau_seconds
+        again = at_once <= self.state.plateau + 1.0 < math.inf
+        self.state.plateau_seconds = min(_PLATEAU_LONGEST, 2.0 * self.state.plateau_seconds) if again else _PLATEAU
+        self.state.plateau = max(1.0, at_once - 1.0)
+        self.state.plateau_until = now + self.state.plateau_seconds
 
     def _new_epoch(self) -> None:
-        self._epoch.clear()
-        self._epoch_began = self._clock.monotonic()
-        self._peak = self._in_use
+        self.state.epoch.clear()
+        self.state.epoch_began = self._clock.monotonic()
+        self.state.peak = self.state.in_use
 
     def _note(self, why: str) -> None:
-        self.moved, self.moved_at = why, self._clock.monotonic()
+        self.state.moved, self.state.moved_at = why, self._clock.monotonic()
 
     def _lay(self) -> None:
-        now = self._clock.monotonic()
-        while self._ghosts and self._ghosts[0] <= now:
-            heapq.heappop(self._ghosts)
+        ghosts = self.state.ghosts
+        if ghosts:
+            now = self._clock.monotonic()
+            while ghosts and ghosts[0] <= now:
+                heapq.heappop(ghosts)

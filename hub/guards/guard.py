@@ -2,7 +2,8 @@
 What a guard is, and the few words that guards, coordination and lanes share. Next: `hold.py`, then `bounds.py`.
 
 A guard is a pure object under an injected clock: no I/O, no tasks, no locks. It says yes or *wait*, is told of every
-permit that was granted and of how each ended, and never sees a call.
+permit that was granted and of how each ended, and never sees a call. All that it remembers is one dataclass, `state`,
+which `load` changes for another: so several nodes can go on from what one of them wrote down.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Wait(NamedTuple):
     """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
 
     guard: str
-    """`hold`, `breaker`, `rate`, `day`, `concurrency`, `retry` or `deadline`; `turn`: another lane of the route goes first."""
+    """`hold`, `breaker`, `rate`, `day`, `concurrency`, `retry` or `deadline`; `turn`: another lane of the route,
+    or another node, goes first; `coordination`: nobody can say, because the nodes' common memory cannot be reached."""
     seconds: float | None
     """None: only a release or a resume can change the answer."""
     cause: str = ""

@@ -6,7 +6,7 @@ by its own hours; the credentials and operators hold it from outside. Next: `bre
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from connectors.kit.hours import Hours
@@ -42,6 +42,22 @@ class _Stop:
     """Permit that tries the ground after the hold; nothing else goes until it is back."""
 
 
+@dataclass(slots=True)
+class HoldState:
+    """What all nodes share of the holds."""
+
+    stops: list[_Stop] = field(default_factory=list)
+    """One for each operation and cause."""
+    was_stopped: bool = False
+    """True from a stop of the whole lane until the first permit after it; who reads it puts it back."""
+    broken: dict[str, int] = field(default_factory=dict)
+    """Replies in a row that broke the contract, by operation."""
+    busy: int = 0
+    """Stops in a row for a `Busy` that named no seconds: each is twice as long."""
+    contract: dict[str, int] = field(default_factory=dict)
+    """Stops in a row for broken replies, by operation."""
+
+
 class Hold:
     """Holds of one lane, or of one route (*route*: then only a gateway's throttle counts)."""
 
@@ -61,42 +77,45 @@ class Hold:
         self._hours = hours or None
         self._closed_until = 0.0
         self._minute = -1.0
-        self.was_stopped = False
-        """True from a stop of the whole lane until the first permit after it; who reads it puts it back."""
-        self._stops: dict[tuple[str, HoldCause], _Stop] = {}
-        self._broken: dict[str, int] = {}
-        self._level: dict[tuple[str, HoldCause], int] = {}
+        self.state = HoldState()
+
+    def load(self, state: HoldState) -> None:
+        """Go on from *state*."""
+        self.state = state
 
     def stop(self, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
         """Stop the lane, or one *operation*, for *seconds* from now (None: until `resume`); never shortens a hold."""
         until = None if seconds is None else self._clock.monotonic() + seconds
-        known = self._stops.get((operation, cause))
+        known = self._known(cause, operation)
         if known and (known.until is None or (until is not None and until <= known.until)):
             return
-        self._stops[operation, cause] = _Stop(operation, cause, until)
+        if known:
+            self.state.stops.remove(known)
+        self.state.stops.append(_Stop(operation, cause, until))
 
     def resume(self, cause: HoldCause | None = None) -> None:
         """End every hold, or those of one *cause*, and forget what led to them; the agency's own hours stay."""
-        for key in [key for key in self._stops if cause in (None, key[1])]:
-            del self._stops[key]
-        for known in [key for key in self._level if cause in (None, key[1])]:
-            del self._level[known]
+        state = self.state
+        state.stops = [stop for stop in state.stops if cause not in (None, stop.cause)]
+        if cause in (None, HoldCause.BUSY):
+            state.busy = 0
         if cause in (None, HoldCause.CONTRACT):
-            self._broken.clear()
+            state.contract.clear()
+            state.broken.clear()
 
     def admit(self, wanted: Wanted) -> Wait | None:
         longest = self._longest(wanted)
         if longest is not None and longest.whole and not self._probe_is_out():
-            self.was_stopped = True
+            self.state.was_stopped = True
         return longest
 
     def probing(self, wanted: Wanted) -> bool:
         """Return whether a permit for *wanted* would be a probe now."""
-        return bool(self._stops) and any(stop.operation in ("", wanted.operation) for stop, _ in self._standing())
+        return bool(self.state.stops) and any(stop.operation in ("", wanted.operation) for stop, _ in self._standing())
 
     def _longest(self, wanted: Wanted) -> Wait | None:
         closed = self._closed()
-        if not self._stops and not closed:
+        if not self.state.stops and not closed:
             return None
         longest = Wait("hold", closed, HoldCause.MAINTENANCE.value) if closed else None
         for stop, left in self._standing():
@@ -110,7 +129,7 @@ class Hold:
         return longest
 
     def granted(self, number: int, wanted: Wanted) -> bool:
-        if not self._stops:
+        if not self.state.stops:
             return False
         probe = False
         for stop, _ in self._standing():
@@ -120,13 +139,13 @@ class Hold:
         return probe
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:
-        probed = [stop for stop in self._stops.values() if stop.probe == number]
+        probed = [stop for stop in self.state.stops if stop.probe == number]
         for stop in probed:
             stop.probe = None
             # A probe that was unsent, stale, or cut by a caller in a hurry proved nothing: the next permit is the probe.
             told = outcome not in (UNSENT, STALE) and not cut_short(outcome, seconds, self._timeout)
             if told and stop.until is not None:
-                del self._stops[stop.operation, stop.cause]
+                self.state.stops.remove(stop)
         if isinstance(outcome, Busy):
             if outcome.route == self._route:
                 self._busy(outcome)
@@ -140,10 +159,10 @@ class Hold:
         """Return the longest hold in the way of *operation*; asked for each call at the door. Changes nothing."""
         seconds = self._closed()
         longest = Wait("hold", seconds, HoldCause.MAINTENANCE.value) if seconds else None
-        if not self._stops:
+        if not self.state.stops:
             return longest
         now = self._clock.monotonic()
-        for stop in self._stops.values():
+        for stop in self.state.stops:
             if stop.operation and stop.operation != operation:
                 continue
             if stop.until is None:
@@ -162,7 +181,7 @@ class Hold:
                 yield stop.operation, stop.cause, left
 
     def _probe_is_out(self) -> bool:
-        return any(stop.probe is not None for stop in self._stops.values())
+        return any(stop.probe is not None for stop in self.state.stops)
 
     def _closed(self) -> float:
         """Return the seconds until the agency opens by its own hours; 0.0 when it is open."""
@@ -177,38 +196,43 @@ class Hold:
     def _standing(self) -> Iterator[tuple[_Stop, float | None]]:
         """Yield each stop with its seconds left; 0 means over, and the probe goes next or is under way."""
         now = self._clock.monotonic()
-        for key, stop in list(self._stops.items()):
+        for stop in list(self.state.stops):
             left = None if stop.until is None else max(0.0, stop.until - now)
             if left == 0.0 and stop.cause not in _WITH_PROBE:
-                del self._stops[key]
+                self.state.stops.remove(stop)
                 continue
             yield stop, left
 
     def _busy(self, outcome: Busy) -> None:
-        key = ("", HoldCause.BUSY)
-        known = self._stops.get(key)
+        known = self._known(HoldCause.BUSY)
         held = known is not None and (known.until is None or known.until > self._clock.monotonic())
         if outcome.retry_after is not None:
             asked = min(LONGEST, max(SHORTEST, outcome.retry_after))
         elif held:
             return  # several were in flight when the first Busy came: one stop, not eight doublings
         else:
-            self._level[key] = self._level.get(key, -1) + 1
-            asked = min(_DOUBLING_LONGEST, 2.0 ** min(self._level[key], 10))
+            asked = min(_DOUBLING_LONGEST, 2.0 ** min(self.state.busy, 10))
+            self.state.busy += 1
         self.stop(HoldCause.BUSY, min(LONGEST, asked * (1 + _JITTER * self._random.random())))
 
     def _count_broken(self, operation: str, *, again: bool) -> None:
-        self._broken[operation] = self._broken.get(operation, 0) + 1
-        if not again and self._broken[operation] < _BROKEN_IN_A_ROW:
+        self.state.broken[operation] = self.state.broken.get(operation, 0) + 1
+        if not again and self.state.broken[operation] < _BROKEN_IN_A_ROW:
             return
-        key = (operation, HoldCause.CONTRACT)
-        self._level[key] = self._level.get(key, -1) + 1
-        self._broken[operation] = 0
-        asked = min(LONGEST, _BROKEN_SECONDS * 2.0 ** min(self._level[key], 10))
+        level = self.state.contract.get(operation, 0)
+        self.state.contract[operation] = level + 1
+        self.state.broken[operation] = 0
+        asked = min(LONGEST, _BROKEN_SECONDS * 2.0 ** min(level, 10))
         self.stop(HoldCause.CONTRACT, asked * (1 + _JITTER * self._random.random()), operation)
 
     def _forget(self, operation: str, causes: list[HoldCause]) -> None:
-        self._broken.pop(operation, None)
-        self._level.pop(("", HoldCause.BUSY), None)
-        for cause in causes:
-            self._level.pop((operation, cause), None)
+        self.state.broken.pop(operation, None)
+        self.state.busy = 0
+        if HoldCause.CONTRACT in causes:
+            self.state.contract.pop(operation, None)
+
+    def _known(self, cause: HoldCause, operation: str = "") -> _Stop | None:
+        for stop in self.state.stops:
+            if stop.cause is cause and stop.operation == operation:
+                return stop
+        return None

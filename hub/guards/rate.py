@@ -6,6 +6,7 @@ can be straddled, nothing is sampled, and it works at one call in five seconds.
 """
 
 import math
+from dataclasses import dataclass, field
 
 from connectors.kit.outcomes import Busy, Outcome
 from hub.call import Class
@@ -24,30 +25,43 @@ _LEFT_OUT = 0.1
 """Of a call, left to the jitter of the way: with a burst that fills a window exactly, one more would just fit into it."""
 
 
+@dataclass(slots=True)
 class Spacing:
     """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
-    __slots__ = ("_due",)
-
-    def __init__(self, due: float) -> None:
-        """*due* is the moment before which no call may go that is not part of a burst."""
-        self._due = due
+    due: float
+    """The moment before which no call may go that is not part of a burst."""
 
     def early(self, now: float, interval: float, burst: float) -> float:
         """Return how much too early a call would be now, when *burst* may come at once; 0 or less: it may go."""
-        return self._due - (burst - 1.0) * interval - now
+        return self.due - (burst - 1.0) * interval - now
 
     def take(self, now: float, interval: float) -> None:
         """Note that a call goes now."""
-        self._due = max(self._due, now) + interval
+        self.due = max(self.due, now) + interval
 
     def change(self, now: float, interval: float, burst: float) -> None:
         """Keep no longer distances than *interval* and *burst* ask for."""
-        self._due = min(self._due, now + burst * interval)
+        self.due = min(self.due, now + burst * interval)
 
     def give_back(self, interval: float) -> None:
         """Note that a call which was taken did not go."""
-        self._due -= interval
+        self.due -= interval
+
+
+@dataclass(slots=True)
+class RateState:
+    """What all nodes share of a rate."""
+
+    spacing: Spacing
+    part_at: float
+    part: float = 1.0
+    """Of the full rate: what a `Busy` that named no seconds left of it, at `part_at`."""
+    left: Spacing = field(default_factory=lambda: Spacing(-math.inf))
+    lowered: float | None = None
+    """Calls a second that an operator lowered it to."""
+    charged: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Of each permit: the distance it was charged, and when."""
 
 
 class Rate:
@@ -69,23 +83,26 @@ class Rate:
         self._seconds = seconds
         self._contract = calls / seconds
         self._full, self._burst = self._within(self._contract)
-        self._part = 1.0
-        self._part_at = clock.monotonic()
         # A process that starts may follow one that has died after its last call: it keeps its distance to that one.
-        self._spacing = Spacing(clock.monotonic() + self._burst / self._full)
-        self._left = Spacing(-math.inf)
-        self._charged: dict[int, tuple[float, float]] = {}
+        now = clock.monotonic()
+        self.state = RateState(Spacing(now + self._burst / self._full), now)
+
+    def load(self, state: RateState) -> None:
+        """Go on from *state*, keeping within the contract of this node."""
+        self.state = state
+        self._full, self._burst = self._within(min(state.lowered or self._contract, self._contract))
 
     @property
     def limit(self) -> float:
         """Calls a second at this moment: lower for a while after a `Busy` that named no seconds."""
-        passed = self._clock.monotonic() - self._part_at
-        return self._full * min(1.0, self._part + _RECOVERED_A_SECOND * passed)
+        state = self.state
+        return self._full * min(1.0, state.part + _RECOVERED_A_SECOND * (self._clock.monotonic() - state.part_at))
 
     def lower(self, calls_per_second: float | None) -> None:
         """Keep to *calls_per_second* as if that were the contract; None: to the contract again. Never rises above it."""
-        self._full, self._burst = self._within(min(calls_per_second or self._contract, self._contract))
-        for spacing in (self._spacing, self._left):
+        self.state.lowered = calls_per_second
+        self.load(self.state)
+        for spacing in (self.state.spacing, self.state.left):
             spacing.change(self._clock.monotonic(), 1.0 / self.limit, self._burst)
 
     def _within(self, calls_per_second: float) -> tuple[float, float]:
@@ -101,14 +118,14 @@ class Rate:
         return full, max(1.0, _BURST * most * (self._margin >= 1.0), left)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
-        early = self._spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
+        early = self.state.spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
         return None if early <= _EPSILON else Wait("rate", early)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         now = self._clock.monotonic()
         interval = 1.0 / self.limit
-        self._charged[number] = (interval, now)
-        self._spacing.take(now, interval)
+        self.state.charged[number] = (interval, now)
+        self.state.spacing.take(now, interval)
         return False
 
     def ready(self, number: int) -> None:
@@ -117,27 +134,28 @@ class Rate:
 
         Given back, it would bring another to the end of the row at the door, where callers in a hurry wait in vain.
         """
-        self._charged[number] = (0.0, self._charged[number][1])
+        self.state.charged[number] = (0.0, self.state.charged[number][1])
 
     def leaves_in(self) -> float:
         """Return the seconds after which the first byte of a granted call may leave."""
-        early = self._left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
+        early = self.state.left.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)
         return early if early > _EPSILON else 0.0
 
     def leave(self) -> None:
         """Note that a call leaves now."""
-        self._left.take(self._clock.monotonic(), 1.0 / self.limit)
+        self.state.left.take(self._clock.monotonic(), 1.0 / self.limit)
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
-        interval, at = self._charged.pop(number, (0.0, self._part_at))
+        state = self.state
+        interval, at = state.charged.pop(number, (0.0, state.part_at))
         if outcome == UNSENT:
-            self._spacing.give_back(interval)
+            state.spacing.give_back(interval)
         elif isinstance(outcome, Busy) and self._route and not outcome.route:
             return
-        elif isinstance(outcome, Busy) and outcome.retry_after is None and at > self._part_at:
+        elif isinstance(outcome, Busy) and outcome.retry_after is None and at > state.part_at:
             # Calls granted before the last cut say nothing about the cut rate.
-            self._part = max(_LEAST, _CUT * self.limit / self._full)
-            self._part_at = self._clock.monotonic()
+            state.part = max(_LEAST, _CUT * self.limit / self._full)
+            state.part_at = self._clock.monotonic()
 
 
 _DAY = 86_400
@@ -147,48 +165,59 @@ _SHARE = {Class.COUNTER: 1.0, Class.NORMAL: 0.95, Class.BULK: 0.8}
 """Part of the day's calls after which a class stops, so that the last ones are for people who stand there."""
 
 
+@dataclass(slots=True)
+class DayState:
+    """What all nodes share of a day's count."""
+
+    today: int
+    used: int = 0
+    granted_on: dict[int, int] = field(default_factory=dict)
+
+
 class Day:
     """At most *calls_per_day* in a calendar day (+07:00), never paced."""
 
     def __init__(self, clock: Clock, calls_per_day: int) -> None:
         self._clock = clock
         self._most = calls_per_day
-        self._today = self._day()
-        self._used = 0
-        self._granted_on: dict[int, int] = {}
+        self.state = DayState(self._day())
+
+    def load(self, state: DayState) -> None:
+        """Go on from *state*."""
+        self.state = state
 
     def restore(self, used: int) -> None:
         """Add what the store counted for today before this process began."""
         self._turn()
-        self._used += used
+        self.state.used += used
 
     @property
     def remaining(self) -> int:
         """Calls left today for class `counter`."""
         self._turn()
-        return max(0, self._most - self._used)
+        return max(0, self._most - self.state.used)
 
     def admit(self, wanted: Wanted) -> Wait | None:
         self._turn()
-        if self._used < self._most * _SHARE[wanted.cls]:
+        if self.state.used < self._most * _SHARE[wanted.cls]:
             return None
-        midnight = (self._today + 1) * _DAY - _ICT - self._clock.now()
+        midnight = (self.state.today + 1) * _DAY - _ICT - self._clock.now()
         # Counted by wall time: if it steps, the lane must not sleep on for a day that is over.
         return Wait("day", min(midnight, 900.0), whole=wanted.cls is Class.COUNTER)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         self._turn()
-        self._used += 1
-        self._granted_on[number] = self._today
+        self.state.used += 1
+        self.state.granted_on[number] = self.state.today
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
-        if self._granted_on.pop(number, -1) == self._today and outcome == UNSENT:
-            self._used -= 1
+        if self.state.granted_on.pop(number, -1) == self.state.today and outcome == UNSENT:
+            self.state.used -= 1
 
     def _day(self) -> int:
         return int((self._clock.now() + _ICT) // _DAY)
 
     def _turn(self) -> None:
-        if (today := self._day()) != self._today:
-            self._today, self._used = today, 0
+        if (today := self._day()) != self.state.today:
+            self.state.today, self.state.used = today, 0

@@ -5,6 +5,7 @@ The only place that uses tenacity: its deterministic waits. Jitter comes from ou
 random waits use the global one.
 """
 
+from dataclasses import dataclass
 from random import Random
 
 from tenacity import RetryCallState, Retrying
@@ -58,28 +59,42 @@ _EPSILON = 1e-9
 """Of a repeat: what rounding may lack. Without it a wait can come out too short to move a clock, and never end."""
 
 
+@dataclass(slots=True)
+class BudgetState:
+    """What all nodes share of a retry budget."""
+
+    at: float
+    tokens: float = _CAP
+    stopped: bool = False
+
+
 class RetryBudget:
     """Every repeat costs 1 of at most 10; a first try that succeeds earns 0.1, and each minute 1."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._tokens = _CAP
-        self._at = clock.monotonic()
-        self.stopped = False
-        """True: no repeat goes at all, because an operator stopped every retry."""
+        self.state = BudgetState(clock.monotonic())
+
+    def load(self, state: BudgetState) -> None:
+        """Go on from *state*."""
+        self.state = state
+
+    def stop(self, stopped: bool) -> None:
+        """Let no repeat go at all while *stopped*, as an operator says."""
+        self.state.stopped = stopped
 
     @property
     def left(self) -> float:
         """Repeats that may go now; below 0 while probes are owed, which pay but are never kept waiting by it."""
         now = self._clock.monotonic()
-        self._tokens = min(_CAP, self._tokens + (now - self._at) * _A_SECOND)
-        self._at = now
-        return self._tokens
+        self.state.tokens = min(_CAP, self.state.tokens + (now - self.state.at) * _A_SECOND)
+        self.state.at = now
+        return self.state.tokens
 
     def admit(self, wanted: Wanted) -> Wait | None:
         if not wanted.repeat:
             return None
-        if self.stopped:
+        if self.state.stopped:
             return Wait("retry", None, STOPPED, whole=False)
         if self.left >= 1.0 - _EPSILON:
             return None
@@ -87,12 +102,12 @@ class RetryBudget:
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         if wanted.repeat or wanted.probe:
-            self._tokens = max(-_DEBT, self.left - 1.0)
+            self.state.tokens = max(-_DEBT, self.left - 1.0)
         return False
 
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         pays = wanted.repeat or wanted.probe
         if pays and outcome == UNSENT:
-            self._tokens = min(_CAP, self.left + 1.0)
+            self.state.tokens = min(_CAP, self.left + 1.0)
         elif not pays and isinstance(outcome, Answered):
-            self._tokens = min(_CAP, self.left + _EARNED)
+            self.state.tokens = min(_CAP, self.left + _EARNED)

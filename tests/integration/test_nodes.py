@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import redis
 import pytest
 
+from bench.servers import Redis
 from hub.client import Problem, Purpose
 from mappings.canonical import Dossier, ProcessingStep
 
@@ -23,8 +25,10 @@ class Nodes:
     two: Any
     database: str
 
+    redis: str
+
     async def start(self, stage: Any, node: str) -> None:
-        await stage.start(HUB__HUB__STORE=self.database, HUB__HUB__NODE=node)
+        await stage.start(HUB__HUB__STORE=self.database, HUB__HUB__NODE=node, HUB__HUB__REDIS=self.redis)
 
     def sent_by(self) -> Counter[str]:
         """Return how many exchanges each node began."""
@@ -38,11 +42,15 @@ class Nodes:
         return {row["node"]: row["alive"] for row in told}
 
 
-@pytest.fixture
-async def nodes(stage: Any, database: str, tmp_path: Any) -> AsyncIterator[Nodes]:
+@pytest.fixture(params=["redis", "shares"])
+async def nodes(
+    request: pytest.FixtureRequest, stage: Any, database: str, redis_server: Redis, tmp_path: Any
+) -> AsyncIterator[Nodes]:
+    """Nodes that count together in Redis, and nodes without one, that keep to their shares."""
     (tmp_path / "two").mkdir()
+    redis.Redis(port=redis_server.port).flushall()  # every hub has a Redis, or a database of one, to itself
     second = type(stage)(tmp_path / "two", stage.sandbox, stage.plays)
-    both = Nodes(stage, second, database)
+    both = Nodes(stage, second, database, redis_server.address() if request.param == "redis" else "")
     await both.start(stage, "hub_1")
     second.key = stage.key
     await both.start(second, "hub_2")
@@ -63,6 +71,16 @@ async def a_dossier(nodes: Nodes, dossier: Dossier, purpose: Purpose) -> None:
     async with nodes.one.client() as hub:
         first = await hub.file("npsp.file_dossier", dossier, answer=Dossier, purpose=purpose)
         assert (await first.result(wait=60)).result == "ok"
+
+
+async def test_permits_are_granted_as_the_settings_say(nodes: Nodes) -> None:
+    by = "redis" if nodes.redis else "shares"
+
+    async def granting() -> bool:
+        async with nodes.one.operator() as http:
+            return f'hub_granting{{by="{by}"}} 1.0' in (await http.get("/metrics")).text
+
+    await nodes.one.until_true(granting, f"permits by {by}")
 
 
 async def test_any_node_accepts_any_sends_and_the_caller_hears_back(

@@ -93,7 +93,7 @@ def _oldest_first(patch: Patch) -> None:
 
 
 def _never_stopped(patch: Patch) -> None:
-    patch.setattr(RetryBudget, "stopped", property(lambda _: False, lambda *_: None), raising=False)
+    patch.setattr(RetryBudget, "stop", lambda *_: None)
 
 
 _NO_RATE = _all_of(_answers(Rate, "admit"), _answers(Rate, "leave", 0.0))

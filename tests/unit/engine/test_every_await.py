@@ -180,7 +180,7 @@ def test_a_caller_may_leave_at_any_await_while_its_lane_comes_back_from_a_stop(s
             if stop == "hold":
                 await world.coordination.hold("agency", HoldCause.BUSY, 1.0)
             else:
-                breaker = world.coordination._lanes["agency"].breaker
+                breaker = world.coordination.over("agency").lanes["agency"].guards.breaker
                 assert breaker is not None
                 wanted = Wanted("lookup_citizen", Class.NORMAL)
                 for number in range(-5, 0):

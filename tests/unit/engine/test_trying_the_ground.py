@@ -120,12 +120,14 @@ def test_a_try_that_cannot_leave_does_not_keep_the_lane_spinning(stop: str) -> N
     async def scenario(world: World) -> None:
         await outage(world)
         if stop == "route":
-            world.coordination._over["agency"].guards.hold.stop(HoldCause.BUSY, 600.0)
+            world.coordination.over("agency").guards.hold.stop(HoldCause.BUSY, 600.0)
         elif stop == "day":
-            world.coordination._lanes["agency"].day.restore(1_000_000)  # type: ignore[union-attr]
+            world.coordination.over("agency").lanes["agency"].guards.day.restore(1_000_000)  # type: ignore[union-attr]
         else:  # the harmless look-up itself is spared, and for longer than a try may wait
             for _ in range(3):
-                world.coordination._lanes["agency"].breaker._open(_circuit(world, "list_codes"), "connect")  # type: ignore[union-attr]
+                world.coordination.over("agency").lanes["agency"].guards.breaker._open(
+                    _circuit(world, "list_codes"), "connect"
+                )  # type: ignore[union-attr]
         asked = 0
         claim = world.coordination.claim
 
@@ -147,7 +149,7 @@ def test_a_try_that_cannot_leave_does_not_keep_the_lane_spinning(stop: str) -> N
 
 
 def _circuit(world: World, operation: str) -> object:
-    circuits = world.coordination._lanes["agency"].breaker._circuits  # type: ignore[union-attr]
+    circuits = world.coordination.over("agency").lanes["agency"].guards.breaker.state.circuits  # type: ignore[union-attr]
     return circuits.setdefault(operation, type(circuits["file_ordered"])())
 
 

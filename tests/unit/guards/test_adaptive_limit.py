@@ -147,7 +147,7 @@ def test_a_new_lane_begins_with_four_at_once_or_its_contract() -> None:
 def test_lowered_from_twenty_to_two_with_twenty_out_nothing_goes_until_one_is_left() -> None:
     clock = VirtualClock()
     guard = Concurrency(clock, 20, call_timeout=20)
-    guard._limit = 20.0
+    guard.state.limit = 20.0
     for number in range(20):
         guard.granted(number, CALL)
     guard.lower(2)
@@ -216,7 +216,7 @@ def test_noise_alone_does_not_make_it_collapse(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_cut_to_one_it_grows_again_at_seventy_per_cent(seed: int) -> None:
     lane = Lane(10, workers=10, seconds=0.8, rate=0.7 * 10 / 0.8, seed=seed).run(300)
-    lane.guard._limit = 1.0
+    lane.guard.state.limit = 1.0
     lane.run(120)
     assert lane.guard.limit >= 7
 
@@ -225,7 +225,7 @@ def test_cut_to_one_it_grows_again_at_seventy_per_cent(seed: int) -> None:
 def test_it_rises_from_wherever_a_cut_has_left_it(limit: float) -> None:
     """Two whole exchanges are all that 2.8 allows: they are all of it."""
     lane = Lane(10, workers=10, seconds=0.5, rate=100)
-    lane.guard._limit = limit
+    lane.guard.state.limit = limit
     lane.run(60)
     assert lane.guard.limit >= 8
 
@@ -279,7 +279,7 @@ def test_two_at_once_because_no_more_are_allowed_do_not_pass_for_an_agency_at_re
         exchange(number, 1.0)
     usual = guard.usual
     for number in range(100, 300, 2):
-        guard._limit = 2.9
+        guard.state.limit = 2.9
         guard.granted(number + 50_000, CALL)  # a third is always there, so that none is alone
         guard.granted(number, CALL)
         clock.advance(9.0)
@@ -356,7 +356,7 @@ def test_a_ramp_that_is_told_to_slow_down_goes_back() -> None:
     clock = VirtualClock()
     clock.advance(100)
     guard = Concurrency(clock, 20, call_timeout=20)
-    guard._limit = 20.0
+    guard.state.limit = 20.0
     guard.restart()
     for number in range(9):
         guard.granted(number, CALL)
@@ -383,11 +383,11 @@ def test_a_round_that_is_told_to_slow_down_together_is_one_message() -> None:
     clock = VirtualClock()
     clock.advance(100)
     guard = Concurrency(clock, 8, call_timeout=20)
-    guard._limit = 8.0
+    guard.state.limit = 8.0
     for number in range(6):
         guard.granted(number, CALL)
     for number in range(6):
         clock.advance(2.0)
         guard.released(number, CALL, Busy(5.0), 2.0 * (number + 1))
     assert guard.limit == 5
-    assert guard._plateau == 5.0
+    assert guard.state.plateau == 5.0

@@ -118,11 +118,11 @@ def test_a_thousand_probes_of_a_busy_day_do_not_keep_repeats_waiting_for_another
 
 def test_while_an_operator_has_stopped_all_retries_no_repeat_goes_and_first_tries_do() -> None:
     guard = RetryBudget(VirtualClock())
-    guard.stopped = True
+    guard.stop(True)
     wait = guard.admit(REPEAT)
     assert wait == Wait("retry", None, STOPPED, whole=False)
     assert guard.admit(FIRST) is None
-    guard.stopped = False
+    guard.stop(False)
     assert guard.admit(REPEAT) is None
 
 

@@ -36,6 +36,7 @@ def part_of(bounds: Bounds, share: Share, road: str) -> Bounds | None:
         return None
     return replace(
         bounds,
+        part=bounds.part / share.of,
         calls_at_once=at_once,
         calls_per_second=per_second,
         calls_per_minute=per_minute,

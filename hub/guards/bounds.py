@@ -34,6 +34,8 @@ class Bounds:
     """What a gateway counts by the minute, beside the seconds: routes only."""
     closed: tuple[str, ...] = ()
     """Hours and days on which nothing is sent, as `connectors/kit/hours.py` reads them."""
+    part: float = 1.0
+    """Of what all nodes may repeat, while each keeps to its share of the rest."""
     probe: str = ""
     """Harmless operation that asks for nothing, with which the lane tries the ground for others; empty: there is none."""
 
@@ -79,7 +81,7 @@ class Guards:
             self.day = Day(clock, bounds.calls_per_day) if bounds.calls_per_day is not None else None
             self.concurrency = Concurrency(clock, bounds.calls_at_once, timeout, adaptive=not route)
         if bounds is not None and not route:
-            self.budget = RetryBudget(clock)
+            self.budget = RetryBudget(clock, bounds.part)
             self.deadline = Deadline(here or clock)
         shared = (self.hold, self.breaker, self.rate, self.minute, self.day, self.concurrency, self.budget)
         self._shared: tuple[Guard, ...] = tuple(guard for guard in shared if guard is not None)

@@ -71,9 +71,15 @@ class BudgetState:
 class RetryBudget:
     """Every repeat costs 1 of at most 10; a first try that succeeds earns 0.1, and each minute 1."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, part: float = 1.0) -> None:
+        """
+        *part*: of what the minutes bring to all nodes together. A node that has only a part of it begins with nothing:
+        what the others have left, it does not know.
+        """
         self._clock = clock
-        self.state = BudgetState(clock.monotonic())
+        self._cap = _CAP * part
+        self._a_second = _A_SECOND * part
+        self.state = BudgetState(clock.monotonic(), self._cap if part == 1.0 else 0.0)
 
     def load(self, state: BudgetState) -> None:
         """Go on from *state*."""
@@ -87,7 +93,7 @@ class RetryBudget:
     def left(self) -> float:
         """Repeats that may go now; below 0 while probes are owed, which pay but are never kept waiting by it."""
         now = self._clock.monotonic()
-        self.state.tokens = min(_CAP, self.state.tokens + (now - self.state.at) * _A_SECOND)
+        self.state.tokens = min(self._cap, self.state.tokens + (now - self.state.at) * self._a_second)
         self.state.at = now
         return self.state.tokens
 
@@ -98,7 +104,7 @@ class RetryBudget:
             return Wait("retry", None, STOPPED, whole=False)
         if self.left >= 1.0 - _EPSILON:
             return None
-        return Wait("retry", (1.0 - self.left) / _A_SECOND, whole=False)
+        return Wait("retry", (1.0 - self.left) / self._a_second, whole=False)
 
     def granted(self, number: int, wanted: Wanted) -> bool:  # noqa: ARG002 - see Guard
         if wanted.repeat or wanted.probe:
@@ -108,6 +114,6 @@ class RetryBudget:
     def released(self, number: int, wanted: Wanted, outcome: Outcome | str, seconds: float) -> None:  # noqa: ARG002 - see Guard
         pays = wanted.repeat or wanted.probe
         if pays and outcome == UNSENT:
-            self.state.tokens = min(_CAP, self.left + 1.0)
+            self.state.tokens = min(self._cap, self.left + 1.0)
         elif not pays and isinstance(outcome, Answered):
-            self.state.tokens = min(_CAP, self.left + _EARNED)
+            self.state.tokens = min(self._cap, self.left + _EARNED)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-import redis
 import pytest
+import redis
 
 from bench.servers import Redis
 from hub.client import Problem, Purpose

@@ -53,7 +53,7 @@ async def lonely(own_postgres: Postgres) -> AsyncIterator[PostgresStore]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is looked at lies in another process
             await asyncio.sleep(0.01)
 
 

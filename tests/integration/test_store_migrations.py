@@ -156,7 +156,7 @@ FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 
 INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
-ROOM = "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
+ROOM = "SELECT relname, reloptions::text FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
 
 
 def test_on_postgresql_keys_indexes_and_defaults_are_the_declared_ones_too(postgres: Postgres, database: str) -> None:

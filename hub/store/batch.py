@@ -152,7 +152,11 @@ class Batch:
 
     def take_key(self, call: Call) -> None:
         """Note that who holds the idempotency key of *call* changes in this batch."""
-        self._touched.add(key_of(call))
+        self.touch(key_of(call))
+
+    def touch(self, at: object) -> None:
+        """Note that what was foreseen of *at*, the id of a call, is not true any more."""
+        self._touched.add(at)
 
     def _look(self, at: object, statement: Prepared, values: Values) -> Any:
         if at in self._touched:
@@ -186,7 +190,9 @@ class Batch:
                 raise RuntimeError(f"{len(rows)} guarded changes met {met} rows")
 
     def _write_rows(self, statement: Prepared, rows: list[tuple[Any, ...]]) -> int:
-        if statement.together is None or len(rows) == 1:
+        if len(rows) == 1:
+            return self._connection.execute(statement.sql, rows[0]).rowcount
+        if statement.together is None:
             return self._connection.executemany(statement.sql, rows).rowcount
         return self._connection.execute(statement.together, (statement.rows_as_json(rows),)).rowcount
 

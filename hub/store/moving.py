@@ -27,12 +27,15 @@ def standing(batch: Batch, call_id: str) -> Standing | None:
 def renew(batch: Batch, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
     """Extend leases of *node* that have not ended."""
     values: dict[str, Any] = {"node": node, "now": batch.now, "until": batch.now + ttl}
+    for call in calls:
+        batch.touch(call)
     return [call for call in calls if batch.run(batch.say.renew, values | {"call": call}).rowcount == 1]
 
 
 def give_back(batch: Batch, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
     """End leases of calls that were not sent; with *due_at*, they are not ready before that moment."""
     for call in calls:
+        batch.touch(call)
         if due_at is None:
             for agency, cls in batch.run(batch.say.give_back, {"call": call, "node": node}).fetchall():
                 batch.news.ready(agency, cls)

@@ -61,8 +61,8 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
             return super().wait(gen, interval, _ANSWER_SECONDS if timeout is None else timeout)
-        except errors.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # an answer that comes now is nobody's
+        except errors.OperationalError as error:
+            if error.sqlstate is None:  # no word of the server's: an answer that comes later would be nobody's
                 self.close()
             raise
 

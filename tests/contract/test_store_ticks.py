@@ -101,3 +101,16 @@ async def test_a_call_that_ends_and_is_asked_for_in_a_tick_is_seen_in_its_new_st
         bench.settle(leased, state, "answered"), bench.store.cancel(leased.call.id, "onestop")
     )
     assert seen is (State.CANCELLED if state is State.QUEUED else state)
+
+
+async def test_a_call_that_is_given_back_and_begun_in_a_tick_is_not_sent(bench: Any) -> None:
+    commits: list[str] = []
+    bench.store._line.writer._failpoint = commits.append
+    await bench.accepted()
+    (leased,) = await bench.leased()
+    commits.clear()
+    _, begun = await asyncio.gather(
+        bench.store.give_back(NODE, [leased.call.id]), bench.store.begin(leased.call.id, leased.call.fence, NODE)
+    )
+    assert begun is None
+    assert commits == [f"{name}.{side}_commit" for side in ("before", "after") for name in ("begin", "give_back")]

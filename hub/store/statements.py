@@ -367,11 +367,8 @@ class Statements:
             .order_by(journal.c.seq)
             .limit(_p("limit"))
         )
-        ends = select(journal.c.chain, func.max(journal.c.seq).label("seq")).group_by(journal.c.chain).subquery()
-        self.chains = self.prepare(
-            select(journal.c.chain, journal.c.seq, journal.c.hash).join(
-                ends, and_(journal.c.chain == ends.c.chain, journal.c.seq == ends.c.seq)
-            )
+        self.next_chain = self.prepare(
+            select(journal.c.chain).where(journal.c.chain > _p("after")).order_by(journal.c.chain).limit(1)
         )
 
     def find(self, given: frozenset[str]) -> Prepared:

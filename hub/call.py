@@ -29,7 +29,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     """An interactive call whose time ran out. Durable calls never expire; they die with cause `deadline`."""
     CANCELLED = "cancelled"
-    """Taken back by its caller while still queued."""
+    """Taken back by its caller while still queued, or discarded by a person when it was dead."""
 
 
 MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
@@ -39,7 +39,7 @@ MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
         State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
         State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
-        State.DEAD: frozenset({State.QUEUED}),
+        State.DEAD: frozenset({State.QUEUED, State.CANCELLED}),  # sent again, or discarded: by a person only
         State.ANSWERED: frozenset({State.ANSWERED}),  # only from result `pending`
         State.EXPIRED: frozenset(),
         State.CANCELLED: frozenset(),

@@ -137,7 +137,7 @@ class Exchanges:
         """Write `sending`, and return fence and number of the exchange, or None if the call is not ours to send."""
         store, node, call = self._around.store, self._around.node, turn.call
         if turn.verifies:
-            return await store.begin_verification(call.id, node)
+            return await store.begin_verification(call.id, node, call.step)
         if turn.interactive and not turn.recorded:
             turn.recorded = True  # also when the answer gets lost: then the row may be there
             number: int | None = await store.open(call, node, sha256(turn.raw).hexdigest(), len(turn.raw))

@@ -23,6 +23,15 @@ NEVER = 32_503_680_000.0
 _LONGEST = 3600.0
 
 
+def look_up_of(operations: Mapping[str, Operation], operation: str, step: str) -> tuple[str, str] | None:
+    """Return who names the look-up that verifies a doubt about *step* of *operation*, and that look-up; or None."""
+    for name in (step, operation):
+        known = operations.get(name)
+        if known is not None and (look_up := known.then.get("in_doubt")):
+            return name, look_up
+    return None
+
+
 class Verification:
     """The look-ups after doubt of one lane."""
 
@@ -55,11 +64,7 @@ class Verification:
 
     def look_up_of(self, operation: str, step: str) -> tuple[str, str] | None:
         """Return who names the look-up that verifies a doubt about *step* of *operation*, and that look-up; or None."""
-        for name in (step, operation):
-            known = self._operations.get(name)
-            if known is not None and (look_up := known.then.get("in_doubt")):
-                return name, look_up
-        return None
+        return look_up_of(self._operations, operation, step)
 
     def due(self, seconds: float) -> None:
         """Look for calls in doubt in *seconds*, or before; never before what an earlier process sent can have ended."""

@@ -24,6 +24,7 @@ from hub.clock import Clock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE
 from hub.dispatcher import Dispatcher
+from hub.errors import StoreUnavailable
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.orders import Allowed, Orders
@@ -34,6 +35,7 @@ from hub.security.identity import Identity
 from hub.security.quotas import Quotas
 from hub.settings import Settings
 from hub.shedding import Shedding
+from hub.store.persons import Needing, Persons
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -43,6 +45,7 @@ from hub.web.doors import Doors
 from hub.web.lanes import LaneOffice
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
+from hub.web.persons import CallOffice
 from hub.web.problems import PROBLEMS
 from mappings.errors import FileFault, FilesRefused
 from monitoring.events import Observer
@@ -161,9 +164,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         about=about(settings, installed),
         identity=identity,
         registers=store.registers,
-        find=store.find,
-        get=store.get,
-        metrics=lambda: _counted(dispatcher, metrics),
+        calls=CallOffice(
+            store.find,
+            store.persons,
+            dispatcher.decide,
+            {name: one.connector.operations for name, one in installed.items()},
+        ),
+        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -172,6 +179,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             contracts,
             {name: tuple(one.connector.operations) for name, one in installed.items()},
             dispatcher.routes,
+            store.persons.needing,
         ),
         observer=observer,
     )
@@ -291,6 +299,13 @@ def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
     return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
-def _counted(dispatcher: Dispatcher, metrics: Metrics) -> bytes:
-    dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
+async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer) -> bytes:
+    lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
+    try:
+        needing = await persons.needing()
+    except StoreUnavailable as error:  # what was last counted stays; the other metrics are needed now more than ever
+        observer.fault("needing", error)
+    else:
+        for name in lanes.keys() | needing.keys():
+            metrics.needing(name, *needing.get(name, Needing()))
     return metrics.exposition()

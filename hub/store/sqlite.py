@@ -23,6 +23,7 @@ from hub.store import accepting, leasing, moving, orders, recovering, registers
 from hub.store.batch import Book
 from hub.store.migrate import migrate
 from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.persons import SqlPersons
 from hub.store.protocol import (
     Accepted,
     Follower,
@@ -45,8 +46,6 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 5.0
 _WAL_BYTES = 64 * 1024 * 1024
-DURABLE_SECONDS = 7 * 86_400.0
-"""A replayed call gets this long again when nobody says otherwise."""
 
 OnCommit = Callable[[float, int], None]
 
@@ -71,6 +70,8 @@ class SqliteStore:
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqliteOrders(self)
         """What operators ordered; `hub.orders` sees that it is kept."""
+        self.persons = SqlPersons(book.statements, reader.rows, self._write, self._read)
+        """What needs a person, and what is decided about it."""
 
     @classmethod
     def open_file(
@@ -144,8 +145,8 @@ class SqliteStore:
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
         return await self._write("begin", moving.begin, call_id, fence, node)
 
-    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
-        return await self._write("begin_verification", moving.begin_verification, call_id, node)
+    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+        return await self._write("begin_verification", moving.begin_verification, call_id, node, step)
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._write("settle", moving.settle, settlement)
@@ -155,15 +156,6 @@ class SqliteStore:
 
     async def cancel(self, call_id: str, caller: str) -> State | None:
         return await self._write("cancel", moving.cancel, call_id, caller)
-
-    async def decide(self, call_id: str, state: State, by: str, seconds: float = DURABLE_SECONDS) -> bool:
-        """
-        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
-
-        False: it moved meanwhile, or this move is not allowed.
-        """
-        deadline = self._book.clock.now() + seconds
-        return await self._write("decide", moving.decide, call_id, state, by, deadline)
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:
         return await self._write("recover", recovering.recover, node, starting)

@@ -1,0 +1,359 @@
+"""
+What needs a person: calls in doubt and dead letters, what is known of each, and what is decided about them.
+
+`deciding.py` is the law of a decision. `SqlPersons` asks whatever store it belongs to: it is given how to read and write.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+
+from hub.call import State
+from hub.journal import Entry
+from hub.store.deciding import Decided, DecidingStatements, Decision, decide
+from hub.store.protocol import Record
+from hub.store.rows import to_record
+from hub.store.schema import (
+    DECIDED,
+    KEY_HOLDERS,
+    bodies,
+    calls,
+    exchanges,
+    fixed,
+    holds_key,
+    journal,
+    needs_person,
+    references,
+)
+from hub.store.statements import CALL_COLUMNS, Prepared, Statements, Values
+
+Rows: TypeAlias = Callable[[Prepared, Values], Sequence[Any]]
+"""Runs a question on the connection for reading, and returns all its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which calls are meant: those in *state*, `in_doubt` or `dead`, for which every given field matches."""
+
+    state: State
+    agency: str | None = None
+    cause: str | None = None
+    since: float | None = None
+    """Only those that came to stand there at this moment or later, Unix seconds."""
+
+
+class Mark(NamedTuple):
+    """Where a page ends."""
+
+    agency: str
+    due_at: float
+    seq: int
+
+
+class Stuck(NamedTuple):
+    """A call that needs a person, or that the hub still looks up."""
+
+    record: Record
+    since: float
+    """When it came to stand there."""
+    mark: Mark
+
+
+class Toll(NamedTuple):
+    """How many calls of one agency came to stand there for one cause."""
+
+    agency: str
+    cause: str
+    calls: int
+
+
+class Needing(NamedTuple):
+    """How many calls of one agency need a person."""
+
+    dead: int = 0
+    in_doubt: int = 0
+
+
+class Exchanged(NamedTuple):
+    """One exchange of a call."""
+
+    no: int
+    step: str
+    """The operation that went out: of a verification, the look-up."""
+    node: str
+    sent_at: float
+    outcome: str | None
+    """None: still on the wire, as far as anybody knows."""
+    cause: str | None
+    seconds: float | None
+
+
+class Reference(NamedTuple):
+    """What an agency calls a thing of ours."""
+
+    ours: str
+    theirs: str
+    call: str
+    """Which call brought it."""
+    known_at: float
+
+
+class InTheWay(NamedTuple):
+    """The call of the same order key that has to be settled first."""
+
+    call: str
+    state: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is kept of one call."""
+
+    record: Record
+    since: float | None
+    """When it came to stand where it stands, if that lasts."""
+    request: bytes | None
+    """Canonical request as JSON: personal data. None: it was not kept."""
+    digest: str
+    """SHA-256 of the request in hex."""
+    size: int
+    exchanges: Sequence[Exchanged]
+    references: Sequence[Reference]
+    decisions: Sequence[Entry]
+    """Entries of the journal: who decided (`caller`), when, what and why (`detail`)."""
+    in_the_way: InTheWay | None
+    """The oldest call of the same order key that stands before it."""
+    holds_up: int
+    """How many younger calls of the same order key wait for it."""
+
+
+class Persons(Protocol):
+    """Every method raises `hub.errors.StoreUnavailable` when the store did not answer."""
+
+    async def needing(self) -> dict[str, Needing]:
+        """Count by agency; one that is not there needs nobody. Reads an index, not the calls: for every scrape."""
+        ...
+
+    async def tolls(self, which: Which) -> Sequence[Toll]:
+        """Count *which* by agency and cause, the most frequent cause of each agency first. Reads each of those calls."""
+        ...
+
+    async def page(self, which: Which, limit: int, after: Mark | None = None) -> Sequence[Stuck]:
+        """
+        List *which* by agency: those that nothing but a person can move first, then the newest.
+
+        *after*: the mark of the last one of the page before. A call that is moved meanwhile changes no other's place.
+        """
+        ...
+
+    async def case(self, call: str) -> Case | None:
+        """Return all that is kept of one call, None when there is no such call."""
+        ...
+
+    async def decide(self, of: Sequence[str], decision: Decision) -> Sequence[Decided]:
+        """
+        Carry out *decision* for each call, all in one commit with what the journal says of it.
+
+        A call that is sent again keeps its place among those of its order key, and its attempts begin anew.
+        """
+        ...
+
+
+class PersonStatements:
+    """What is asked for persons, compiled once; searches when they are first made."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._prepare = statements.prepare
+        self._searches: dict[tuple[object, ...], Prepared] = {}
+        self.needing = self._prepare(
+            select(calls.c.agency, calls.c.state, func.count())
+            .where(needs_person)
+            .group_by(calls.c.agency, calls.c.state)
+        )
+        columns = [calls.c[name] for name in (*CALL_COLUMNS, "result", "cause", "ended_at", "seq")]
+        self._stuck = select(*columns)
+        more = [calls.c[name] for name in ("request_digest", "request_size")]
+        self.call = self._prepare(select(*columns, *more).where(calls.c.id == bindparam("call")))
+        self.request = self._prepare(
+            select(bodies.c.bytes).where(bodies.c.call == bindparam("call"), bodies.c.side == fixed("request"))
+        )
+        self.exchanges = self._prepare(
+            select(*(exchanges.c[name] for name in Exchanged._fields))
+            .where(exchanges.c.call == bindparam("call"))
+            .order_by(exchanges.c.no)
+        )
+        self.references = self._prepare(
+            select(*(references.c[name] for name in Reference._fields))
+            .where(references.c.dossier == bindparam("dossier"), references.c.agency == bindparam("agency"))
+            .order_by(references.c.known_at, references.c.ours)
+        )
+        self.decisions = self._prepare(
+            select(*(journal.c[name] for name in Entry._fields))
+            .where(journal.c.event == fixed(DECIDED), journal.c.call == bindparam("call"))
+            .order_by(journal.c.seq)
+        )
+        of_key = and_(calls.c.agency == bindparam("agency"), calls.c.order_key == bindparam("order_key"), holds_key)
+        self.in_the_way = self._prepare(
+            select(calls.c.id, calls.c.state, calls.c.cause)
+            .where(of_key, calls.c.seq < bindparam("seq"))
+            .order_by(calls.c.seq)
+            .limit(1)
+        )
+        self.holds_up = self._prepare(
+            select(func.count()).select_from(calls).where(of_key, calls.c.seq > bindparam("seq"))
+        )
+
+    def next_agency(self, state: State) -> Prepared:
+        """Return the question which agency comes after another among those with calls in *state*."""
+        return self._made(
+            ("next", state),
+            lambda: (
+                select(calls.c.agency)
+                .where(_in(state), calls.c.agency > bindparam("after"))
+                .order_by(calls.c.agency)
+                .limit(1)
+            ),
+        )
+
+    def page(self, state: State, given: frozenset[str], *, first: bool) -> Prepared:
+        """Return the question for a page of one agency; unless it is the *first*, after `due_at` and `seq`."""
+        here = and_(
+            calls.c.due_at <= bindparam("due_at"),
+            or_(calls.c.due_at < bindparam("due_at"), calls.c.seq < bindparam("seq")),
+        )
+        return self._made(
+            ("page", state, given, first),
+            lambda: (
+                self._stuck.where(_in(state), *_tests(given | {"agency"}), *([] if first else [here]))
+                .order_by(calls.c.due_at.desc(), calls.c.seq.desc())
+                .limit(bindparam("limit"))
+            ),
+        )
+
+    def tolls(self, state: State, given: frozenset[str]) -> Prepared:
+        """Return the question how many there are by agency and cause."""
+        return self._made(
+            ("tolls", state, given),
+            lambda: (
+                select(calls.c.agency, calls.c.cause, func.count())
+                .where(_in(state), *_tests(given))
+                .group_by(calls.c.agency, calls.c.cause)
+                .order_by(calls.c.agency, func.count().desc(), calls.c.cause)
+            ),
+        )
+
+    def _made(self, name: tuple[object, ...], statement: Callable[[], Any]) -> Prepared:
+        if name not in self._searches:
+            self._searches[name] = self._prepare(statement())
+        return self._searches[name]
+
+
+def _in(state: State) -> ColumnElement[bool]:
+    return calls.c.state == fixed(state.value)  # a constant, so that the index over those that need a person is used
+
+
+def _tests(given: frozenset[str]) -> list[ColumnElement[bool]]:
+    tests: dict[str, ColumnElement[bool]] = {
+        "agency": calls.c.agency == bindparam("agency"),
+        "cause": calls.c.cause == bindparam("cause"),
+        "since": calls.c.ended_at >= bindparam("since"),
+    }
+    return [test for name, test in tests.items() if name in given]
+
+
+class SqlPersons:
+    """The `Persons` of one store. *write* runs a member of a commit, *read* a question, *rows* a statement of one."""
+
+    def __init__(
+        self,
+        statements: Statements,
+        rows: Rows,
+        write: Callable[..., Awaitable[Any]],
+        read: Callable[..., Awaitable[Any]],
+    ) -> None:
+        self._say = PersonStatements(statements)
+        self._deciding = DecidingStatements(statements)
+        self._rows = rows
+        self._write = write
+        self._read = read
+
+    async def needing(self) -> dict[str, Needing]:
+        found: dict[str, Needing] = {}
+        for agency, state, count in await self._read(self._rows, self._say.needing, {}):
+            known = found.get(agency, Needing())
+            found[agency] = known._replace(**{"dead" if state == State.DEAD else "in_doubt": count})
+        return found
+
+    async def tolls(self, which: Which) -> Sequence[Toll]:
+        given = _given(which)
+        question = self._say.tolls(which.state, frozenset(given))
+        return [Toll(*row) for row in await self._read(self._rows, question, given)]
+
+    async def page(self, which: Which, limit: int, after: Mark | None = None) -> Sequence[Stuck]:
+        found: Sequence[Stuck] = await self._read(self._page, which, limit, after)
+        return found
+
+    async def case(self, call: str) -> Case | None:
+        case: Case | None = await self._read(self._case, call)
+        return case
+
+    async def decide(self, of: Sequence[str], decision: Decision) -> Sequence[Decided]:
+        decided: Sequence[Decided] = await self._write("decide", decide, self._deciding, of, decision)
+        return decided
+
+    def _page(self, which: Which, limit: int, after: Mark | None) -> list[Stuck]:
+        given = _given(which)
+        found: list[Stuck] = []
+        agency = which.agency or (after.agency if after else self._next(which, ""))
+        while agency is not None:
+            values = given | {"agency": agency, "limit": limit - len(found)}
+            if after is not None:
+                values |= {"due_at": after.due_at, "seq": after.seq}
+            question = self._say.page(which.state, frozenset(given), first=after is None)
+            found += [_stuck(row) for row in self._rows(question, values)]
+            after = None
+            agency = None if which.agency or len(found) >= limit else self._next(which, agency)
+        return found
+
+    def _next(self, which: Which, after: str) -> str | None:
+        rows = self._rows(self._say.next_agency(which.state), {"after": after})
+        return rows[0][0] if rows else None
+
+    def _case(self, call: str) -> Case | None:
+        rows = self._rows(self._say.call, {"call": call})
+        if not rows:
+            return None
+        row = rows[0]
+        record, seq = to_record(row, None), row[28]
+        of = record.call
+        request = self._rows(self._say.request, {"call": call})
+        about = {"dossier": of.purpose.dossier or call, "agency": of.agency}
+        key = {"agency": of.agency, "order_key": of.order_key, "seq": seq}
+        before = self._rows(self._say.in_the_way, key) if of.order_key is not None else []
+        holds = of.order_key is not None and of.state in KEY_HOLDERS
+        behind = self._rows(self._say.holds_up, key)[0][0] if holds else 0
+        return Case(
+            record,
+            row[27],
+            request[0][0] if request else None,
+            row[29],
+            row[30],
+            [Exchanged(*one) for one in self._rows(self._say.exchanges, {"call": call})],
+            [Reference(*one) for one in self._rows(self._say.references, about)],
+            [Entry(*one) for one in self._rows(self._say.decisions, {"call": call})],
+            InTheWay(*before[0]) if before and of.state is State.QUEUED else None,
+            behind,
+        )
+
+
+def _given(which: Which) -> dict[str, Any]:
+    filters = {"agency": which.agency, "cause": which.cause, "since": which.since}
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def _stuck(row: Sequence[Any]) -> Stuck:
+    record = to_record(row, None)
+    return Stuck(record, row[27] or record.call.due_at, Mark(record.call.agency, record.call.due_at, row[28]))

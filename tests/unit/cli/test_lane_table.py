@@ -29,7 +29,7 @@ def lane(agency: str, **changes: Any) -> dict[str, Any]:
     """Return a lane as the door tells of it; numbers given are added to ordinary ones."""
     told: dict[str, Any] = {
         "agency": agency, "held": "", "held_seconds": None, "hold": None, "lowered": None, "route": None,
-        "route_held": "", "route_held_seconds": None, "stopped": [], "log_in_needed": False, "unwritten": 0,
+        "route_held": "", "route_held_seconds": None, "stopped": [], "log_in_needed": False, "unwritten": 0, "in_doubt": 0, "dead_letters": 0,
         "backlog": 120, "contract": {"calls_at_once": 8}, "moved": "start", "moved_seconds": 1.0,
     }  # fmt: skip
     return told | changes | {"numbers": NUMBERS | changes.get("numbers", {})}

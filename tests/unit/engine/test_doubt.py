@@ -118,6 +118,24 @@ def test_verifying_waits_its_turn_like_any_call_and_blocks_nobody() -> None:
     play(scenario, calls_at_once=2)
 
 
+def test_each_doubt_is_looked_up_when_it_falls_due_though_another_one_fell_due_before() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda name: (0.1, FOUND if name == "lookup_paper" else InDoubt("reset"))
+        for _ in range(3):  # the first as soon as the hub has started, when it looks for what was left behind
+            await world.file()
+            await asyncio.sleep(2)
+        await asyncio.sleep(30)
+        filed, looked = (
+            [one.at for one in world.agency.arrivals if one.operation == name]
+            for name in ("file_paper", "lookup_paper")
+        )
+        assert [after - before for before, after in zip(filed, looked, strict=True)] == pytest.approx(
+            [15.1] * 3, abs=0.2
+        )
+
+    play(scenario)
+
+
 def test_late_evidence_ends_a_doubt() -> None:
     """A node that was only slow settles under its old fence."""
 

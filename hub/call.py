@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
@@ -157,3 +158,12 @@ def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def exchange_id(call: str, number: int) -> str:
+    """
+    Return the id by which an agency knows exchange *number* of *call*: a UUIDv5 in the name space of the call.
+
+    Nothing keeps it: whoever has the exchange's row can say it, and who has an agency's log can find the row.
+    """
+    return str(uuid5(UUID(call), str(number)))

@@ -33,7 +33,7 @@ By = Annotated[str, typer.Option("--by", help="Who decides, for the journal.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the journal. Nobody's data.")]
 Query = dict[str, str | int]
 
-_EXCHANGES = ("exchange", "sent_at", "operation", "node", "outcome", "cause", "seconds")
+_EXCHANGES = ("exchange", "id", "sent_at", "operation", "node", "outcome", "cause", "seconds")
 _LISTS = {"made": "Exchanges", "references": "References", "decisions": "Decided"}
 _COLUMNS = {"made": _EXCHANGES, "references": ("ours", "theirs", "call", "known_at"), "decisions": ("at", "by", "what")}
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connectors.kit.operation import Operation
-from hub.call import State
+from hub.call import State, exchange_id
 from hub.store.persons import Case, Stuck
 from hub.store.protocol import Record
 from hub.verification import NEVER, look_up_of
@@ -87,8 +87,8 @@ def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
     """
     Return all that a person needs who asks an agency what became of a call, and who decided what about it.
 
-    With the agency one speaks of: the dossier's code, the operation, the moment of sending, our reference (the call's
-    id without dashes, which connectors send as `call.reference`) and the agency's own numbers.
+    With the agency one speaks of: the dossier's code, the operation, the moment of sending, the id of the exchange, our
+    reference (the call's id without dashes, which connectors send as `call.reference`) and the agency's own numbers.
     """
     call = case.record.call
     return details_shown(case) | {
@@ -99,6 +99,7 @@ def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
         "made": [
             {
                 "exchange": one.no,
+                "id": exchange_id(call.id, one.no),
                 "operation": one.step,
                 "node": one.node,
                 "sent_at": moment(one.sent_at),

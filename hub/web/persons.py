@@ -5,7 +5,7 @@ The operators' doors to calls, and to what needs a person: doubts and dead lette
 `GET /dead/{call}` · `POST /dead/replay` · `POST /dead/discard` · `GET /doubts/tolls` · `GET /dead/tolls`
 
 Who must find out with an agency what became of a filing needs the dossier's code, the operation, the moment of sending,
-our reference and theirs: all that is shown. The request itself is personal data, and an operator has no purpose for it;
+the id of the exchange, our reference and theirs: all that is shown. The request itself is personal data, and an operator has no purpose for it;
 it is shown with every personal place masked, beside its digest and size, by which both sides can tell that they speak of
 the same thing. Who decides (`by`) and why go to the journal, in the commit that moves the call.
 """

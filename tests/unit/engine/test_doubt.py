@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
-from hub.call import State
+from hub.call import State, exchange_id
 from hub.store.protocol import Settlement
 from hub.verification import NEVER
 from tests.unit.engine.stage import CALLER, OK, Paper, PaperQuery, World, play
@@ -34,6 +34,10 @@ def test_a_doubt_is_looked_up_once_the_agency_must_be_done_and_settled_if_all_pl
         ticket = await world.file()
         await asyncio.sleep(60)
         filed, looked_up = world.agency.arrivals
+        case = await world.store.persons.case(ticket.call)
+        assert [(one.step, exchange_id(ticket.call, one.no)) for one in case.exchanges] == [
+            (one.operation, one.sources["exchange.id"]) for one in (filed, looked_up)
+        ], "what is kept tells by which ids the agency knows both"
         assert looked_up.operation == "lookup_paper"
         assert looked_up.request == PaperQuery(code="H32-1")
         assert looked_up.at - filed.at >= 15, "call_timeout and half as much again"

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import Field
 
-from hub.call import Call, Class, Kind, Purpose, State, uuid7
+from hub.call import Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
@@ -117,6 +117,7 @@ async def test_a_case_shows_what_an_agency_must_be_told_and_nothing_personal(doo
     assert (case["sent"]["bytes"], len(case["sent"]["digest"])) == (54, 64)
     assert case["our_reference"] == call.replace("-", "")
     (made,) = case["made"]
+    assert made["id"] == exchange_id(call, 1)
     assert (made["operation"], made["node"], made["outcome"], made["cause"], made["seconds"]) == (
         "file_form", "node-1", "in_doubt", "timeout", 10.0,
     )  # fmt: skip

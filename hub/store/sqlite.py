@@ -20,10 +20,10 @@ from hub.clock import Clock
 from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
 from hub.store import accepting, leasing, moving, orders, recovering, registers
+from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.migrate import migrate
 from hub.store.orders import Order, OrderKind, OrderStatements
-from hub.store.persons import SqlPersons
 from hub.store.protocol import (
     Accepted,
     Follower,

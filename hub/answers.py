@@ -13,6 +13,15 @@ VERIFIED = Reason(
 """Reason of a filing that was in doubt and was found as it was sent."""
 
 
+CONFIRMED = Reason(
+    "",
+    "confirmed",
+    "Cơ quan xác nhận đã tiếp nhận hồ sơ; do người quản trị ghi nhận vì chưa nhận được trả lời.",
+    "The agency has this filing: a person asked there, because its own answer never came.",
+)
+"""Reason of a filing that was in doubt until a person learned that it was done."""
+
+
 def answer_json(outcome: Answered) -> bytes:
     """Return *outcome* as it is settled: absent fields are left out, so that a reader needs no null checks."""
     value = b"null"
@@ -28,3 +37,8 @@ def answer_json(outcome: Answered) -> bytes:
 def verified_json() -> bytes:
     """Return the answer of a filing that a look-up found as it was sent."""
     return answer_json(Answered(Result.OK, reason=VERIFIED))
+
+
+def confirmed_json() -> bytes:
+    """Return the answer of a filing of which a person says that the agency has it."""
+    return answer_json(Answered(Result.OK, reason=CONFIRMED))

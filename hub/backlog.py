@@ -190,7 +190,7 @@ class Backlog:
 
     def _join(self, leased: Leased, until: float) -> None:
         known = self._turns.get(leased.call.id)
-        if known is not None:  # queued again by us a moment ago, and still in our hands: it goes on under the new fence
+        if known is not None and not known.verifies:  # queued again by us, and still in our hands: under the new fence
             known.call, known.until = leased.call, until
             return
         turn = self._take(leased, until)

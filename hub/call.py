@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
@@ -29,7 +30,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     """An interactive call whose time ran out. Durable calls never expire; they die with cause `deadline`."""
     CANCELLED = "cancelled"
-    """Taken back by its caller while still queued."""
+    """Taken back by its caller while still queued, or discarded by a person when it was dead."""
 
 
 MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
@@ -39,7 +40,7 @@ MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
         State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
         State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
-        State.DEAD: frozenset({State.QUEUED}),
+        State.DEAD: frozenset({State.QUEUED, State.CANCELLED}),  # sent again, or discarded: by a person only
         State.ANSWERED: frozenset({State.ANSWERED}),  # only from result `pending`
         State.EXPIRED: frozenset(),
         State.CANCELLED: frozenset(),
@@ -157,3 +158,12 @@ def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def exchange_id(call: str, number: int) -> str:
+    """
+    Return the id by which an agency knows exchange *number* of *call*: a UUIDv5 in the name space of the call.
+
+    Nothing keeps it: whoever has the exchange's row can say it, and who has an agency's log can find the row.
+    """
+    return str(uuid5(UUID(call), str(number)))

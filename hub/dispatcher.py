@@ -22,6 +22,7 @@ from hub.errors import (
 from hub.lane import Lane, LaneView
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
+from hub.store.deciding import TURNINGS, Decided, Decision, Fate
 from hub.store.protocol import News, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
@@ -33,6 +34,8 @@ DURABLE_SECONDS = 7 * 86_400.0
 _SWEEP = 30.0
 """Seconds between looks for what another node left behind on the wire when it died."""
 _STOPPING_RETRY = 5.0
+_TOGETHER = 50
+"""Calls that one commit decides about: 500 at once would keep every lane from its records while they are written."""
 
 
 class Dispatcher:
@@ -166,6 +169,34 @@ class Dispatcher:
         self._waiters.wake(call_id, reply)
         return reply
 
+    async def decide(self, of: Sequence[str], decision: Decision) -> Sequence[Decided]:
+        """
+        Carry out what a person decided about the calls *of*, and let lanes and waiting callers hear of it.
+
+        A call that is sent again takes its turn in its lane like any other. Over a store whose hub does not run it
+        waits for the next start.
+
+        Raises:
+            StoreUnavailable: Some may have been moved; asked again, those are told as moved meanwhile.
+        """
+        told: list[Decided] = []
+        for start in range(0, len(of), _TOGETHER):
+            part = await self._store.persons.decide(of[start : start + _TOGETHER], decision)
+            for one in part:
+                if one.fate is Fate.MOVED and one.state is not None:
+                    self._decided(one, one.state, TURNINGS[decision.act].cause)
+            told += part
+        return told
+
+    def _decided(self, one: Decided, state: State, cause: str) -> None:
+        lane = self._lanes.get(one.agency)
+        if lane is not None and self._sweeper is not None and not self._stopping:
+            lane.drop(one.call)  # a look-up after it that has not left
+            lane.backlog.more()  # it may go itself, or what stood behind it
+        if state is not State.QUEUED:
+            self._observer.call_ended(one.call, one.agency, one.operation, state.value, cause, 0.0, "")
+            self._waiters.wake(one.call, None)
+
     def watch(self) -> Mapping[str, LaneView]:
         """Return every lane as it is, and tell the observer its numbers."""
         views = {name: lane.view() for name, lane in self._lanes.items()}
@@ -225,9 +256,10 @@ class Dispatcher:
             raise
         if accepted.new:
             lane.backlog.more(call.cls)
-        if submission.wait is None:
+        if accepted.new and submission.wait is None:
             return Reply(accepted.call.id, accepted.call.state)
-        return await self.wait_for(accepted.call.id, submission.caller, submission.wait)
+        # A call that was there already may have ended: its caller hears what a GET would tell.
+        return await self.wait_for(accepted.call.id, submission.caller, submission.wait or 0.0)
 
     def _call(self, submission: Submission, operation: Operation, seconds: float, *, interactive: bool) -> Call:
         now = self._clock.now()

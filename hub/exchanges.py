@@ -17,6 +17,7 @@ from connectors.kit.exchange import WireRequest
 from connectors.kit.operation import follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.admission import COLD
+from hub.call import exchange_id
 from hub.coordination.protocol import STALE, UNSENT, Permit
 from hub.errors import StoreUnavailable
 from hub.surroundings import ICT, Bound, Surroundings, moment
@@ -71,7 +72,7 @@ class Exchanges:
             if recorded is None:
                 return None
             fence, number = recorded
-            wire = await self._render(turn, auth)
+            wire = await self._render(turn, auth, number)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
             within = math.inf if turn.verifies else turn.until - clock.monotonic()
@@ -87,8 +88,8 @@ class Exchanges:
         finally:
             await self._around.coordination.release(permit, ended, clock.monotonic() - sent)
 
-    def sources(self, turn: Turn, auth: Mapping[str, str]) -> Mapping[str, str | None]:
-        """Return the values that mappings, wraps and handshakes may name, for an exchange that leaves now."""
+    def sources(self, turn: Turn, auth: Mapping[str, str], number: int) -> Mapping[str, str | None]:
+        """Return the values that mappings, wraps and handshakes may name, for exchange *number* of a call, that leaves now."""
         call, around = turn.call, self._around
         now = around.clock.now()
         return {
@@ -97,16 +98,16 @@ class Exchanges:
             "call.accepted_at": moment(call.accepted_at),
             "call.dossier": call.purpose.dossier,
             "call.procedure": call.purpose.procedure,
-            "exchange.id": around.new_id(),
+            "exchange.id": exchange_id(call.id, number),
             "exchange.at": moment(now),
             **around.people(call, call.agency, datetime.fromtimestamp(now, ICT).date()),
             **auth,
         }
 
-    async def _render(self, turn: Turn, auth: Mapping[str, str]) -> WireRequest | Broken:
+    async def _render(self, turn: Turn, auth: Mapping[str, str], number: int) -> WireRequest | Broken:
         try:
             request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
-            return self._agency.render(turn.call.step, request, self.sources(turn, auth))
+            return self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
         except MappingFailed as failed:
             return Broken("mapping", failed.faults, sent=False)
         except StoreUnavailable:
@@ -137,7 +138,7 @@ class Exchanges:
         """Write `sending`, and return fence and number of the exchange, or None if the call is not ours to send."""
         store, node, call = self._around.store, self._around.node, turn.call
         if turn.verifies:
-            return await store.begin_verification(call.id, node)
+            return await store.begin_verification(call.id, node, call.step)
         if turn.interactive and not turn.recorded:
             turn.recorded = True  # also when the answer gets lost: then the row may be there
             number: int | None = await store.open(call, node, sha256(turn.raw).hexdigest(), len(turn.raw))

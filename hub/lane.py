@@ -342,7 +342,7 @@ class Lane:
         if turn is None:
             self.spawn(self.endings.die(call, "contract:request"))
             return None
-        turn.repeat = call.exchange_no > 0 and call.step == call.operation
+        turn.repeat = call.exchange_no > 0 and call.step == call.operation and not leased.by_person
         return turn
 
     def _parsed(self, leased: Leased, until: float) -> Turn | None:

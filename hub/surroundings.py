@@ -51,7 +51,7 @@ class Surroundings:
     node: str
     """Name of this process in leases and exchange rows; a restarted process keeps it."""
     new_id: Callable[[], str]
-    """Gives a UUIDv7: ids of calls and of exchanges."""
+    """Gives a UUIDv7: ids of calls, and of log-ins."""
     waiters: Waiters
     """Callers who wait for a durable call of any lane."""
 

@@ -7,6 +7,7 @@ What no look-up can tell stays in doubt, with its due moment at the end of time,
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import Operation
@@ -21,6 +22,17 @@ from hub.turn import Turn
 NEVER = 32_503_680_000.0
 """The year 3000: due moment of a call that only a person moves."""
 _LONGEST = 3600.0
+_LEAST = 0.05
+"""Seconds later than a doubt falls due: the store's clock and the loop's are not one to the microsecond."""
+
+
+def look_up_of(operations: Mapping[str, Operation], operation: str, step: str) -> tuple[str, str] | None:
+    """Return who names the look-up that verifies a doubt about *step* of *operation*, and that look-up; or None."""
+    for name in (step, operation):
+        known = operations.get(name)
+        if known is not None and (look_up := known.then.get("in_doubt")):
+            return name, look_up
+    return None
 
 
 class Verification:
@@ -50,26 +62,29 @@ class Verification:
         self._not_before = surroundings.clock.monotonic() + self.patience
         self._more = False
         """The store may hold doubts that are due and for which there was no room."""
+        self._moments: list[float] = []
+        """When to look, of the loop's time, as a heap: a doubt that falls due later must not be forgotten for one before."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     def look_up_of(self, operation: str, step: str) -> tuple[str, str] | None:
         """Return who names the look-up that verifies a doubt about *step* of *operation*, and that look-up; or None."""
-        for name in (step, operation):
-            known = self._operations.get(name)
-            if known is not None and (look_up := known.then.get("in_doubt")):
-                return name, look_up
-        return None
+        return look_up_of(self._operations, operation, step)
 
     def due(self, seconds: float) -> None:
         """Look for calls in doubt in *seconds*, or before; never before what an earlier process sent can have ended."""
-        loop = asyncio.get_running_loop()
-        at = max(loop.time() + min(seconds, _LONGEST), self._not_before)
+        at = max(asyncio.get_running_loop().time() + min(seconds, _LONGEST) + _LEAST, self._not_before)
+        if at < float("inf"):
+            heappush(self._moments, at)
+            self._arm()
+
+    def _arm(self) -> None:
+        at = self._moments[0]
         if self._timer is not None:
             if self._timer.when() <= at:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self._begin)
+        self._timer = asyncio.get_running_loop().call_at(at, self._begin)
 
     def ended(self) -> None:
         """A look-up is over: there is room for one that had to wait."""
@@ -86,8 +101,15 @@ class Verification:
 
     def _begin(self) -> None:
         self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._moments and self._moments[0] <= loop.time():
+            heappop(self._moments)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._look())
+            self._task = loop.create_task(self._look())
+        else:
+            self.due(0.0)
+        if self._moments:
+            self._arm()
 
     async def _look(self) -> None:
         around = self._around

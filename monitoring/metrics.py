@@ -141,6 +141,11 @@ class Metrics:
         """The event loop ran a timer *seconds* late."""
         self.child("hub_loop_lag_seconds").observe(seconds)
 
+    def needing(self, agency: str, dead: int, in_doubt: int) -> None:
+        """So many calls of *agency* need a person, by the store's count."""
+        self.child("hub_dead_letters", agency).set(dead)
+        self.child("hub_in_doubt", agency).set(in_doubt)
+
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         self._admissions[agency, cls, decision, reason] += 1
 

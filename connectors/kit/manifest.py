@@ -17,6 +17,8 @@ from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
 
 FILE = "manifest.toml"
+LONGEST_CALL_SECONDS = 120.0
+"""No call_timeout is above it: nobody waits longer, and what a dead node left is taken over soon after (`hub/store`)."""
 VERB_NOUN = r"^[a-z]+(_[a-z0-9]+)+$"
 
 
@@ -105,7 +107,9 @@ class Inbound(Table):
 
     calls_per_second: float = Field(gt=0, le=10_000, description="Calls a second, all nodes together", examples=[5.0])
     calls_at_once: Count = Field(le=1_000, description="Calls under way at one moment", examples=[8])
-    call_timeout: Seconds = Field(description="Seconds from name resolution to the last byte", examples=[30.0])
+    call_timeout: Seconds = Field(
+        le=LONGEST_CALL_SECONDS, description="Seconds from name resolution to the last byte", examples=[30.0]
+    )
     request_bytes: Count = Field(le=1 << 30, description="Largest request", examples=[1_048_576])
 
 

@@ -25,6 +25,7 @@ from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
+from hub.errors import StoreUnavailable
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
@@ -36,6 +37,7 @@ from hub.security.identity import Identity
 from hub.security.quotas import Quotas
 from hub.settings import POSTGRESQL, SQLITE, Settings, masked_store
 from hub.shedding import Shedding
+from hub.store.persons import Needing, Persons
 from hub.store.postgres import PostgresStore
 from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
@@ -47,6 +49,7 @@ from hub.web.doors import Doors
 from hub.web.lanes import LaneOffice
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
+from hub.web.persons import CallOffice
 from hub.web.problems import PROBLEMS
 from mappings.errors import FileFault, FilesRefused
 from monitoring.events import Observer
@@ -190,9 +193,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         about=about(settings, installed),
         identity=identity,
         registers=store.registers,
-        find=store.find,
-        get=store.get,
-        metrics=lambda: _counted(dispatcher, metrics),
+        calls=CallOffice(
+            store.find,
+            store.persons,
+            dispatcher.decide,
+            {name: one.connector.operations for name, one in installed.items()},
+        ),
+        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -201,6 +208,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             contracts,
             {name: tuple(one.connector.operations) for name, one in installed.items()},
             dispatcher.routes,
+            store.persons.needing,
         ),
         nodes=heartbeat.nodes if heartbeat is not None else list,
         observer=observer,
@@ -378,6 +386,13 @@ def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
     return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
-def _counted(dispatcher: Dispatcher, metrics: Metrics) -> bytes:
-    dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
+async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer) -> bytes:
+    lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
+    try:
+        needing = await persons.needing()
+    except StoreUnavailable as error:  # what was last counted stays; the other metrics are needed now more than ever
+        observer.fault("needing", error)
+    else:
+        for name in lanes.keys() | needing.keys():
+            metrics.needing(name, *needing.get(name, Needing()))
     return metrics.exposition()

@@ -9,12 +9,12 @@ import httpx2
 import typer
 
 from hub.call import State
+from hub.cli.case import CallId, in_words
 from hub.cli.operator import ask, said
 from hub.cli.output import AsJson, show, show_json
 from hub.cli.settings import Config
 
 COLUMNS = ("call", "operation", "caller", "class", "state", "cause", "accepted", "dossier")
-CallId = Annotated[str, typer.Argument(help="Id of the call.")]
 OfState = Annotated[State | None, typer.Option("--state", help="Only calls in this state.")]
 OfAgency = Annotated[str | None, typer.Option("--agency", help="Only calls to this agency.")]
 OfCaller = Annotated[str | None, typer.Option("--caller", help="Only calls of this caller.")]
@@ -77,6 +77,7 @@ def show_call(call: CallId, *, config: Config = None, as_json: AsJson = False) -
     if as_json:
         show_json(found)
     else:
+        found["in_the_way"] = in_words(found["in_the_way"])
         show(
             f"Call {call}",
             ("what", "is"),

@@ -86,6 +86,10 @@ def _matters(lane: Seen) -> Iterator[tuple[str, str]]:
             yield f"{operation} is tried out", _YELLOW
     if lane["numbers"].get("day_quota_remaining", 1.0) <= 0:
         yield "the day's calls are used up", _RED
+    if lane["in_doubt"]:
+        yield f"{_short(lane['in_doubt'])} in doubt", _YELLOW
+    if lane["dead_letters"]:
+        yield f"{_short(lane['dead_letters'])} dead", _YELLOW
     if lane["unwritten"]:
         yield f"store behind: {lane['unwritten']}", _YELLOW
     if lane["lowered"]:

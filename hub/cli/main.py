@@ -12,7 +12,9 @@ import typer
 from hub.cli.call import call
 from hub.cli.calls import calls
 from hub.cli.check import check
+from hub.cli.dead import dead
 from hub.cli.doctor import doctor
+from hub.cli.doubt import doubt
 from hub.cli.lanes import lanes
 from hub.cli.output import fail
 from hub.cli.registers import callers, officers, units
@@ -46,6 +48,8 @@ def program() -> typer.Typer:
     app.add_typer(officers(), name="officers")
     app.add_typer(units(), name="units")
     app.add_typer(calls(), name="calls")
+    app.add_typer(doubt(), name="doubt")
+    app.add_typer(dead(), name="dead")
     return app
 
 

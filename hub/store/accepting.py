@@ -7,8 +7,10 @@ How a call enters the store: accepted (durable), opened as it leaves (interactiv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.kit.manifest import LONGEST_CALL_SECONDS
 from hub.call import WAITING, Call, Kind, State
 from hub.errors import BacklogFull, IdempotencyConflict, Internal
+from hub.guards.concurrency import GHOST
 from hub.store.batch import Batch
 from hub.store.protocol import Accepted, Follower, Shared
 from hub.store.rows import digest_of, from_call, said_of, to_call
@@ -17,10 +19,10 @@ LOOKUP_KEY_SECONDS = 60.0
 """A lookup's idempotency key holds while the call waits and this long after it ended (design section 5)."""
 FILING_KEY_SECONDS = 30 * 86_400.0
 """A filing's key holds at least this long; of one that needs a person, until that is settled."""
-OPEN_GRACE = 180.0
+OUTLASTS = GHOST * LONGEST_CALL_SECONDS
 """
-An interactive call that is still `sending` this long after its deadline belongs to a node that is gone: above every
-call_timeout, since an exchange may go on when its caller has gone.
+Seconds that outlast every exchange, whichever contract it is under. An interactive call that is still `sending` so long
+after its deadline belongs to a node that is gone; and so long a verification holds a call, so that no two nodes verify one.
 """
 BACKLOG_RETRY_AFTER = 60.0
 
@@ -49,7 +51,7 @@ def open_(batch: Batch, call: Call, node: str, digest: str, size: int) -> int:
     """Insert an interactive call as it leaves, with its first exchange."""
     _take_over_key(batch, call)
     row = from_call(call, digest, size)
-    row |= {"state": "sending", "exchange_no": 1, "lease_node": node, "lease_until": call.deadline + OPEN_GRACE}
+    row |= {"state": "sending", "exchange_no": 1, "lease_node": node, "lease_until": call.deadline + OUTLASTS}
     batch.later(batch.say.insert_call, row, call.id)
     begun(batch, call.id, 1, call.agency, call.step, node)
     batch.write(said_of(call, batch.now, "sending", "1"))

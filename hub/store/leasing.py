@@ -12,6 +12,7 @@ from typing import Any
 
 from hub.call import Class
 from hub.store.batch import Batch
+from hub.store.deciding import BY_PERSON
 from hub.store.protocol import Leased
 from hub.store.rows import to_call
 from hub.store.statements import listed
@@ -70,7 +71,7 @@ def _round(batch: Batch, where: dict[str, Any], last: str) -> Iterator[str]:
 
 
 def _taken(batch: Batch, row: Sequence[Any], node: str, until: float) -> Leased:
-    call, seq, request = to_call(row, raised=1), row[-2], row[-1]
+    call, cause, seq, request = to_call(row, raised=1), *row[-3:]
     guard = {"at": seq, "was_fence": call.fence - 1, "was_state": "queued", "node": node, "until": until}
     batch.later(batch.say.take_lease, guard, call.id)
-    return Leased(call, request, until)
+    return Leased(call, request, until, cause in BY_PERSON)

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.call import MOVES, WAITING, Kind, State
-from hub.store.accepting import begun, remember
+from hub.store.accepting import OUTLASTS, begun, remember
 from hub.store.batch import Batch
 from hub.store.protocol import Settled, Settlement
 from hub.store.rows import Standing, digest_of, said_of_row
-
-VERIFY_SECONDS = 180.0
-"""How long a verification holds a call in doubt: above every call_timeout, so that two nodes never verify one call."""
 
 
 def standing(batch: Batch, call_id: str) -> Standing | None:
@@ -54,14 +51,15 @@ def begin(batch: Batch, call_id: str, fence: int, node: str) -> int | None:
     return _begin(batch, row, batch.say.begin, {"node": node})
 
 
-def begin_verification(batch: Batch, call_id: str, node: str) -> tuple[int, int] | None:
-    """Write that an exchange leaves which asks after the call: one in doubt, or one whose answer is `pending`."""
+def begin_verification(batch: Batch, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+    """Write that an exchange leaves which asks by *step* after the call: in doubt, or with an answer that is `pending`."""
     row = standing(batch, call_id)
     if row is None or not (row.state == State.IN_DOUBT or (row.state == State.ANSWERED and row.result == "pending")):
         return None
     if row.lease_node is not None and (row.lease_until or 0.0) > batch.now:
         return None
-    number = _begin(batch, row, batch.say.verify, {"node": node, "until": batch.now + VERIFY_SECONDS})
+    asks = row._replace(step=step or row.step)
+    number = _begin(batch, asks, batch.say.verify, {"node": node, "until": batch.now + OUTLASTS})
     return row.fence + 1, number
 
 
@@ -180,21 +178,6 @@ def cancel(batch: Batch, call_id: str, caller: str) -> State | None:
     move(batch, row, State.CANCELLED, ended_at=batch.now, fence=row.fence + 1)
     batch.write(said_of_row(row, batch.now, State.CANCELLED))
     return State.CANCELLED
-
-
-def decide(batch: Batch, call_id: str, state: State, by: str, deadline: float) -> bool:
-    """Move a dead or doubtful call as a person says; a replay keeps its place and starts its attempts anew."""
-    row = standing(batch, call_id)
-    if row is None or row.state not in (State.DEAD, State.IN_DOUBT) or not allowed(row, state):
-        return False
-    if state is State.QUEUED and row.interactive:  # its request was not kept
-        return False
-    changes: dict[str, Any] = {"fence": row.fence + 1, "settled_no": row.exchange_no, "ended_at": batch.now}
-    if state is State.QUEUED:
-        changes |= {"attempts": 0, "due_at": batch.now, "deadline": deadline, "step": row.operation, "ended_at": None}
-    move(batch, row, state, cause="operator", **changes)
-    batch.write(said_of_row(row, batch.now, f"decided {state}", by))
-    return True
 
 
 def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:

@@ -9,10 +9,13 @@ then nothing of that method was applied, or it will be found applied on reading 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict
+
+if TYPE_CHECKING:
+    from hub.store.persons import Persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Leased:
     call: Call
     request: bytes
     until: float
+    by_person: bool = False
+    """A person sends it again, and it has not left since: it pays from no budget of retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,11 @@ class NodeRow:
 class Store(Protocol):
     """Durable truth about calls. Implementations pass `tests/contract/test_store_*.py`."""
 
+    @property
+    def persons(self) -> "Persons":
+        """What needs a person, and what is decided about it."""
+        ...
+
     async def accept(self, call: Call, request: bytes) -> Accepted:
         """
         Record a durable call, with its request body, before its 202. Returns after the commit.
@@ -235,8 +245,12 @@ class Store(Protocol):
         """
         ...
 
-    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
-        """Record an exchange that verifies an `in_doubt` call, raising its fence; return (fence, exchange number)."""
+    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+        """
+        Record an exchange that verifies an `in_doubt` call, raising its fence; return (fence, exchange number).
+
+        *step* is the look-up that goes out, for who reads later what was done; None: nothing does.
+        """
         ...
 
     async def settle(self, settlement: Settlement) -> Settled:
@@ -261,15 +275,6 @@ class Store(Protocol):
 
     async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
         """List calls `in_doubt` whose due_at has passed *not_after*, oldest first, for verification."""
-        ...
-
-    async def decide(self, call_id: str, state: State, by: str, seconds: float = 7 * 86_400.0) -> bool:
-        """
-        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
-
-        A replay keeps its old place among calls of its order key, and its attempts begin anew. False: it moved
-        meanwhile, or this move is not allowed.
-        """
         ...
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:

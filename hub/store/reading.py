@@ -85,6 +85,10 @@ class Reader:
     def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
         return self._run(statement, {}).fetchall()
 
+    def rows(self, statement: Prepared, values: Values) -> list[tuple[Any, ...]]:
+        """Return all rows of *statement*: for questions that are put together elsewhere."""
+        return self._run(statement, values).fetchall()
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -81,9 +81,10 @@ calls = Table(
 
 is_ready: ColumnElement[bool] = and_(calls.c.state == fixed("queued"), ~calls.c.interactive)
 """Durable calls that wait for a permit."""
+KEY_HOLDERS = ("queued", "sending", "in_doubt", "dead")
+"""States in which a call holds its order key."""
 holds_key: ColumnElement[bool] = and_(
-    calls.c.order_key.is_not(None),
-    or_(*(calls.c.state == fixed(state) for state in ("queued", "sending", "in_doubt", "dead"))),
+    calls.c.order_key.is_not(None), or_(*(calls.c.state == fixed(state) for state in KEY_HOLDERS))
 )
 """Calls that no younger call of the same order key may pass."""
 is_leaving: ColumnElement[bool] = or_(
@@ -282,4 +283,7 @@ journal = Table(
     Column("hash", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
-# No other index: it would cost every call twice, and whoever reads the journal reads it in order.
+# Not by call: it would cost every call twice, and whoever reads the journal reads it in order.
+DECIDED = "decided"
+"""Event of a person's decision about a call, the only entries that are looked up by call."""
+_some("journal_decided", journal.c.call, where=journal.c.event == fixed(DECIDED))

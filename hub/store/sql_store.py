@@ -14,6 +14,7 @@ from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained, Head
 from hub.store import accepting, leasing, moving, nodes, orders, recovering, registers
+from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
@@ -37,8 +38,6 @@ from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")
 
-DURABLE_SECONDS = 7 * 86_400.0
-"""A replayed call gets this long again when nobody says otherwise."""
 
 OnCommit = Callable[[float, int], None]
 
@@ -73,6 +72,8 @@ class SqlStore:
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqlOrders(self)
         """What operators ordered; `hub.orders` sees that it is kept."""
+        self.persons = SqlPersons(book.statements, reader.rows, self._write, self._read)
+        """What needs a person, and what is decided about it."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)
@@ -97,8 +98,8 @@ class SqlStore:
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
         return await self._write("begin", moving.begin, call_id, fence, node, about=call_id)
 
-    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
-        return await self._write("begin_verification", moving.begin_verification, call_id, node, about=call_id)
+    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+        return await self._write("begin_verification", moving.begin_verification, call_id, node, step, about=call_id)
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._write("settle", moving.settle, settlement, about=settlement.call_id)
@@ -108,15 +109,6 @@ class SqlStore:
 
     async def cancel(self, call_id: str, caller: str) -> State | None:
         return await self._write("cancel", moving.cancel, call_id, caller, about=call_id)
-
-    async def decide(self, call_id: str, state: State, by: str, seconds: float = DURABLE_SECONDS) -> bool:
-        """
-        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
-
-        False: it moved meanwhile, or this move is not allowed.
-        """
-        deadline = self._book.clock.now() + seconds
-        return await self._write("decide", moving.decide, call_id, state, by, deadline, about=call_id)
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:
         return await self._write("recover", recovering.recover, node, starting)

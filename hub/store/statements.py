@@ -243,7 +243,7 @@ class Statements:
         free_of_others = standing.with_for_update(skip_locked=True)
         of_class = and_(calls.c.agency == _p("agency"), calls.c["class"] == _p("class"))
         self.leasable = self.prepare(
-            select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.seq, bodies.c.bytes)
+            select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.cause, calls.c.seq, bodies.c.bytes)
             .select_from(calls.join(bodies, _body_of("request")))
             .where(is_ready, of_class, calls.c.payer == _p("payer"), calls.c.due_at <= _p("now"))
             .where(_free(_p("now")), _not_stopped(), _first_of_its_key())

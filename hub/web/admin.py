@@ -8,16 +8,15 @@ an operator has no purpose for it.
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.call import Class, State
+from hub.call import Class
 from hub.errors import (
     AuthMissing,
-    CallUnknown,
     HubError,
     Internal,
     MethodNotAllowed,
@@ -27,11 +26,11 @@ from hub.errors import (
 )
 from hub.heartbeat import NodeView
 from hub.security.identity import CALLS_PER_MINUTE, Identity
-from hub.store.protocol import Record, Sought
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, lane_doors
+from hub.web.persons import CallOffice, person_doors
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
@@ -68,9 +67,8 @@ class Office:
     """Version, node, addresses: no secret."""
     identity: Identity
     registers: Registers
-    find: Callable[[Sought], Awaitable[Sequence[Record]]]
-    get: Callable[[str], Awaitable[Record | None]]
-    metrics: Callable[[], bytes]
+    calls: CallOffice
+    metrics: Callable[[], Awaitable[bytes]]
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
@@ -81,14 +79,14 @@ def admin(office: Office) -> FastAPI:
     app = FastAPI(title="Lienthong administration", docs_url=None, redoc_url=None, openapi_url="/admin/openapi.json")
 
     async def metrics() -> Response:
-        return Response(office.metrics(), media_type="text/plain; version=0.0.4")
+        return Response(await office.metrics(), media_type="text/plain; version=0.0.4")
 
     app.add_api_route("/metrics", metrics, methods=["GET"])
     locked = [Depends(_lock(office.key))]
     doors = {
         **_callers(office),
         **_registers(office),
-        **_calls(office),
+        **person_doors(office.calls),
         **_state(office),
         **lane_doors(office.lanes),
     }
@@ -169,33 +167,6 @@ async def _content(request: Request) -> bytes:
     return await read_body(request.receive, REGISTER_BYTES, int(length) if length.isdigit() else None)
 
 
-def _calls(office: Office) -> Doors:
-    async def find(
-        caller: str | None = None,
-        agency: str | None = None,
-        dossier: str | None = None,
-        key: str | None = None,
-        state: State | None = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        before: str | None = None,
-    ) -> list[dict[str, Any]]:
-        records = await office.find(Sought(caller, agency, dossier, key, state, limit, before))
-        return [_call(record) for record in records]
-
-    async def show(call: str) -> dict[str, Any]:
-        record = await office.get(call)
-        if record is None:
-            raise CallUnknown
-        more = {
-            "idempotency_key": record.call.idempotency_key,
-            "order_key": record.call.order_key,
-            "traceparent": record.call.traceparent,
-        }
-        return _call(record) | more
-
-    return {("GET", "/calls"): find, ("GET", "/calls/{call}"): show}
-
-
 def _caller(row: CallerRow) -> dict[str, Any]:
     return {
         "name": row.name,
@@ -204,31 +175,6 @@ def _caller(row: CallerRow) -> dict[str, Any]:
         "calls_per_minute": row.calls_per_minute,
         "enabled": row.enabled,
         "added_at": moment(row.added_at),
-    }
-
-
-def _call(record: Record) -> dict[str, Any]:
-    call = record.call
-    return {
-        "call": call.id,
-        "agency": call.agency,
-        "operation": call.operation,
-        "caller": call.caller,
-        "class": call.cls,
-        "state": call.state,
-        "step": call.step,
-        "result": record.result,
-        "cause": record.cause,
-        "attempts": call.attempts,
-        "exchanges": call.exchange_no,
-        "accepted_at": moment(call.accepted_at),
-        "due_at": moment(call.due_at),
-        "deadline": moment(call.deadline),
-        "answered_at": moment(record.answered_at) if record.answered_at is not None else None,
-        "officer": call.purpose.officer,
-        "unit": call.purpose.unit,
-        "dossier": call.purpose.dossier,
-        "intake": call.purpose.intake,
     }
 
 

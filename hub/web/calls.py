@@ -165,8 +165,6 @@ class CallDoors:
             traceparent=traceparent(asked.trace, self._random),
         )
         reply = await _while_connected(receive, self._engine.submit(submission))
-        if reply.state is State.ANSWERED and reply.answer is None:  # an earlier call under the same key
-            reply = await self._engine.wait_for(reply.call, caller.name, 0.0)
         await _send_reply(send, reply, agency, waited=wait is not None, more=(*_applied(how, wait), *fields))
 
     async def read(self, scope: Scope, receive: Receive, send: Send, agency: str, call_id: str) -> None:

@@ -18,6 +18,7 @@ from hub.coordination.protocol import ROUTE, Coordination
 from hub.errors import RequestFault, RequestInvalid
 from hub.orders import Orders
 from hub.store.orders import EVERYTHING, Order, OrderKind
+from hub.store.persons import Needing
 from hub.web.operations import SHOWN, LaneState, RouteState
 from hub.web.replies import moment
 
@@ -44,18 +45,20 @@ Reason: TypeAlias = Annotated[Words, Field(min_length=1, description="Why, for w
 Maybe: TypeAlias = Annotated[Words, Field(description="Why; may be left out")]
 
 
-class _Wanted(BaseModel):
+class Wanted(BaseModel):
+    """What an operator sends to a door: unknown keys are faults."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NewHold(_Wanted):
+class NewHold(Wanted):
     """A hold: nothing is sent while it lasts."""
 
     seconds: float | None = Field(None, gt=0, le=_YEAR, description="For how long; null: until somebody resumes")
     reason: Reason
 
 
-class Resumption(_Wanted):
+class Resumption(Wanted):
     """The end of the operator's hold, or of everything that stops a lane."""
 
     everything: bool = Field(False, description="End holds of other causes too, and close breakers")
@@ -66,7 +69,7 @@ _PLAINLY = Resumption()
 """What is wanted when nothing is said."""
 
 
-class NewLimits(_Wanted):
+class NewLimits(Wanted):
     """How far below its contract a lane or route is kept. What is left out stays as it was."""
 
     calls_at_once: int | None = Field(None, ge=1, description="Calls under way at one moment")
@@ -74,7 +77,7 @@ class NewLimits(_Wanted):
     reason: Maybe = ""
 
 
-class NewRetries(_Wanted):
+class NewRetries(Wanted):
     """Whether all lanes have to stop repeating."""
 
     stopped: bool = Field(description="true: no lane repeats anything")
@@ -105,6 +108,8 @@ class LaneOffice:
     contracts: Mapping[str, BaseModel]
     operations: Mapping[str, Collection[str]]
     routes: Callable[[], Sequence[RouteState]]
+    needing: Callable[[], Awaitable[Mapping[str, Needing]]]
+    """How many calls of each agency need a person."""
 
 
 def lane_doors(office: LaneOffice) -> Doors:
@@ -112,7 +117,8 @@ def lane_doors(office: LaneOffice) -> Doors:
     orders = office.orders
 
     async def lanes() -> list[dict[str, Any]]:
-        return [await _lane(office, name, lane) for name, lane in office.seen().items()]
+        needing = await office.needing()
+        return [await _lane(office, name, lane, needing.get(name, Needing())) for name, lane in office.seen().items()]
 
     async def routes() -> list[dict[str, Any]]:
         return [_route(orders, route) for route in office.routes()]
@@ -184,7 +190,7 @@ def _still(office: LaneOffice, name: str) -> dict[str, Any]:
     return {"held": stop.cause if stop else "", "held_seconds": stop.seconds if stop else None, "route": None}
 
 
-async def _lane(office: LaneOffice, name: str, lane: LaneSeen) -> dict[str, Any]:
+async def _lane(office: LaneOffice, name: str, lane: LaneSeen, needing: Needing) -> dict[str, Any]:
     route = lane.route
     return {
         "agency": name,
@@ -198,6 +204,8 @@ async def _lane(office: LaneOffice, name: str, lane: LaneSeen) -> dict[str, Any]
         "log_in_needed": lane.log_in_needed,
         "unwritten": lane.unwritten,
         "backlog": await office.backlog(name),
+        "in_doubt": needing.in_doubt,
+        "dead_letters": needing.dead,
         "contract": office.contracts[name].model_dump(mode="json", include=set(SHOWN)),
         "moved": lane.moved,
         "moved_seconds": lane.moved_seconds,

@@ -25,6 +25,7 @@ from hub.errors import (
     RequestInvalid,
 )
 from hub.refusals import UNWRITABLE
+from hub.store.deciding import TURNINGS, Act
 from hub.web.problems import PROBLEMS
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -104,6 +105,8 @@ def reply_body(reply: Reply) -> bytes:
     else:
         error = problem_of(reply)
         content = NOTHING if error is None else b'"result":null,"value":null,"reason":' + _reason(error, reply.cause)
+        if reply.state is State.CANCELLED and reply.cause == _DISCARDED:
+            content = DISCARDED
     at = _quoted(reply.answered_at)
     said = at if reply.fresh_as_of is None else _quoted(reply.fresh_as_of)
     return b'{"call":"%b","state":"%b",%b,"answered_at":%b,"fresh_as_of":%b}' % (
@@ -113,6 +116,20 @@ def reply_body(reply: Reply) -> bytes:
         at,
         said if reply.answer is not None else b"null",
     )
+
+
+_DISCARDED: Final = TURNINGS[Act.DISCARD].cause
+_GIVEN_UP: Final = TURNINGS[Act.GIVE_UP].cause
+DISCARDED: Final = b'"result":null,"value":null,"reason":' + to_json(
+    {
+        "agency_code": "",
+        "code": "discarded",
+        "vi": "Người quản trị đã đóng hồ sơ gửi này; nộp lại bằng khoá mới nếu vẫn cần.",
+        "en": "An operator closed this call for good. File again under a new key if it is still needed.",
+        "cause": _DISCARDED,
+    }
+)
+"""What its caller reads of a call that a person discarded: it did not take that one back itself."""
 
 
 def _quoted(seconds: float | None) -> bytes:
@@ -138,6 +155,8 @@ def problem_of(reply: Reply) -> HubError | None:
             return CallInDoubt(call=reply.call)
         case State.DEAD if reply.cause == "deadline":
             return CallExpired(call=reply.call)
+        case State.DEAD if reply.cause == _GIVEN_UP:  # it was sent, and the agency may have it
+            return CallInDoubt("An operator could not learn what became of it; ask them.", call=reply.call)
         case State.DEAD if reply.cause in OURS:
             return Internal(reply.cause, call=reply.call)
         case State.DEAD if reply.cause.startswith("request:"):

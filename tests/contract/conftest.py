@@ -10,6 +10,7 @@ import pytest
 
 from hub.call import Call, Class, Kind, Purpose, State, uuid7
 from hub.clock import VirtualClock
+from hub.store.deciding import Act, Decision, Fate
 from hub.store.postgres import PostgresStore
 from hub.store.protocol import Leased, Record, Settled, Settlement
 from hub.store.sql_store import SqlStore
@@ -80,6 +81,11 @@ class Bench:
 
     async def answered(self, of: Leased | Call, number: int = 1, **more: Any) -> Settled:
         return await self.settle(of, State.ANSWERED, "answered", number, answer=b'{"result":"ok"}', result="ok", **more)
+
+    async def decided(self, of: Leased | Call | str, act: Act, **more: Any) -> Fate:
+        call = of if isinstance(of, str) else of.call.id if isinstance(of, Leased) else of.id
+        (told,) = await self.store.persons.decide([call], Decision(act, "cb-014", "đã gọi điện hỏi", **more))
+        return told.fate
 
     async def record(self, of: Leased | Call) -> Record:
         record = await self.store.get(of.call.id if isinstance(of, Leased) else of.id)

@@ -7,6 +7,7 @@ import pytest
 
 from hub.call import Kind, Purpose, State
 from hub.errors import BacklogFull, IdempotencyConflict, Internal
+from hub.store.deciding import Act
 from hub.store.protocol import Settled, Sought
 
 
@@ -140,7 +141,7 @@ async def test_the_backlog_counts_what_waits(bench: Any) -> None:
     await bench.settle(first, State.IN_DOUBT, "in_doubt")
     await bench.store.cancel(second.id, "onestop")
     assert await bench.store.backlog("npsp") == 0
-    await bench.store.decide(first.call.id, State.QUEUED, "operator")
+    await bench.decided(first, Act.NOT_DONE)
     assert await bench.store.backlog("npsp") == 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hub.call import Class, Kind, Purpose, State
+from hub.store.deciding import Act, Fate
 from hub.store.protocol import Settled
 
 
@@ -210,10 +211,11 @@ async def test_a_replay_keeps_its_old_place(bench: Any) -> None:
     younger = await bench.accepted(order_key="D1")
     await bench.settle(stuck, State.DEAD, "unavailable", attempt=True)
     bench.clock.advance(1000)
-    assert await bench.store.decide(stuck.call.id, State.QUEUED, "operator", seconds=500)
+    assert await bench.decided(stuck, Act.REPLAY) is Fate.MOVED
     (leased,) = await bench.leased(want=9)
     assert (leased.call.id, leased.call.attempts) == (stuck.call.id, 0)
-    assert leased.call.deadline == bench.clock.now() + 500
+    assert leased.call.deadline == bench.clock.now() + 7 * 86_400
+    assert leased.by_person
     await bench.store.begin(leased.call.id, leased.call.fence, "node-1")
     await bench.answered(leased, number=2)
     assert [one.call.id for one in await bench.leased(want=9)] == [younger.id]

@@ -7,6 +7,7 @@ import pytest
 
 from hub.call import MOVES, Call, Kind, State
 from hub.journal import first_break
+from hub.store.deciding import TURNINGS, Act, Fate
 from hub.store.protocol import Follower, Leased, Settled, Settlement, Shared, Sought
 
 
@@ -39,11 +40,12 @@ async def test_only_what_waits_or_is_in_doubt_is_ended_and_only_as_the_moves_all
 
 @pytest.mark.parametrize("was", State)
 async def test_a_person_decides_only_about_what_is_dead_or_in_doubt(bench: Any, was: State) -> None:
-    for to in State:
+    for act, turning in TURNINGS.items():
         call = await reach(bench, was)
-        may = was in (State.DEAD, State.IN_DOUBT) and to in MOVES[was]
-        assert await bench.store.decide(call.id, to, "operator") is may
-        assert await bench.state(call) is (to if may else was)
+        may = was is turning.was
+        assert await bench.decided(call, act) is (Fate.MOVED if may else Fate.MOVED_MEANWHILE)
+        assert await bench.state(call) is (turning.to if may else was)
+        assert turning.to in MOVES[turning.was]
 
 
 @pytest.mark.parametrize("was", State)
@@ -80,7 +82,7 @@ async def test_what_a_person_or_a_caller_ends_is_fenced_off(bench: Any, ending: 
         await bench.store.begin(call.id, leased.call.fence, "node-1")
         await bench.settle(leased, State.IN_DOUBT, "in_doubt")
         fence, number = await bench.store.begin_verification(call.id, "node-1")
-        await bench.store.decide(call.id, State.QUEUED, "operator")
+        assert await bench.decided(call, Act.NOT_DONE) is Fate.MOVED
         assert await bench.answered(leased, number, fence=fence) is Settled.REFUSED
     assert await bench.store.begin(call.id, leased.call.fence, "node-1") is None
 
@@ -170,8 +172,7 @@ class Walk:
 
     async def decide(self) -> None:
         if self.order:
-            call, to = self.some(State.DEAD, State.IN_DOUBT), self.random.choice([State.QUEUED, *State])
-            await self.bench.store.decide(call, to, "operator")
+            await self.bench.decided(self.some(State.DEAD, State.IN_DOUBT), self.random.choice([*Act]))
 
     async def end(self) -> None:
         if self.order:

@@ -196,22 +196,6 @@ async def test_only_what_is_in_doubt_is_verified(bench: Any) -> None:
     assert await bench.store.begin_verification("unknown", "node-1") is None
 
 
-@pytest.mark.parametrize(("state", "to"), [*itertools.product([State.IN_DOUBT, State.DEAD], State)])
-async def test_a_person_decides_only_as_the_moves_allow(bench: Any, state: State, to: State) -> None:
-    leased = await bench.sending()
-    await bench.settle(leased, state, "in_doubt")
-    assert await bench.store.decide(leased.call.id, to, "operator") is (to in MOVES[state])
-    assert await bench.state(leased) is (to if to in MOVES[state] else state)
-
-
-async def test_a_person_decides_nothing_about_calls_that_go_their_way(bench: Any) -> None:
-    leased = await bench.sending()
-    assert not await bench.store.decide(leased.call.id, State.QUEUED, "operator")
-    lookup = await bench.opened()
-    await bench.settle(lookup, State.DEAD, "broken")
-    assert not await bench.store.decide(lookup.id, State.QUEUED, "operator"), "its request was not kept"
-
-
 @pytest.mark.parametrize(("was", "to"), [*itertools.product([State.SENDING, *LASTING], State)])
 async def test_a_settle_moves_only_as_the_table_of_moves_allows(bench: Any, was: State, to: State) -> None:
     """Every pair of states: an exchange that is still the call's own may do what the table says, and nothing else."""

@@ -14,6 +14,7 @@ from itertools import count
 
 from hub.call import MOVES, WAITING, Call, Class, State
 from hub.clock import Clock
+from hub.store.persons import Persons
 from hub.store.protocol import Accepted, Leased, Occupied, Record, Recovered, Settled, Settlement, Sought
 from hub.turn import Payer
 
@@ -114,7 +115,7 @@ class MemoryStore:
         row.exchange_no += 1
         return row.exchange_no
 
-    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
+    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
         row = self._rows[call_id]
         if row.state is not State.IN_DOUBT:
             return None
@@ -168,7 +169,8 @@ class MemoryStore:
             if row.state is State.IN_DOUBT and row.call.agency == agency and row.due_at <= not_after
         ][:limit]
 
-    async def decide(self, call_id: str, state: State, by: str, seconds: float = 0.0) -> bool:
+    @property
+    def persons(self) -> Persons:
         raise NotImplementedError("nobody decides anything in simulations")
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:

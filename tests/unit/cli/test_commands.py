@@ -28,6 +28,8 @@ def test_help_names_every_group(hub: Hub) -> None:
         "officers",
         "units",
         "calls",
+        "doubt",
+        "dead",
     ):
         assert f" {word} " in out
 

@@ -29,7 +29,7 @@ def lane(agency: str, **changes: Any) -> dict[str, Any]:
     """Return a lane as the door tells of it; numbers given are added to ordinary ones."""
     told: dict[str, Any] = {
         "agency": agency, "held": "", "held_seconds": None, "hold": None, "lowered": None, "route": None,
-        "route_held": "", "route_held_seconds": None, "stopped": [], "log_in_needed": False, "unwritten": 0,
+        "route_held": "", "route_held_seconds": None, "stopped": [], "log_in_needed": False, "unwritten": 0, "in_doubt": 0, "dead_letters": 0,
         "backlog": 120, "contract": {"calls_at_once": 8}, "moved": "start", "moved_seconds": 1.0,
     }  # fmt: skip
     return told | changes | {"numbers": NUMBERS | changes.get("numbers", {})}
@@ -107,6 +107,8 @@ MATTERS = {
     "probing": (lane("police", numbers={"breaker_state/lookup_citizen": 1.0}), "lookup_citizen is tried out"),
     "day": (lane("police", numbers={"day_quota_remaining": 0.0}), "the day's calls are used up"),
     "store": (lane("police", unwritten=3), "store behind: 3"),
+    "doubts": (lane("police", in_doubt=3), "3 in doubt"),
+    "dead letters": (lane("police", dead_letters=12_345), "12k dead"),
     "lowered": (
         lane("police", lowered=order(kind="limits", calls_at_once=2, calls_per_second=1.5)),
         "lowered: 2 at once, 1.5/s",

@@ -23,6 +23,7 @@ from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.route import Route, bounds_of
 from hub.shedding import Shedding
+from hub.store.deciding import Act, Decision, Fate
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -284,6 +285,12 @@ class World:
         assert record is not None
         return record.call.state, record.cause
 
+    async def decide(self, reply: Reply | str, act: Act, **more: Any) -> Fate:
+        """Let a person decide about a call, and say what became of it."""
+        call = reply if isinstance(reply, str) else reply.call
+        (told,) = await self.hub.decide([call], Decision(act, "cb-014", "đã gọi điện hỏi", **more))
+        return told.fate
+
     async def call(self, reply: Reply | str) -> Call:
         record = await self.store.get(reply if isinstance(reply, str) else reply.call)
         return cast(Call, record.call)
@@ -342,6 +349,8 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if not callable(method):
+            return method
 
         async def asked(*args: Any, **kwargs: Any) -> Any:
             if self.cut:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
-from hub.call import State
+from hub.call import State, exchange_id
 from hub.store.protocol import Settlement
 from hub.verification import NEVER
 from tests.unit.engine.stage import CALLER, OK, Paper, PaperQuery, World, play
@@ -34,6 +34,10 @@ def test_a_doubt_is_looked_up_once_the_agency_must_be_done_and_settled_if_all_pl
         ticket = await world.file()
         await asyncio.sleep(60)
         filed, looked_up = world.agency.arrivals
+        case = await world.store.persons.case(ticket.call)
+        assert [(one.step, exchange_id(ticket.call, one.no)) for one in case.exchanges] == [
+            (one.operation, one.sources["exchange.id"]) for one in (filed, looked_up)
+        ], "what is kept tells by which ids the agency knows both"
         assert looked_up.operation == "lookup_paper"
         assert looked_up.request == PaperQuery(code="H32-1")
         assert looked_up.at - filed.at >= 15, "call_timeout and half as much again"
@@ -116,6 +120,24 @@ def test_verifying_waits_its_turn_like_any_call_and_blocks_nobody() -> None:
         assert world.agency.most_here <= 2
 
     play(scenario, calls_at_once=2)
+
+
+def test_each_doubt_is_looked_up_when_it_falls_due_though_another_one_fell_due_before() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.otherwise = lambda name: (0.1, FOUND if name == "lookup_paper" else InDoubt("reset"))
+        for _ in range(3):  # the first as soon as the hub has started, when it looks for what was left behind
+            await world.file()
+            await asyncio.sleep(2)
+        await asyncio.sleep(30)
+        filed, looked = (
+            [one.at for one in world.agency.arrivals if one.operation == name]
+            for name in ("file_paper", "lookup_paper")
+        )
+        assert [after - before for before, after in zip(filed, looked, strict=True)] == pytest.approx(
+            [15.1] * 3, abs=0.2
+        )
+
+    play(scenario)
 
 
 def test_late_evidence_ends_a_doubt() -> None:

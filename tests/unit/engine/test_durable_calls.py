@@ -8,6 +8,7 @@ import pytest
 from connectors.kit.outcomes import Answered, Broken, Busy, Result, Unavailable
 from hub.call import Class, State
 from hub.errors import BacklogFull, CallNotCancellable, CallUnknown, IdempotencyConflict, StoreUnavailable
+from hub.store.deciding import Act
 from hub.store.protocol import Sought
 from tests.unit.engine.stage import CALLER, OK, Paper, World, play
 
@@ -238,8 +239,7 @@ def test_a_dead_call_holds_its_own_key_until_a_person_decides() -> None:
         first, second = [await world.file("file_ordered", code="A") for _ in range(2)]
         await asyncio.sleep(30)
         assert [(await world.state(one))[0] for one in (first, second)] == [State.DEAD, State.QUEUED]
-        assert await world.store.decide(first.call, State.QUEUED, "operator")
-        world.lane.backlog.more()
+        await world.decide(first, Act.REPLAY)
         await asyncio.sleep(1)
         assert [(await world.state(one))[0] for one in (first, second)] == [State.ANSWERED] * 2
 

@@ -4,6 +4,7 @@ import asyncio
 
 from connectors.kit.outcomes import Answered, InDoubt, Result, Unavailable
 from hub.call import State
+from hub.store.deciding import Act
 from tests.unit.engine.stage import OK, OPERATIONS, Paper, World, operation, play
 
 EXISTS = Answered(Result.EXISTS)
@@ -42,8 +43,7 @@ def test_a_doubt_holds_its_own_dossier_and_a_replay_keeps_its_old_place() -> Non
         await asyncio.sleep(3600)
         assert [(await world.state(one))[0] for one in (first, second)] == [State.IN_DOUBT, State.QUEUED]
         assert len(world.agency.arrivals) == 1
-        assert await world.store.decide(first.call, State.QUEUED, "officer")
-        world.lane.backlog.more()
+        await world.decide(first, Act.NOT_DONE)
         await asyncio.sleep(60)
         assert [one.sources["call.id"] for one in world.agency.arrivals] == [first.call, first.call, second.call]
 

@@ -95,7 +95,7 @@ def test_only_closing_hours_have_a_default() -> None:
     assert [name for name, field in Contract.model_fields.items() if not field.is_required()] == ["closed"]
 
 
-@pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", '"5"', "1e9"])
+@pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", '"5"', "1e9", "120.1"])
 def test_no_number_of_a_contract_can_mean_unbounded(tmp_path: Path, value: str) -> None:
     assert "contract.call_timeout" in faults(
         written(tmp_path, GOOD.replace("call_timeout = 10", f"call_timeout = {value}"))

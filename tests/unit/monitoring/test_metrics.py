@@ -49,6 +49,14 @@ def test_a_hold_counts_down_and_ends() -> None:
     assert 'hub_hold_seconds{agency="police",cause="operator"} 0.0' in lines(metrics)
 
 
+def test_who_needs_a_person_is_counted_anew_each_time() -> None:
+    metrics = Metrics(lambda: 0.0)
+    metrics.needing("npsp", 3, 1)
+    metrics.needing("npsp", 0, 2)
+    assert 'hub_dead_letters{agency="npsp"} 0.0' in lines(metrics)
+    assert 'hub_in_doubt{agency="npsp"} 2.0' in lines(metrics)
+
+
 def test_a_held_route_shows_once_and_its_lanes_do_not() -> None:
     now = [100.0]
     metrics = Metrics(lambda: now[0])

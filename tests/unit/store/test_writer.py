@@ -14,6 +14,7 @@ from hub.clock import VirtualClock, run_virtual
 from hub.errors import Internal, StoreUnavailable
 from hub.journal import first_break
 from hub.store.batch import Book
+from hub.store.deciding import Act, Decision
 from hub.store.protocol import Settled, Settlement, Sought
 from hub.store.sqlite import SqliteStore, StoreInUse
 from hub.store.writer import ThreadedLine
@@ -261,7 +262,7 @@ async def test_the_count_of_the_backlog_agrees_with_the_table_after_any_walk(mak
                 to = random.choice(states)
                 await store.settle(Settlement(leased.call.id, leased.call.fence, exchange, to, "answered"))
         for record in await store.find(Sought(state=random.choice(states), limit=2)):
-            await store.decide(record.call.id, random.choice(states), "operator")
+            await store.persons.decide([record.call.id], Decision(random.choice([*Act]), "operator", "x"))
         if number % 30 == 0:
             await store.recover("node-1")
     queued, sending = [await store.find(Sought(state=state, limit=999)) for state in (State.QUEUED, State.SENDING)]

@@ -287,21 +287,6 @@ async def test_the_answer_of_an_interactive_look_up_is_not_kept(client: httpx2.A
     assert (reply.status_code, reply.json()["code"]) == (410, "call.gone")
 
 
-async def test_a_filing_sent_again_after_it_was_answered_gets_the_answer(
-    client: httpx2.AsyncClient, engine: Any
-) -> None:
-    answered = engine.reply
-
-    engine.reply = Reply(ID, State.ANSWERED)
-    engine.wait_for = lambda call_id, caller, seconds: _soon(answered)
-    reply = await client.post(FILE, json=BODY, headers=FILING)
-    assert (reply.status_code, reply.json()["value"]) == (200, {"full_name": "MAU"})
-
-
-async def _soon(reply: Reply) -> Reply:
-    return reply
-
-
 async def test_reading_waits_as_long_as_asked_but_not_for_ever(client: httpx2.AsyncClient, engine: Any) -> None:
     await client.get(f"/v1/calls/police/{ID}?wait=2.5")
     await client.get(f"/v1/calls/police/{ID}?wait=1000")

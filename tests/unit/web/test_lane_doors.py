@@ -20,6 +20,7 @@ from hub.settings import RouteContract
 from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice
+from hub.web.persons import CallOffice
 from monitoring.events import Silent
 
 NAMES = ("npsp", "police")
@@ -50,9 +51,11 @@ class Doors:
             dict.fromkeys(NAMES, CONTRACT),
             dict.fromkeys(NAMES, ("lookup_citizen", "verify_citizen")),
             lambda: [self._route()],
+            self.store.persons.needing,
         )
         nothing = cast(Any, None)
-        app = admin(Office("key", {}, nothing, nothing, nothing, nothing, nothing, office, list, Silent()))
+        calls = CallOffice(nothing, nothing, nothing, {})
+        app = admin(Office("key", {}, nothing, nothing, calls, nothing, office, list, Silent()))
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://hub/admin/v1",

@@ -1,0 +1,52 @@
+"""What is scraped tells who needs a person, also while the store does not answer."""
+
+from typing import Any, cast
+
+from hub.app.build import _counted
+from hub.errors import StoreUnavailable
+from hub.store.persons import Needing, Persons
+from monitoring.events import Silent
+from monitoring.metrics import Metrics
+
+
+class Lanes:
+    """Two lanes, of which nothing else is asked."""
+
+    def watch(self) -> dict[str, None]:
+        return {"npsp": None, "police": None}
+
+
+class Counts:
+    """What a store counts, as a test tells it."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Needing] | None = {}
+
+    async def needing(self) -> dict[str, Needing]:
+        if self.found is None:
+            raise StoreUnavailable
+        return self.found
+
+
+async def test_every_lane_tells_how_many_calls_need_a_person_and_a_sick_store_hides_no_metric() -> None:
+    counts, metrics, faults = Counts(), Metrics(lambda: 0.0), []
+
+    class Log(Silent):
+        def fault(self, what: str, error: BaseException) -> None:
+            faults.append(what)
+
+    async def scraped() -> list[str]:
+        text = await _counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Log())
+        return [line for line in text.decode().splitlines() if line.startswith(("hub_dead", "hub_in_doubt"))]
+
+    counts.found = {"npsp": Needing(3, 1), "gone": Needing(2, 0)}
+    assert set(await scraped()) == {
+        'hub_dead_letters{agency="npsp"} 3.0', 'hub_in_doubt{agency="npsp"} 1.0',
+        'hub_dead_letters{agency="police"} 0.0', 'hub_in_doubt{agency="police"} 0.0',
+        'hub_dead_letters{agency="gone"} 2.0', 'hub_in_doubt{agency="gone"} 0.0',
+    }  # fmt: skip
+    counts.found = None
+    assert 'hub_dead_letters{agency="npsp"} 3.0' in await scraped()
+    assert faults == ["needing"]
+    counts.found = {}
+    assert 'hub_dead_letters{agency="npsp"} 0.0' in await scraped()

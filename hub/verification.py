@@ -64,6 +64,7 @@ class Verification:
         """The store may hold doubts that are due and for which there was no room."""
         self._moments: list[float] = []
         """When to look, of the loop's time, as a heap: a doubt that falls due later must not be forgotten for one before."""
+        self._fell_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -105,11 +106,17 @@ class Verification:
         while self._moments and self._moments[0] <= loop.time():
             heappop(self._moments)
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._look())
+            self._task = loop.create_task(self._look_again())
         else:
-            self.due(0.0)
+            self._fell_due = True
         if self._moments:
             self._arm()
+
+    async def _look_again(self) -> None:
+        await self._look()
+        if self._fell_due:  # while the store was asked
+            self._fell_due = False
+            self.due(0.0)
 
     async def _look(self) -> None:
         around = self._around

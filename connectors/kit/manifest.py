@@ -41,6 +41,7 @@ Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 VerbNoun: TypeAlias = Annotated[str, Field(pattern=VERB_NOUN)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
+CallSeconds: TypeAlias = Annotated[float, Field(gt=0, le=LONGEST_CALL_SECONDS, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Template: TypeAlias = dict[str, Any]
 """A table of a payload: values are sources, or lists and tables of sources."""
@@ -107,9 +108,7 @@ class Inbound(Table):
 
     calls_per_second: float = Field(gt=0, le=10_000, description="Calls a second, all nodes together", examples=[5.0])
     calls_at_once: Count = Field(le=1_000, description="Calls under way at one moment", examples=[8])
-    call_timeout: Seconds = Field(
-        le=LONGEST_CALL_SECONDS, description="Seconds from name resolution to the last byte", examples=[30.0]
-    )
+    call_timeout: CallSeconds = Field(description="Seconds from name resolution to the last byte", examples=[30.0])
     request_bytes: Count = Field(le=1 << 30, description="Largest request", examples=[1_048_576])
 
 

@@ -11,6 +11,7 @@ from hub.call import Class, State
 from hub.store.deciding import Act, Decision, Fate
 from hub.store.persons import Which
 from tests.unit.engine.stage import CALLER, OK, Paper, Query, World, play
+from tests.unit.engine.test_order_and_steps import with_progress
 
 LOST = (0.1, InDoubt("reset"))
 NO = (0.01, Broken("http_400", refused_before_processing=True))
@@ -93,9 +94,10 @@ def test_a_doubt_that_is_answered_by_a_persons_word_is_heard_by_its_caller() -> 
 @pytest.mark.parametrize(("act", "goes"), [(Act.DONE, True), (Act.GIVE_UP, False), (Act.NOT_DONE, True)])
 def test_what_stood_behind_a_doubt_goes_when_the_key_is_free(act: Act, goes: bool) -> None:
     async def scenario(world: World) -> None:
-        world.agency.will["file_ordered"].extend([LOST] * 12)
-        first, second = [await world.file("file_ordered", code="A") for _ in range(2)]
-        await asyncio.sleep(5 * 86_400)
+        with_progress(world)
+        world.agency.will["file_progress"].append(LOST)
+        first, second = [await world.file("file_progress", code="A") for _ in range(2)]
+        await asyncio.sleep(60)
         assert [(await world.state(one))[0] for one in (first, second)] == [State.IN_DOUBT, State.QUEUED]
         await world.decide(first, act)
         await asyncio.sleep(10)
@@ -166,14 +168,16 @@ def test_over_a_store_whose_hub_does_not_run_nothing_is_sent_until_it_starts() -
 
 def test_a_replay_that_fails_again_is_tried_as_often_as_a_new_call_and_dies_again() -> None:
     async def scenario(world: World) -> None:
-        world.agency.otherwise = lambda _: (0.1, Unavailable("connect"))
+        world.agency.unwritable.add("file_paper")
         ticket = await world.file()
-        await asyncio.sleep(5 * 86_400)
-        assert await world.state(ticket) == (State.DEAD, "connect")
+        await asyncio.sleep(1)
+        assert await world.state(ticket) == (State.DEAD, "request:mapping")
+        world.agency.unwritable.clear()
+        world.agency.otherwise = lambda _: (0.1, Unavailable("connect"))
         await world.decide(ticket, Act.REPLAY)
         await asyncio.sleep(5 * 86_400)
         assert await world.state(ticket) == (State.DEAD, "connect")
-        assert len(world.agency.sent()) == 24
+        assert len(world.agency.sent()) == 12
         assert [one.calls for one in await world.store.persons.tolls(Which(State.DEAD))] == [1]
 
     play(scenario)

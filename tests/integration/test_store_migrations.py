@@ -21,7 +21,7 @@ from hub.journal import START, Entry, chain, first_break
 from hub.store.database import SINGLE
 from hub.store.migrate import STEPS, StoreTooNew, _config, at_revision_of, migrate_postgres
 from hub.store.postgres import PostgresStore
-from hub.store.protocol import Sought
+from hub.store.protocol import NodeRow, Sought
 from hub.store.schema import REVISION, metadata
 from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
@@ -128,7 +128,9 @@ async def test_data_of_every_released_revision_come_along(place: Place, revision
     assert first_break(rows) is None
     assert [row.name for row in await store.registers.callers()] == ["onestop"]
     assert len(await store.orders.in_force()) == (revision >= "0003")
-    assert {node.node: (node.reaches, node.version) for node in await store.beat("one", 0.0, 1, True, "2")} == {
+    assert {
+        node.node: (node.reaches, node.version) for node in await store.beat(NodeRow("one", 0.0, 0.0, 1, True, "2"))
+    } == {
         "hub": (False, ""),
         "one": (True, "2"),
     }

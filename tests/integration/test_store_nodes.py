@@ -15,9 +15,10 @@ from hub.errors import BacklogFull, IdempotencyConflict, StoreUnavailable
 from hub.journal import first_break
 from hub.store.batch import day_of
 from hub.store.database import StoreInUse
+from hub.store.deciding import Act, Decision
 from hub.store.orders import Order, OrderKind
 from hub.store.postgres import PostgresStore
-from hub.store.protocol import News, Settled, Settlement, Sought
+from hub.store.protocol import News, NodeRow, Settled, Settlement, Sought
 
 BOUND = 100
 PATIENCE = 20.0
@@ -210,7 +211,7 @@ async def test_a_node_hears_what_others_commit_and_not_itself(nodes: Nodes) -> N
     await two.settle(Settlement(call.id, leased.call.fence, 1, State.IN_DOUBT, "in_doubt"))
     await until(lambda: len(of_one) == 2)
     assert of_one[-1] == News(ended=(call.id,), doubt=frozenset({"npsp"}))
-    await one.decide(call.id, State.QUEUED, "operator")
+    await one.persons.decide([call.id], Decision(Act.NOT_DONE, "operator", "they never got it"))
     await one.cancel(call.id, "onestop")
     await one.orders.give(Order("npsp", OrderKind.HOLD, "operator", CLOCK.now(), "asked by telephone"))
     await one.registers.replace_units([], "operator")
@@ -270,15 +271,15 @@ async def test_two_processes_of_one_name_are_told_to_take_two(nodes: Nodes) -> N
 async def test_nodes_see_each_other_and_those_that_left_are_gone(nodes: Nodes) -> None:
     one, two = nodes.open("one"), nodes.open("two")
     started = CLOCK.now()
-    await one.beat("one", started, 3, True, "1.0")
+    await one.beat(NodeRow("one", started, 0.0, 3, True, "1.0"))
     CLOCK.advance(5)
-    rows = await two.beat("two", started, 3, False, "1.1")
+    rows = await two.beat(NodeRow("two", started, 0.0, 3, False, "1.1"))
     assert {(row.node, row.seen_at, row.reaches, row.version) for row in rows} == {
         ("one", started, True, "1.0"),
         ("two", started + 5, False, "1.1"),
     }
     await one.depart("one")
-    assert [row.node for row in await two.beat("two", started, 3, True, "1.1")] == ["two"]
+    assert [row.node for row in await two.beat(NodeRow("two", started, 0.0, 3, True, "1.1"))] == ["two"]
 
 
 async def test_batches_that_lock_the_same_calls_in_another_order_are_both_written(nodes: Nodes) -> None:

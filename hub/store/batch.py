@@ -73,13 +73,14 @@ class Book:
 class Batch:
     """One transaction. Members write through `run`, and leave to `finish` what is written once for all of them."""
 
-    __slots__ = ("_book", "_connection", "_entries", "_head", "_sent", "moved", "now", "say")
+    __slots__ = ("_book", "_connection", "_entries", "_head", "_notices", "_sent", "moved", "now", "say")
 
     def __init__(self, book: Book, connection: sqlite3.Connection) -> None:
         self._book = book
         self._connection = connection
         self._head = book.head
         self._entries: list[tuple[Any, ...]] = []
+        self._notices: list[dict[str, Any]] = []
         self._sent: Counter[tuple[str, str]] = Counter()
         self.moved: Counter[str] = Counter()
         """By agency: how many durable calls began to wait, less how many stopped."""
@@ -96,6 +97,10 @@ class Batch:
         """Add *entry* to the journal, in this commit."""
         self._head = head = chain(self._head, entry)
         self._entries.append((head.seq, *entry, head.hash))
+
+    def tell(self, notice: dict[str, Any]) -> None:
+        """Add *notice*, a row without its number, to the feed of its caller, in this commit."""
+        self._notices.append(notice)
 
     def sent(self, agency: str, moment: float, count: int = 1) -> None:
         """Count an exchange begun at *moment* for the agency's day; -1 takes one back that was not sent."""
@@ -116,6 +121,8 @@ class Batch:
     def finish(self) -> None:
         if self._entries:
             self._connection.executemany(self.say.insert_entry.sql, self._entries)
+        if self._notices:  # numbered last: what is shown in the order of numbers must be on disk soon after
+            self.run_many(self.say.insert_notice, self._notices)
         for (agency, day), count in self._sent.items():
             self.run(self.say.add_sent, {"agency": agency, "day": day, "sent": count})
 

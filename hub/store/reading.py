@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hub.journal import Chained, Entry
@@ -64,8 +65,8 @@ class Reader:
         rows = self._run(self._say.entries, {"after": after, "limit": limit})
         return [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
 
-    def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
-        return self._run(statement, {}).fetchall()
+    def rows(self, statement: Prepared, values: Values = MappingProxyType({})) -> list[tuple[Any, ...]]:
+        return self._run(statement, values).fetchall()
 
     def close(self) -> None:
         self.connection.close()

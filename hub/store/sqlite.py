@@ -17,10 +17,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from hub.call import Call, Class, State
 from hub.clock import Clock
-from hub.errors import IdempotencyConflict, StoreUnavailable
+from hub.errors import HubError, IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
-from hub.store import accepting, leasing, moving, orders, recovering, registers
+from hub.store import accepting, batches, leasing, moving, orders, recovering, registers
 from hub.store.batch import Book
+from hub.store.batches import BatchStatements, Part
+from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
 from hub.store.migrate import migrate
 from hub.store.orders import Order, OrderKind, OrderStatements
 from hub.store.protocol import (
@@ -38,7 +40,7 @@ from hub.store.protocol import (
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
 from hub.store.schema import metadata
-from hub.store.statements import Statements, sqlite_dialect
+from hub.store.statements import Prepared, Statements, Values, listed, sqlite_dialect
 from hub.store.writer import RETRY_AFTER, Failpoint, Line, ThreadedLine, Writer
 
 T = TypeVar("T")
@@ -71,6 +73,10 @@ class SqliteStore:
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqliteOrders(self)
         """What operators ordered; `hub.orders` sees that it is kept."""
+        self.batches = SqliteBatches(self)
+        """Durable calls that were handed in together."""
+        self.feed = SqliteFeed(self)
+        """What callers are told; `hub.feed` follows it."""
 
     @classmethod
     def open_file(
@@ -244,7 +250,7 @@ class SqliteRegisters:
         await self._store._write("replace_units", registers.replace_lines, self._say, "units", lines, by)
 
     async def _all(self, table: str) -> Sequence[Any]:
-        return await self._store._read(self._store._reader.register, self._say.all[table])
+        return await self._store._read(self._store._reader.rows, self._say.all[table])
 
 
 class SqliteOrders:
@@ -262,6 +268,47 @@ class SqliteOrders:
 
     async def take_back(self, scope: str, kind: OrderKind, by: str, why: str) -> None:
         await self._store._write("take_order_back", orders.take_back, self._say, scope, kind, by, why)
+
+
+class SqliteBatches:
+    """The batches of a store. Implements `batches.KeptBatches`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._say = BatchStatements(store._book.statements)
+
+    async def accept(self, calls: Sequence[tuple[Call, bytes]]) -> Sequence[Accepted | HubError]:
+        return await self._store._write("accept_batch", batches.accept, calls)
+
+    async def page(self, part: Part) -> Sequence[Record]:
+        return await self._store._read(lambda: batches.page(self._store._reader.rows, self._say, part))
+
+    async def counts(self, part: Part) -> Mapping[State, int]:
+        return await self._store._read(lambda: batches.counts(self._store._reader.rows, self._say, part))
+
+
+class SqliteFeed:
+    """The feed of a store. Implements `feed.KeptFeed`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._say = FeedStatements(store._book.statements)
+
+    async def marks(self, after: int, limit: int) -> Sequence[Mark]:
+        return [Mark(*row) for row in await self._rows(self._say.marks, {"after": after, "limit": limit})]
+
+    async def newest(self, until: float) -> int:
+        rows = await self._rows(self._say.newest, {"until": until})
+        return int(rows[0][0]) if rows else 0
+
+    async def told(
+        self, caller: str, agencies: Collection[str], after: int, upto: int, limit: int
+    ) -> Sequence[Noticed]:
+        asked = {"caller": caller, "agencies": listed(agencies), "after": after, "upto": upto, "limit": limit}
+        return [to_noticed(row) for row in await self._rows(self._say.told, asked)]
+
+    async def _rows(self, statement: Prepared, values: Values) -> Sequence[Any]:
+        return await self._store._read(self._store._reader.rows, statement, values)
 
 
 class _Own:

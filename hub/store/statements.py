@@ -39,6 +39,7 @@ from hub.store.schema import (
     is_ready,
     journal,
     metadata,
+    notices,
     quota_days,
     references,
 )
@@ -95,14 +96,19 @@ def _body_of(side: str) -> ColumnElement[bool]:
 
 
 def listed(steps: Collection[str]) -> str:
-    """Return *steps* as the text that `_not_stopped` looks into: a list has no place among parameters compiled once."""
+    """Return names as the text that `among` looks into: a list has no place among parameters compiled once."""
     return "," + "".join(f"{step}," for step in steps)
 
 
-def _not_stopped() -> ColumnElement[bool]:
-    escaped = func.replace(calls.c.step, "_", "!_")  # `_` would stand for any letter
+def among(column: ColumnElement[Any], names: str) -> ColumnElement[bool]:
+    """Say whether *column* is one of the names `listed` in the parameter *names*."""
+    escaped = func.replace(column, "_", "!_")  # `_` would stand for any letter
     pattern = fixed("%,").op("||")(escaped).op("||")(fixed(",%"))
-    return _p("without").not_like(pattern, escape="!")
+    return _p(names).like(pattern, escape="!")
+
+
+def _not_stopped() -> ColumnElement[bool]:
+    return ~among(calls.c.step, "without")
 
 
 def _first_of_its_key() -> ColumnElement[bool]:
@@ -120,7 +126,7 @@ def _first_of_its_key() -> ColumnElement[bool]:
 CALL_COLUMNS = (
     "id", "agency", "operation", "kind", "class", "interactive", "caller", "officer", "unit", "dossier", "intake",
     "procedure", "fingerprint", "accepted_at", "deadline", "due_at", "step", "repeat_safe", "order_key",
-    "idempotency_key", "traceparent", "state", "fence", "attempts", "exchange_no",
+    "idempotency_key", "traceparent", "state", "fence", "attempts", "exchange_no", "batch",
 )  # fmt: skip
 """What makes a `hub.call.Call`, in the order `rows.to_call` reads."""
 
@@ -235,6 +241,7 @@ class Statements:
     def _sharing(self) -> None:
         """Statements whose rows one batch writes together, at its end."""
         self.insert_entry = self.prepare(_insert(journal))
+        self.insert_notice = self.prepare(_insert(notices, leave_out=("seq",)))
         self.journal_head = self.prepare(select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1))
         self.add_sent = self.prepare(self._upsert(quota_days, {"sent": quota_days.c.sent + _p("sent")}))
         self.backlogs = tuple(

@@ -9,10 +9,13 @@ then nothing of that method was applied, or it will be found applied on reading 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict
+
+if TYPE_CHECKING:
+    from hub.store.batches import KeptBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,12 @@ class Sought:
 
 
 class Store(Protocol):
-    """Durable truth about calls. Implementations pass `tests/contract/test_store.py`."""
+    """Durable truth about calls. Implementations pass `tests/contract/test_store_*.py`."""
+
+    @property
+    def batches(self) -> "KeptBatches":
+        """Durable calls that were handed in together."""
+        ...
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         """

@@ -95,16 +95,16 @@ def _body_of(side: str) -> ColumnElement[bool]:
     return and_(bodies.c.call == calls.c.id, bodies.c.side == fixed(side))
 
 
-def listed(steps: Collection[str]) -> str:
-    """Return names as the text that `among` looks into: a list has no place among parameters compiled once."""
-    return "," + "".join(f"{step}," for step in steps)
+def listed(names: Collection[str]) -> str:
+    """Return *names* as the text that `among` looks into: a list has no place among parameters compiled once."""
+    return "," + "".join(f"{name}," for name in names)
 
 
-def among(column: ColumnElement[Any], names: str) -> ColumnElement[bool]:
-    """Say whether *column* is one of the names `listed` in the parameter *names*."""
+def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Say whether *column* is one of the names `listed` in *parameter*."""
     escaped = func.replace(column, "_", "!_")  # `_` would stand for any letter
     pattern = fixed("%,").op("||")(escaped).op("||")(fixed(",%"))
-    return _p(names).like(pattern, escape="!")
+    return _p(parameter).like(pattern, escape="!")
 
 
 def _not_stopped() -> ColumnElement[bool]:

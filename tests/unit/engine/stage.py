@@ -342,6 +342,8 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if name in ("batches", "feed"):
+            return Flaky(method) if not self.cut else self
 
         async def asked(*args: Any, **kwargs: Any) -> Any:
             if self.cut:

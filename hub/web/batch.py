@@ -7,7 +7,6 @@ quota allows, than the backlog takes or than its own reading of the answers, is 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import ceil
 from operator import or_
@@ -161,11 +160,8 @@ def _check_headers(asked: Asked) -> None:
         raise RequestInvalid(faults=faults)
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A line that is not taken on, and why."""
-
-    error: HubError
+Read: TypeAlias = tuple[int, Submission | bytes]
+"""A line that was read: its number, and what it asks for, or the answer that refuses it."""
 
 
 class _GivenBack(Exception):
@@ -224,7 +220,7 @@ class _Upload:
         await self._say(self._summary(lines.read, again, why), last=True)
 
     async def _take(self, group: Sequence[Line]) -> None:
-        ready: list[tuple[int, Submission | _Refused]] = []
+        ready: list[Read] = []
         for number, text in group:
             await asyncio.sleep(0)  # a counter waits between any two lines of a batch
             while (left := self._door.locks.take(self._caller)).over:
@@ -235,7 +231,7 @@ class _Upload:
                 ready.append((number, await self._read(text)))
             except HubError as error:
                 error.faults = error.faults[:MOST_FAULTS]
-                ready.append((number, _Refused(error)))
+                ready.append((number, self._refuse(number, error)))
         await self._hand_on(ready)
 
     async def _read(self, text: bytes | None) -> Submission:
@@ -282,7 +278,7 @@ class _Upload:
             )
         return RequestInvalid(invalid.detail, faults=faults)
 
-    async def _hand_on(self, ready: Sequence[tuple[int, Submission | _Refused]]) -> None:
+    async def _hand_on(self, ready: Sequence[Read]) -> None:
         """Have *ready* taken on in its order, waiting while the hub says that it cannot, and answer each line."""
         until = asyncio.get_running_loop().time() + STANDSTILL
         while ready:
@@ -297,13 +293,13 @@ class _Upload:
             left = until - asyncio.get_running_loop().time()
             if left <= 0 or isinstance(refusal, HubStopping):
                 self._again = ready[0][0]
-                await self._say(b"".join(self._refuse(number, refusal) for number, _ in ready))
+                await self._say(
+                    b"".join(one if isinstance(one, bytes) else self._refuse(number, refusal) for number, one in ready)
+                )
                 raise _GivenBack(refusal)
             await asyncio.sleep(min(left, TRY_AGAIN, max(refusal.retry_after or ASK_AGAIN_SECONDS, QUOTA_PAUSE)))
 
-    async def _offer(
-        self, ready: Sequence[tuple[int, Submission | _Refused]]
-    ) -> tuple[Sequence[bytes], Refusal | None]:
+    async def _offer(self, ready: Sequence[Read]) -> tuple[Sequence[bytes], Refusal | None]:
         """Return the answers of the first lines, up to one that the hub cannot take on now, and why it cannot."""
         admitted: list[Submission] = []
         stop: Refusal | None = None
@@ -322,8 +318,10 @@ class _Upload:
         said = iter(became)
         answers: list[bytes] = []
         for number, one in ready:
-            what = one.error if isinstance(one, _Refused) else next(said, stop)
-            if isinstance(what, Reply):
+            what = one if isinstance(one, bytes) else next(said, stop)
+            if isinstance(what, bytes):
+                answers.append(what)
+            elif isinstance(what, Reply):
                 answers.append(self._ticket(number, what))
             elif what is None or isinstance(what, Refusal):
                 return answers, what

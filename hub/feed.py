@@ -79,7 +79,7 @@ class Feed:
         await self._look()
         listener = Listener(self, caller, agencies, self._upto if after is None else after)
         self._listeners.setdefault(caller, set()).add(listener)
-        if self._follower is None or self._follower.done():
+        if self._follower is None:
             self._follower = asyncio.get_running_loop().create_task(self._follow())
         try:
             yield listener
@@ -87,6 +87,9 @@ class Feed:
             self._listeners[caller].discard(listener)
             if not self._listeners[caller]:
                 del self._listeners[caller]
+            if not self._listeners and self._follower is not None:
+                self._follower.cancel()
+                self._follower = None
 
     async def stop(self) -> None:
         """Let every stream end. Idempotent."""
@@ -103,7 +106,7 @@ class Feed:
 
     async def _follow(self) -> None:
         """Look when there are news, and now and then, while anybody listens."""
-        while self._listeners:
+        while True:
             self._news.clear()
             try:
                 wait = SWEEP if await self._look() else GAP_PAUSE

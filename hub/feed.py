@@ -167,6 +167,11 @@ class Listener:
         self._more = True
         """Whether the store may hold more than was read."""
 
+    @property
+    def place(self) -> int:
+        """Number of the last thing that was told, or after which it begins."""
+        return self._after
+
     def wake(self) -> None:
         """Look again."""
         self._more = True

@@ -206,7 +206,7 @@ class HubClient:
             Problem: It took nothing on for so long, or not at all; lines that have no ticket are to be sent again.
         """
         headers = _headers(purpose, urgency, deadline, None) | {"content-type": "application/x-ndjson"}
-        return many.batch(self, agency, lines, headers | ({"hub-batch": batch} if batch else {}), patience)
+        return many.batch(self, agency, lines, headers | {"hub-batch": batch or str(uuid.uuid4())}, patience)
 
     def batch_results(
         self, agency: str, batch: str, *, answer: type[T], state: str | None = None

@@ -111,8 +111,10 @@ async def batch(
     async for group in _groups(lines):
         left: Sequence[BatchLine] = group
         while left:
-            told = await _hand_in(hub, agency, left, headers)
-            headers = {**headers, "hub-batch": told.batch}
+            try:
+                told = await _hand_in(hub, agency, left, headers)
+            except Problem as problem:
+                told = _Told((), problem)
             for ticket in told.tickets:
                 yield ticket
             if told.tickets:
@@ -129,7 +131,6 @@ async def batch(
 class _Told:
     """What one request of a batch brought: tickets of its first lines, and why there are none of the others."""
 
-    batch: str
     tickets: Sequence[BatchTicket]
     problem: Problem | None
 
@@ -140,11 +141,10 @@ async def _hand_in(hub: "HubClient", agency: str, group: Sequence[BatchLine], he
     *answers, summary = (from_json(text) for text in reply.content.splitlines())
     again = summary.get("send_again_from")
     problem = summary.get("problem")
-    batch_id = summary["batch"]
     tickets = [
         BatchTicket(
             group[one["line"] - 1],
-            batch_id,
+            summary["batch"],
             one.get("call") if "code" not in one else None,
             one.get("state", ""),
             Problem(one, one.get("retry_after")) if "code" in one else None,
@@ -152,7 +152,7 @@ async def _hand_in(hub: "HubClient", agency: str, group: Sequence[BatchLine], he
         for one in answers
         if again is None or one["line"] < again
     ]
-    return _Told(batch_id, tickets, None if problem is None else Problem(problem, problem.get("retry_after")))
+    return _Told(tickets, None if problem is None else Problem(problem, problem.get("retry_after")))
 
 
 async def _groups(lines: Iterable[BatchLine] | AsyncIterable[BatchLine]) -> AsyncIterator[Sequence[BatchLine]]:
@@ -204,6 +204,8 @@ async def settled(
             async with hub.stream("/v1/notices/stream", params=query, headers=place, silence=SILENCE) as pieces:
                 async for id_, data in _events(pieces):
                     after, pause = id_, FIRST_PAUSE
+                    if not data:  # where it begins
+                        continue
                     event = from_json(data)
                     member = shape.model_validate_json(to_json(event["data"]))
                     agency = event["source"].rpartition("/")[2]
@@ -219,15 +221,15 @@ async def settled(
 
 
 async def _events(pieces: AsyncIterator[str]) -> AsyncIterator[tuple[str, str]]:
-    """Give id and data of each event, from the lines of a stream."""
+    """Give place and data of each event, from the lines of a stream; a place alone is without data."""
     fields: dict[str, str] = {}
     async for line in pieces:
         if line:
             name, _, text = line.partition(":")
             fields[name] = text.removeprefix(" ")
             continue
-        if "data" in fields:
-            yield fields.get("id", ""), fields["data"]
+        if "id" in fields:
+            yield fields["id"], fields.get("data", "")
         fields = {}
 
 

@@ -26,7 +26,7 @@ STREAM: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # or a proxy keeps the first events until it has enough
 )
-RETRY: Final = b"retry: 2000\n\n"
+RETRY: Final = b"retry: 2000\n"
 """After how many milliseconds a stream that broke off is opened again."""
 BEAT: Final = b":\n\n"
 LAST: Final = 10**15
@@ -50,7 +50,8 @@ class NoticeDoors:
         after = whole_number(asked, "after", -1, 0, LAST)
         async with self._feed.listen(caller.name, agencies, None if after < 0 else after) as listener:
             await send({"type": "http.response.start", "status": 200, "headers": STREAM})
-            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+            begun = RETRY + b"id: %d\n\n" % listener.place  # one that breaks off before its first event knows its place
+            await send({"type": "http.response.body", "body": begun, "more_body": True})
             gone = asyncio.ensure_future(disconnected(receive))
             gone.add_done_callback(lambda _: listener.close())
             try:

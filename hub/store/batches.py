@@ -86,6 +86,8 @@ class BatchStatements:
 
 def accept(batch: Batch, calls: Sequence[tuple[Call, bytes]]) -> list[Accepted | HubError]:
     """Record calls in their order; once the backlog is full, only what is on record already is found."""
+    for agency, order_key in sorted({(call.agency, call.order_key) for call, _ in calls if call.order_key}):
+        batch.queue_up(agency, order_key)  # all, and always in this order: two nodes must not wait for each other
     return [_accept(batch, call, request) for call, request in calls]
 
 

@@ -60,6 +60,24 @@ class Feed:
         await self._look()
         return await self.told(caller, agencies, after, limit)
 
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
+        """
+        Note that *caller* has dealt with what it was told of *agency* up to number *seq*.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        await self._kept.acknowledge(caller, agency, seq)
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        """
+        Return the number up to which *caller* has dealt with what it was told of *agency*, 0 if it never said so.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        return await self._kept.acknowledged(caller, agency)
+
     @asynccontextmanager
     async def listen(
         self, caller: str, agencies: Collection[str], after: int | None = None

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import bindparam, literal_column, select
 
+from hub.store.batch import Batch
 from hub.store.rows import Standing
-from hub.store.schema import bodies, calls, fixed, notices
+from hub.store.schema import bodies, calls, cursors, fixed, notices
 from hub.store.statements import Prepared, Statements, among
 
 CALL_SETTLED = "call.settled"
@@ -66,6 +67,14 @@ class KeptFeed(Protocol):
         """Return what *caller* is told of *agencies*, numbered above *after* and at most *upto*, in order."""
         ...
 
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
+        """Note that *caller* has dealt with everything of *agency* up to number *seq*; never takes it back."""
+        ...
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        """Return the number up to which *caller* has dealt with everything of *agency*."""
+        ...
+
 
 def settled(row: Standing, changed: Mapping[str, Any], at: float) -> dict[str, Any]:
     """Form the row that tells a caller of a lasting state: *row* as it was, and what is *changed* of it."""
@@ -82,6 +91,9 @@ class FeedStatements:
     """What is asked of the feed, compiled once."""
 
     def __init__(self, statements: Statements) -> None:
+        whose = (cursors.c.caller == bindparam("caller"), cursors.c.agency == bindparam("agency"))
+        self.cursor: Prepared = statements.prepare(select(cursors.c.seq).where(*whose))
+        self.put_cursor: Prepared = statements.replace("cursors")
         marks = select(notices.c.seq, notices.c.received_at, notices.c.caller)
         self.marks: Prepared = statements.prepare(
             marks.where(notices.c.seq > bindparam("after")).order_by(notices.c.seq).limit(bindparam("limit"))
@@ -108,6 +120,14 @@ class FeedStatements:
             .order_by(notices.c.seq)
             .limit(bindparam("limit"))
         )
+
+
+def acknowledge(batch: Batch, say: FeedStatements, caller: str, agency: str, seq: int) -> None:
+    """Move a cursor forward."""
+    cursor = {"caller": caller, "agency": agency}
+    row = batch.run(say.cursor, cursor).fetchone()
+    if row is None or row[0] < seq:
+        batch.run(say.put_cursor, cursor | {"seq": seq, "moved_at": batch.now})
 
 
 def to_noticed(row: Sequence[Any]) -> Noticed:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from hub.call import Call, Class, State
 from hub.errors import HubError, IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained, Head
-from hub.store import accepting, batches, leasing, moving, nodes, orders, recovering, registers
+from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
@@ -279,6 +279,13 @@ class SqlFeed:
     ) -> Sequence[Noticed]:
         asked = {"caller": caller, "agencies": listed(agencies), "after": after, "upto": upto, "limit": limit}
         return [to_noticed(row) for row in await self._rows(self._say.told, asked)]
+
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
+        await self._store._write("acknowledge", feed.acknowledge, self._say, caller, agency, seq)
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        rows = await self._rows(self._say.cursor, {"caller": caller, "agency": agency})
+        return int(rows[0][0]) if rows else 0
 
     async def _rows(self, statement: Prepared, values: Values) -> Sequence[Any]:
         return await self._store._read(self._store._reader.rows, statement, values)

@@ -6,6 +6,7 @@ quota allows, than the backlog takes or than its own reading of the answers, is 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import ceil
@@ -17,6 +18,7 @@ from pydantic_core import to_json
 
 from hub.call import Class, Kind, Purpose, Reply, Submission
 from hub.errors import (
+    CallerQuota,
     HubError,
     HubStopping,
     IdempotencyMissing,
@@ -40,6 +42,8 @@ from monitoring.events import Observer
 NDJSON: Final[Header] = (b"content-type", b"application/x-ndjson")
 MOST_FAULTS: Final = 10
 """Faults told of one line: the answers of a group are kept until it is whole."""
+MOST_UPLOADS: Final = 8
+"""Bodies of one caller at one node: each may hold a line of ten megabytes that is not whole yet."""
 STANDSTILL: Final = 30.0
 """Seconds for which a refused line is tried again, before it and what follows is given back to the caller."""
 TRY_AGAIN: Final = 2.0
@@ -115,6 +119,7 @@ class BatchDoor:
         self.shapes = {agency: _shape(operations) for agency, operations in offered.items() if operations}
         self._new_id = new_id
         self._headers = Headers()
+        self._uploads: Counter[str] = Counter()
 
     async def hand_in(self, scope: Scope, receive: Receive, send: Send, agency: str, caller: Caller) -> None:
         """Take lines on, and answer each by a line."""
@@ -123,11 +128,17 @@ class BatchDoor:
         asked = self._headers.read(scope["headers"])
         _check_headers(asked)
         named = asked.given.get(b"hub-batch", b"").decode("latin-1")
+        if self._uploads[caller.name] >= MOST_UPLOADS:
+            raise CallerQuota(
+                f"A caller may hand in {MOST_UPLOADS} batches at once at one node.", retry_after=STANDSTILL
+            )
         upload = _Upload(self, send, agency, caller, asked, named or self._new_id())
         lines = Lines(receive, self.request_bytes)
+        self._uploads[caller.name] += 1
         try:
             await upload.run(lines)
         finally:
+            self._uploads[caller.name] -= 1
             lines.close()
 
 
@@ -270,12 +281,8 @@ class _Upload:
             return OperationUnknown()
         faults = []
         for fault in invalid.faults:
-            _, _, inner = fault.pointer.removeprefix("/").partition("/")
-            step = fault.pointer.removeprefix("/").partition("/")[0]
-            inside = len(self._operations) > 1 and step in self._operations
-            faults.append(
-                RequestFault(f"/{inner}" if inside and inner else "" if inside else fault.pointer, fault.rule)
-            )
+            step, slash, inner = fault.pointer[1:].partition("/")
+            faults.append(RequestFault(slash + inner, fault.rule) if step in self._operations else fault)
         return RequestInvalid(invalid.detail, faults=faults)
 
     async def _hand_on(self, ready: Sequence[Read]) -> None:

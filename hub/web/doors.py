@@ -77,8 +77,7 @@ class Doors:
         if path.startswith("/v1/calls/") or path == "/v1/calls":
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
         if path.startswith("/v1/notices/"):
-            _allow(method, "GET")
-            return self._lead_notice(path.split("/")[3:], scope, receive, send)
+            return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")
@@ -116,11 +115,18 @@ class Doors:
                 return self._batch_results.read(scope, send, agency, batch, self._calls.caller(scope))
         raise OperationUnknown("This address leads nowhere.")
 
-    def _lead_notice(self, steps: list[str], scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _lead_notice(
+        self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         match steps:
+            case [agency, "cursor"]:
+                _allow(method, "PUT")
+                return self._notices.acknowledge(scope, receive, send, agency, self._calls.caller(scope))
             case ["stream"]:
+                _allow(method, "GET")
                 return self._notices.stream(scope, receive, send, self._calls.caller(scope))
             case [agency]:
+                _allow(method, "GET")
                 return self._notices.page(scope, send, agency, self._calls.caller(scope))
         raise OperationUnknown("This address leads nowhere.")
 

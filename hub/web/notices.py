@@ -7,8 +7,9 @@ server-sent event, and so what a stream is resumed by. Told again, an event has 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from hub.call import State
@@ -16,6 +17,7 @@ from hub.errors import AuthDenied, OperationUnknown, StoreUnavailable
 from hub.feed import PAGE, Feed
 from hub.security.identity import Caller
 from hub.store.feed import Noticed
+from hub.web.bodies import Bodies, check_media_type, read_body
 from hub.web.calls import query, whole_number
 from hub.web.replies import Header, Receive, Scope, Send, answer, disconnected, located, moment, told_body
 
@@ -29,8 +31,16 @@ STREAM: Final[tuple[Header, ...]] = (
 RETRY: Final = b"retry: 2000\n"
 """After how many milliseconds a stream that broke off is opened again."""
 BEAT: Final = b":\n\n"
+CURSOR_BYTES: Final = 1000
 LAST: Final = 10**15
 """Above every number of the feed."""
+
+
+class Cursor(BaseModel):
+    """Up to which place of the feed a caller has dealt with everything."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    after: Annotated[int, Field(ge=0, le=LAST)]
 
 
 class NoticeDoors:
@@ -39,6 +49,7 @@ class NoticeDoors:
     def __init__(self, feed: Feed, offered: Mapping[str, Collection[str]]) -> None:
         self._feed = feed
         self._offered = offered
+        self._bodies = Bodies()
 
     async def stream(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """`GET /v1/notices/stream?agencies=&after=`, with `Last-Event-ID`: tell what happens as it happens."""
@@ -65,14 +76,26 @@ class NoticeDoors:
 
     async def page(self, scope: Scope, send: Send, agency: str, caller: Caller) -> None:
         """`GET /v1/notices/{agency}?after=&limit=`: the same events, for those who ask now and then."""
-        (agency,) = self._named(agency, caller)
+        self._named(agency, caller)
         asked = query(scope, {"after", "limit"})
-        after = whole_number(asked, "after", 0, 0, LAST)
+        after = whole_number(asked, "after", -1, 0, LAST)
+        if after < 0:
+            after = await self._feed.acknowledged(caller.name, agency)
         limit = whole_number(asked, "limit", PAGE, 1, PAGE)
         told = await self._feed.page(caller.name, [agency], after, limit)
         events = b",".join(event(one) for one in told)
         last = told[-1].seq if told else after
         await answer(send, 200, b'{"events":[%b],"after":%d}' % (events, last))
+
+    async def acknowledge(self, scope: Scope, receive: Receive, send: Send, agency: str, caller: Caller) -> None:
+        """`PUT /v1/notices/{agency}/cursor`: say up to which place everything is dealt with."""
+        self._named(agency, caller)
+        check_media_type(
+            next((value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"), "")
+        )
+        cursor: Any = await self._bodies.validated(Cursor, await read_body(receive, CURSOR_BYTES, None))
+        await self._feed.acknowledge(caller.name, agency, cursor.after)
+        await answer(send, 200, b'{"after":%d}' % await self._feed.acknowledged(caller.name, agency))
 
     def _named(self, text: str, caller: Caller) -> Sequence[str]:
         """Return the agencies that *text* names, or all that the caller's key reaches."""

@@ -101,6 +101,7 @@ _EVENT: Final[dict[str, Any]] = {
         "data": {"$ref": "#/components/schemas/Member"},
     },
 }
+_CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": _NUMBER}}
 SCHEMAS: Final[dict[str, Any]] = {"BatchLine": _LINE, "BatchAnswer": _TOLD, "Member": _MEMBER, "Event": _EVENT}
 
 
@@ -169,10 +170,19 @@ def paths() -> dict[str, Any]:
                 "operationId": "notices.read",
                 "summary": "Read what settled, by page",
                 "parameters": [
-                    _query("after", "Place after which to go on: `after` of the page before", _NUMBER),
+                    _query("after", "Place after which to go on: `after` of the page before; else the cursor", _NUMBER),
                     _query("limit", "Events of a page", {"type": "integer", "minimum": 1, "maximum": PAGE}),
                 ],
                 "responses": _got("Events in order", "application/json", _page_of("events", "Event", after=_NUMBER)),
+            },
+        },
+        "/v1/notices/{agency}/cursor": {
+            "parameters": [_AGENCY],
+            "put": {
+                "operationId": "notices.acknowledge",
+                "summary": "Say up to which place everything is dealt with: pages begin there when `after` is not given",
+                "requestBody": {"required": True, "content": {"application/json": {"schema": _CURSOR}}},
+                "responses": _got("The place; never moved back", "application/json", _CURSOR),
             },
         },
         "/v1/notices/stream": {

@@ -140,6 +140,16 @@ async def test_marks_are_of_all_callers_and_the_newest_is_found_by_its_age(bench
     assert isinstance(marks[0], Mark)
 
 
+async def test_a_cursor_is_one_callers_at_one_agency_and_never_moves_back(bench: Bench) -> None:
+    feed = bench.store.feed
+    assert await feed.acknowledged("onestop", AGENCY) == 0
+    for seq, stands in ((7, 7), (9, 9), (8, 9), (9, 9)):
+        await feed.acknowledge("onestop", AGENCY, seq)
+        assert await feed.acknowledged("onestop", AGENCY) == stands
+    assert await feed.acknowledged("other", AGENCY) == 0
+    assert await feed.acknowledged("onestop", "police") == 0
+
+
 async def test_what_was_not_committed_is_not_told(bench: Bench) -> None:
     """A refusal in the same commit neither tells anything nor costs a number that others wait for."""
     for _ in range(BOUND):

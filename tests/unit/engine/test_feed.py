@@ -189,6 +189,11 @@ class Numbered:
             if after < seq <= upto and mark.caller == caller
         ][:limit]
 
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None: ...
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        return 0
+
 
 def numbered(scenario: Any) -> None:
     clock = VirtualClock()

@@ -13,7 +13,7 @@ from hub.call import Reply, State, Submission
 from hub.clock import VirtualClock, run_virtual
 from hub.errors import BacklogFull, HubError, HubOverloaded, HubStopping, StoreUnavailable
 from hub.security.quotas import Left
-from hub.web.batch import STANDSTILL
+from hub.web.batch import MOST_UPLOADS, STANDSTILL
 from hub.web.bodies import BODY_SECONDS
 from hub.web.doors import Doors
 from hub.web.lines import GROUP_BYTES, MOST_LINES, Lines
@@ -298,3 +298,23 @@ async def test_lines_read_alone_keep_at_most_one_piece_and_one_line() -> None:
     lines = Lines(receive, 100)
     assert [(one.number, one.text) for one in await lines.group()] == [(1, None), (2, b"short\n")]
     assert await lines.group() == []
+
+
+async def test_a_ninth_upload_of_one_caller_is_refused_unread(doors: Doors, engine: Any) -> None:
+    on_disk, waiting = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def hang() -> None:
+        waiting.release()
+        await on_disk.wait()
+
+    engine.hang = hang
+    uploads = [Upload(doors) for _ in range(MOST_UPLOADS)]
+    going = [asyncio.create_task(one([line(1)])) for one in uploads]
+    async with asyncio.timeout(10):
+        for _ in going:
+            await waiting.acquire()
+    ninth = await Upload(doors)([line(1)])
+    assert (ninth.status, ninth.problem["code"], ninth.taken) == (429, "caller.quota", 0)
+    on_disk.set()
+    await asyncio.gather(*going)
+    assert (await Upload(doors)([line(1)])).status == 200

@@ -9,6 +9,7 @@ import pytest
 
 from hub.call import Class, Purpose, Reply, State, Submission
 from hub.errors import IdempotencyConflict
+from hub.web.batch import _shape
 from hub.web.doors import Doors
 from tests.unit.web.uploading import BATCH, PATH, Upload, line
 
@@ -158,3 +159,14 @@ async def test_an_upload_that_broke_off_goes_on_under_its_batch(doors: Doors, en
     again = await Upload(doors)([line(1), line(2), line(3)], mine)
     assert {one.batch for group in engine.groups for one in group} == {mine[1].decode()}
     assert again.said[-1]["batch"] == mine[1].decode()
+
+
+async def test_an_agency_of_one_operation_is_told_its_faults_likewise(doors: Doors) -> None:
+    door = doors._batch
+    door.offered = {"police": {"file_person": door.offered["police"]["file_person"]}}
+    door.shapes = {"police": _shape(door.offered["police"])}
+    upload = await Upload(doors)([line(1), line(2, request={"citizen_id": "12"}), line(3, operation="lookup_place")])
+    good, bad, unknown, _ = upload.said
+    assert "call" in good
+    assert [fault["pointer"] for fault in bad["errors"]] == ["/request/citizen_id"]
+    assert [fault["pointer"] for fault in unknown["errors"]] == ["/operation"]

@@ -191,6 +191,40 @@ async def test_an_event_is_a_cloud_event_with_the_one_reply_shape(client: httpx2
     assert (await client.get(f"/v1/notices/police?after={first['after']}")).json()["events"] == [other]
 
 
+async def test_pages_begin_at_the_cursor_unless_they_say_where(client: httpx2.AsyncClient, kept: Kept) -> None:
+    for _ in range(3):
+        await kept.cancelled()
+    path = "/v1/notices/police"
+    first = (await client.get(f"{path}?limit=1")).json()
+    moved = await client.put(f"{path}/cursor", json={"after": first["after"]})
+    assert (moved.status_code, moved.json()) == (200, {"after": first["after"]})
+    rest = (await client.get(path)).json()
+    assert [one["subject"] for one in rest["events"]] == kept.calls[1:]
+    assert len((await client.get(f"{path}?after=0")).json()["events"]) == 3
+    back = await client.put(f"{path}/cursor", json={"after": 0})
+    assert back.json() == {"after": first["after"]}, "it never moves back"
+
+
+@pytest.mark.parametrize(
+    ("agency", "body", "status"),
+    [
+        ("police", b'{"after":-1}', 400),
+        ("police", b'{"after":"1"}', 400),
+        ("police", b'{"after":1,"more":1}', 400),
+        ("police", b"{}", 400),
+        ("police", b'{"after":' + b" " * 2000 + b"1}", 413),
+        ("tax", b'{"after":1}', 403),
+        ("nowhere", b'{"after":1}', 404),
+    ],
+)
+async def test_a_cursor_that_cannot_be_moved_so_is_a_problem(
+    client: httpx2.AsyncClient, agency: str, body: bytes, status: int
+) -> None:
+    json_ = {"content-type": "application/json"}
+    reply = await client.put(f"/v1/notices/{agency}/cursor", content=body, headers=json_)
+    assert reply.status_code == status
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -212,6 +246,7 @@ async def test_who_has_no_key_or_another_method_hears_nothing(client: httpx2.Asy
     assert (await client.get("/v1/notices/police", headers={"authorization": ""})).status_code == 401
     assert (await client.get("/v1/notices/stream", headers={"authorization": ""})).status_code == 401
     assert (await client.post("/v1/notices/police")).status_code == 405
+    assert (await client.get("/v1/notices/police/cursor")).status_code == 405
 
 
 # --- The feed, as a stream -------------------------------------------------------------------------------------------

@@ -8,8 +8,6 @@ from hub.feed import Feed
 from hub.store.protocol import Accepted
 from tests.integration.test_store_nodes import CLOCK, Pause, a_call, nodes  # noqa: F401 - a fixture
 
-KEY = {"idempotency_key": "k", "fingerprint": "f"}
-
 
 async def test_what_a_slow_commit_will_tell_is_not_passed_by_what_a_fast_one_told(nodes: Any) -> None:  # noqa: F811
     pause = Pause("cancel.before_commit")
@@ -44,3 +42,11 @@ async def test_two_uploads_of_one_batch_at_two_nodes_are_one_batch(nodes: Any) -
     assert len(calls[0]) == 30
     assert calls[0] == calls[1]
     assert nodes.ask("SELECT count(*) FROM calls") == [(30,)]
+
+
+async def test_what_many_calls_of_one_commit_tell_stands_in_its_order(nodes: Any) -> None:  # noqa: F811
+    store = nodes.open("one")
+    told = await store.batches.accept([(a_call(batch="b"), b"{}") for _ in range(20)])
+    calls = [answer.call.id for answer in told if isinstance(answer, Accepted)]
+    await asyncio.gather(*(store.cancel(call, "onestop") for call in calls))
+    assert [one.call for one in await store.feed.told("onestop", ["npsp"], 0, 10**9, 99)] == calls

@@ -115,6 +115,8 @@ class Call:
     """Exchanges that ended `Unavailable` or `InDoubt`."""
     exchange_no: int = 0
     """Rises in the commit that writes `sending`."""
+    batch: str | None = None
+    """Id of the batch its caller handed it in with; None: it came alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Submission:
     """`Hub-Deadline` in seconds from now; None: 30 s for interactive, 7 days for durable calls."""
     idempotency_key: str | None = None
     traceparent: str | None = None
+    batch: str | None = None
+    """Id of the batch it came with; None: it came alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hub.errors import (
     BacklogFull,
     CallNotCancellable,
     CallUnknown,
+    HubError,
     HubStopping,
     OperationUnknown,
     Refusal,
@@ -23,7 +24,7 @@ from hub.lane import Lane, LaneView
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
 from hub.store.deciding import TURNINGS, Decided, Decision, Fate
-from hub.store.protocol import News, Record, Recovered
+from hub.store.protocol import Accepted, News, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
 
@@ -126,6 +127,30 @@ class Dispatcher:
         if operation.kind == "lookup" and submission.wait is not None:
             return await self._interactive(lane, operation, submission, submission.wait)
         return await self._durable(lane, operation, submission)
+
+    async def submit_all(self, submissions: Sequence[Submission]) -> Sequence[Reply | HubError]:
+        """
+        Take durable calls to one agency on, in their order and in one commit; say of each where it stands, or why not.
+
+        After one that met a full backlog every later one that is new is refused likewise: none passes another.
+
+        Raises:
+            Refusal: `HubStopping` or `StoreUnavailable`: none is known to be taken on. Those with a key may come again.
+        """
+        if self._stopping:
+            raise HubStopping(retry_after=_STOPPING_RETRY)
+        calls = []
+        for one in submissions:
+            lane, operation = self._find(one.agency, one.operation)
+            seconds = one.deadline or DURABLE_SECONDS
+            calls.append((self._call(one, operation, seconds, interactive=False), one.request_json))
+        became = await self._store.batches.accept(calls) if calls else ()
+        new = {(one.call.agency, one.call.cls) for one in became if isinstance(one, Accepted) and one.new}
+        for agency, cls in new:
+            self._lanes[agency].backlog.more(cls)
+        if any(isinstance(one, BacklogFull) for one in became):
+            lane.admission.backlog_full()
+        return [Reply(one.call.id, one.call.state) if isinstance(one, Accepted) else one for one in became]
 
     async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
         """
@@ -283,6 +308,7 @@ class Dispatcher:
             order_key=operation.order_key(submission.request),
             idempotency_key=submission.idempotency_key,
             traceparent=submission.traceparent,
+            batch=submission.batch,
         )
 
     def _find(self, agency: str, operation: str) -> tuple[Lane, Operation]:

@@ -163,11 +163,11 @@ class RequestTooLarge(HubError):
 
 
 class MediaTypeUnsupported(HubError):
-    """Send the body as `application/json` in UTF-8."""
+    """Send the body as `application/json` in UTF-8, a batch as `application/x-ndjson`, and do not compress it."""
 
     code = "media_type.unsupported"
     status = 415
-    vi = "Gửi nội dung dạng `application/json`, mã UTF-8."
+    vi = "Gửi nội dung dạng `application/json`, hồ sơ theo lô dạng `application/x-ndjson`, mã UTF-8, không nén."
 
 
 class CallerQuota(HubError):

@@ -1,7 +1,7 @@
-"""Callers who wait for a durable call, by call id; `dispatcher.py` lets them wait, `lane.py` wakes them."""
+"""Callers who wait for a durable call, by call id; `dispatcher.py` lets them wait, `endings.py` wakes them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hub.call import Reply
@@ -10,7 +10,9 @@ from hub.call import Reply
 class Waiters:
     """Futures of waiting callers. A call that nobody waits for costs nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: Callable[[], None] = lambda: None) -> None:
+        """*news* is told, too, whenever a call has entered a state that lasts; it must return at once."""
+        self._news = news
         self._futures: dict[str, list[asyncio.Future[Reply | None]]] = {}
 
     @contextmanager
@@ -32,6 +34,7 @@ class Waiters:
 
     def wake(self, call_id: str, reply: Reply | None) -> None:
         """Tell everybody who waits for *call_id*; None: look into the store."""
+        self._news()
         for future in self._futures.get(call_id, ()):
             if not future.done():
                 future.set_result(reply)

@@ -26,6 +26,7 @@ from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.errors import StoreUnavailable
+from hub.feed import Feed
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
@@ -44,9 +45,12 @@ from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
+from hub.web.batch import BatchDoor
+from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from hub.web.lanes import LaneOffice
+from hub.web.notices import NoticeDoors
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
@@ -73,6 +77,7 @@ class Hub:
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
+    feed: Feed
     readiness: Readiness
     shedding: Shedding
     memory: Memory
@@ -101,6 +106,7 @@ class Hub:
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
+        await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
             await self.hearing.stop()
@@ -134,6 +140,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     node, bounds = settings.hub.node, bearable_of(settings, installed)
     group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
+    feed = Feed(store.feed, clock, observer.fault)
     surroundings = Surroundings(
         store=store,
         coordination=group.permits if group is not None else in_one_process(clock, bounds),
@@ -143,7 +150,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         people=identity.people,
         node=node,
         new_id=lambda: uuid7(clock.now(), os.urandom),
-        waiters=Waiters(),
+        waiters=Waiters(feed.stir),
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -174,14 +181,24 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
+    locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
     calls = CallDoors(
         dispatcher,
         store.find,
-        Locks(identity.caller_of, access.check, Quotas(clock).take),
+        locks,
         offered,
         observer,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
+    )
+    batch = BatchDoor(
+        dispatcher,
+        locks,
+        offered,
+        observer,
+        request_bytes=settings.hub.request_bytes,
+        random_bytes=os.urandom,
+        new_id=surroundings.new_id,
     )
     readiness = Readiness(
         {"store": partial(store.give_back, settings.hub.node, ())}, clock.monotonic
@@ -222,11 +239,21 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,
+        feed=feed,
         readiness=readiness,
         shedding=shedding,
         memory=memory,
         inbound=inbound,
-        public=Doors(calls, readiness, observer, operations=listed, openapi=document),
+        public=Doors(
+            calls,
+            readiness,
+            observer,
+            batch=batch,
+            batch_results=BatchResults(store.batches),
+            notices=NoticeDoors(feed, offered),
+            operations=listed,
+            openapi=document,
+        ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
     )

@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+UNREAD_SECONDS = 60.0
+"""How long a caller may read nothing of a reply that is still being written, before its connection is cut."""
 REST_SECONDS = 60.0
 """How long the rest of a body may take that was answered before it had come: as long as one that is waited for."""
 KEEP_ALIVE_SECONDS = 65
@@ -131,6 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether the head that is under way began before the piece that is read now."""
         self._unread = -1
         """Bytes of replies that had not left when they were last looked at."""
+        self._reading = _Patience(self.loop, self._unread_too_long)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_OnePiece(transport, self.loop))  # type: ignore[arg-type]  # all that uvicorn asks of one
@@ -138,7 +141,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.close()
+        self._reading.close()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._reading.begin(UNREAD_SECONDS)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._reading.end()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         self._in_head = True  # again, when one piece brings several
@@ -183,6 +195,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)  # all of it: the head is still not whole
         if self._head_bytes > HEAD_BYTES:
             self.send_400_response("The head of this request is larger than 64 KiB.")
+
+    def _unread_too_long(self) -> None:
+        """Cut the connection: whoever writes this reply waits for its reader, and would wait for ever."""
+        self.transport.abort()
 
     def _too_slow(self) -> None:
         """Close once all replies have left, and at once if nothing of them leaves: they lie in memory until then."""

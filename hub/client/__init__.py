@@ -10,6 +10,10 @@ The guide is docs/guide/callers.md.
 """
 
 from hub.client.client import HubClient, Ticket
+from hub.client.many import BatchLine, BatchTicket, Member, Settled
 from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Quota, Reason
 
-__all__ = ["Answer", "Fault", "Found", "HubClient", "Problem", "Purpose", "Quota", "Reason", "Ticket"]
+__all__ = [
+    "Answer", "BatchLine", "BatchTicket", "Fault", "Found", "HubClient", "Member", "Problem", "Purpose", "Quota",
+    "Reason", "Settled", "Ticket",
+]  # fmt: skip

@@ -1,10 +1,12 @@
 """
-How the hub is asked: `HubClient`, and the `Ticket` of what was filed. The shapes are in `shapes.py`.
+How the hub is asked: `HubClient`, and the `Ticket` of what was filed. `many.py` is of many calls at once, `shapes.py`
+what is said and heard.
 """
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
@@ -13,6 +15,8 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_core import from_json
 
+from hub.client import many
+from hub.client.many import BatchLine, BatchTicket, Member, Settled
 from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose, Quota
 
 T = TypeVar("T", bound=BaseModel)
@@ -117,7 +121,7 @@ class HubClient:
         headers = _headers(purpose, urgency, deadline, key) | (
             {"prefer": f"wait={_whole(wait)}"} if wait is not None else {}
         )
-        reply = await self._send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
+        reply = await self.send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
         return _read(answer, reply.content)
 
     async def file(
@@ -143,7 +147,7 @@ class HubClient:
         key = key or str(uuid.uuid4())
         prefer = "respond-async" if wait is None else f"wait={_whole(wait)}"
         headers = _headers(purpose, urgency, deadline, key) | {"prefer": prefer}
-        reply = await self._send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
+        reply = await self.send("POST", _path(operation), content=request.model_dump_json(), headers=headers)
         first = _read(answer, reply.content)
         return Ticket(self, operation.partition(".")[0], first.call, key, answer, first)
 
@@ -155,7 +159,7 @@ class HubClient:
             Problem: It is unknown; with *wait* also: it is in doubt, expired or needs a person.
         """
         query = {} if wait is None else {"wait": f"{min(wait, LONGEST_WAIT):.3f}"}
-        reply = await self._send("GET", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}", params=query)
+        reply = await self.send("GET", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}", params=query)
         return _read(answer, reply.content)
 
     async def cancel(self, agency: str, call: str) -> None:
@@ -165,23 +169,95 @@ class HubClient:
         Raises:
             Problem: It is unknown, or no longer queued.
         """
-        await self._send("DELETE", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}")
+        await self.send("DELETE", f"/v1/calls/{quote(agency, safe='')}/{quote(call, safe='')}")
 
     async def find(
         self, *, key: str | None = None, dossier: str | None = None, state: str | None = None, agency: str | None = None
     ) -> Sequence[Found]:
         """Find own calls, newest first, at most a hundred: a lost ticket by its *key*, all of a *dossier*."""
         query = {"key": key, "dossier": dossier, "state": state, "agency": agency}
-        reply = await self._send("GET", "/v1/calls", params={name: text for name, text in query.items() if text})
+        reply = await self.send("GET", "/v1/calls", params={name: text for name, text in query.items() if text})
         return FoundPage.model_validate_json(reply.content).calls
 
     async def operations(self) -> Sequence[Mapping[str, Any]]:
         """List what this hub offers, with the state of each lane."""
-        reply = await self._send("GET", "/v1/operations")
+        reply = await self.send("GET", "/v1/operations")
         listed: Sequence[Mapping[str, Any]] = from_json(reply.content)["operations"]
         return listed
 
-    async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+    def batch(
+        self,
+        agency: str,
+        lines: Iterable[BatchLine] | AsyncIterable[BatchLine],
+        *,
+        purpose: Purpose | None = None,
+        urgency: int | None = None,
+        deadline: float | None = None,
+        batch: str | None = None,
+        patience: float = 3600.0,
+    ) -> AsyncIterator[BatchTicket]:
+        """
+        Hand in many calls to one agency; give a ticket for each line, in order, once it is on disk.
+
+        *batch*: a UUID to go on under, when an earlier try broke off; lines that have their key are not doubled. While
+        the hub takes nothing on, it is asked again as it says, for *patience* seconds since it last did.
+
+        Raises:
+            Problem: It took nothing on for so long, or not at all; lines that have no ticket are to be sent again.
+        """
+        headers = _headers(purpose, urgency, deadline, None) | {"content-type": "application/x-ndjson"}
+        return many.batch(self, agency, lines, headers | {"hub-batch": batch or str(uuid.uuid4())}, patience)
+
+    def batch_results(
+        self, agency: str, batch: str, *, answer: type[T], state: str | None = None
+    ) -> AsyncIterator[Member[T]]:
+        """
+        Give every call of a batch in the order in which they were handed in, or those in one *state*.
+
+        Raises:
+            Problem: No call was handed in with this batch.
+        """
+        return many.batch_results(self, agency, batch, answer, state)
+
+    def settled(
+        self, agencies: Sequence[str] = (), *, answer: type[T], after: str | None = None
+    ) -> AsyncIterator[Settled[T]]:
+        """
+        Follow the feed of *agencies*, or of all: what settles, as it settles, in order, at least once; without an end.
+
+        *after*: `place` of the last event that was dealt with, `"0"` for all that is kept; None: from now on. A stream
+        that breaks off is opened again where it was.
+
+        Raises:
+            Problem: The key may not listen there.
+        """
+        return many.settled(self, agencies, answer, after)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str], silence: float
+    ) -> AsyncIterator[AsyncIterator[str]]:
+        """
+        Open a stream of lines that may be silent for *silence* seconds.
+
+        Raises:
+            Problem: The hub refused.
+            httpx2.HTTPError: It could not be reached, or went away.
+        """
+        patient = httpx2.Timeout(10.0, read=silence)
+        async with self._http.stream("GET", path, params=params, headers=headers, timeout=patient) as reply:
+            if reply.status_code >= 300:
+                await reply.aread()
+                raise _refused(reply)
+            yield reply.aiter_lines()
+
+    async def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """
+        Send one request of any kind, and again as `patience` allows when the hub says `Retry-After`.
+
+        Raises:
+            Problem: The hub refused, or could not be reached.
+        """
         clock = asyncio.get_running_loop().time
         until = clock() + self._patience
         while True:
@@ -201,8 +277,12 @@ class HubClient:
         self.quota = Quota.read(reply.headers.get("ratelimit", "")) or self.quota
         if reply.status_code < 300:
             return reply
-        after = reply.headers.get("retry-after", "")
-        raise Problem(_problem(reply), float(after) if after.isdigit() else None)
+        raise _refused(reply)
+
+
+def _refused(reply: httpx2.Response) -> Problem:
+    after = reply.headers.get("retry-after", "")
+    return Problem(_problem(reply), float(after) if after.isdigit() else None)
 
 
 def _problem(reply: httpx2.Response) -> dict[str, Any]:

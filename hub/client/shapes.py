@@ -28,8 +28,12 @@ class Purpose:
 
     def header(self) -> str:
         """Return the value of `Hub-Purpose`, an RFC 9651 dictionary."""
-        given = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return ", ".join(f"{name}={_quoted(text)}" for name, text in given if text is not None)
+        return ", ".join(f"{name}={_quoted(text)}" for name, text in self.given().items())
+
+    def given(self) -> Mapping[str, str]:
+        """Return what is said, by name."""
+        said = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: text for name, text in said if text is not None}
 
 
 @dataclass(frozen=True, slots=True)

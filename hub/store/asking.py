@@ -13,7 +13,7 @@ from hub.call import State
 from hub.journal import Entry
 from hub.store.deciding import Decided, DecidingStatements, Decision, decide
 from hub.store.persons import Case, Exchanged, InTheWay, Mark, Needing, Reference, Stuck, Toll, Which
-from hub.store.rows import to_record
+from hub.store.rows import WIDTH, to_record
 from hub.store.schema import (
     DECIDED,
     KEY_HOLDERS,
@@ -203,7 +203,8 @@ class SqlPersons:
         if not rows:
             return None
         row = rows[0]
-        record, seq = to_record(row, None), row[28]
+        record = to_record(row, None)
+        ended_at, seq, digest, size = row[WIDTH + 2 :]
         of = record.call
         request = self._rows(self._say.request, {"call": call})
         about = {"dossier": of.purpose.dossier or call, "agency": of.agency}
@@ -213,10 +214,10 @@ class SqlPersons:
         behind = self._rows(self._say.holds_up, key)[0][0] if holds else 0
         return Case(
             record,
-            row[27],
+            ended_at,
             request[0][0] if request else None,
-            row[29],
-            row[30],
+            digest,
+            size,
             [Exchanged(*one) for one in self._rows(self._say.exchanges, {"call": call})],
             [Reference(*one) for one in self._rows(self._say.references, about)],
             [Entry(*one) for one in self._rows(self._say.decisions, {"call": call})],
@@ -236,4 +237,5 @@ def _given(which: Which) -> dict[str, Any]:
 
 def _stuck(row: Sequence[Any]) -> Stuck:
     record = to_record(row, None)
-    return Stuck(record, row[27] or record.call.due_at, Mark(record.call.agency, record.call.due_at, row[28]))
+    ended_at, seq = row[WIDTH + 2 : WIDTH + 4]
+    return Stuck(record, ended_at or record.call.due_at, Mark(record.call.agency, record.call.due_at, seq))

@@ -97,11 +97,11 @@ class Batch:
 
     `later` is written before anything that `run` asks. What members read of single calls they ask through `standing` and
     `by_key`; where each question is a journey to a server, one fetches what all of them will ask, when they say it
-    beforehand (*about*: the id of a call to move, or a `Call` to come). It holds until a member writes of the same call.
+    beforehand (*about*: the id of a call to move, a `Call` to come, or a tuple of such). It holds until a member writes of the same call.
     """
 
     __slots__ = (
-        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_sent", "_touched", "_waiting", "moved",
+        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_notices", "_sent", "_touched", "_waiting", "moved",
         "news", "now", "say",
     )  # fmt: skip
 
@@ -110,6 +110,7 @@ class Batch:
         self._connection = connection
         self._head = book.head
         self._entries: list[tuple[Any, ...]] = []
+        self._notices: list[tuple[Any, ...]] = []
         self._sent: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, int] = {}
         self._later: dict[Prepared, list[tuple[Any, ...]]] = {}
@@ -166,6 +167,7 @@ class Batch:
         return self._connection.execute(statement.sql, statement.order(values)).fetchone()
 
     def _foresee(self, about: Sequence[object]) -> dict[object, Any]:
+        about = [one for said in about for one in (said if isinstance(said, tuple) else (said,))]
         ids = [one for one in about if isinstance(one, str)]
         keys = [key_of(one) for one in about if isinstance(one, Call) and one.idempotency_key is not None]
         found: dict[object, Any] = {}
@@ -200,6 +202,10 @@ class Batch:
         """Add *entry* to the journal, in this commit."""
         self._head = head = chain(self._head, entry)
         self._entries.append((self._book.chain, head.seq, *entry, head.hash))
+
+    def tell(self, notice: dict[str, Any]) -> None:
+        """Add *notice*, a row without its number, to the feed of its caller, in this commit."""
+        self._notices.append(self.say.insert_notice.order(notice))
 
     def sent(self, agency: str, moment: float, count: int = 1) -> None:
         """Count an exchange begun at *moment* for the agency's day; -1 takes one back that was not sent."""
@@ -237,6 +243,8 @@ class Batch:
         for agency, count in sorted(self.moved.items()):
             if count:
                 self.run(self.say.add_waiting, {"agency": agency, "node": node, "calls": count})
+        if self._notices:  # numbered last: what is shown in the order of numbers must be on disk soon after
+            self._write_rows(self.say.insert_notice, self._notices)
         if self.say.notify is not None:
             for payload in self.news.payloads(node):
                 self.run(self.say.notify, {"payload": payload})

@@ -2,7 +2,7 @@
 Moves of a call between its states, each decided on the row as it stands now. Read `hub.call.MOVES` first.
 
 `judge` is the whole law of a settle: what is current, what is late evidence, what is refused. Every move passes
-`_move`, which refuses what the table of moves does not know and keeps the count of the backlog.
+`move`, which refuses what is not as it was read, keeps the count of the backlog, and tells the feed of its caller.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from hub.call import MOVES, WAITING, Kind, State
 from hub.store.accepting import OUTLASTS, begun, remember
 from hub.store.batch import Batch
+from hub.store.feed import settled
 from hub.store.protocol import Settled, Settlement
 from hub.store.rows import Standing, digest_of, said_of_row
 
@@ -181,7 +182,7 @@ def cancel(batch: Batch, call_id: str, caller: str) -> State | None:
 
 
 def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:
-    """Write *row* in state *to* with *changes*, if it is still as read; keep the count of the backlog."""
+    """Write *row* in state *to* with *changes*, if it is still as read; what lasts of a durable call is told its caller."""
     values: dict[str, Any] = {
         "at": row.seq, "was_fence": row.fence, "was_state": row.state, "state": to.value, "fence": row.fence,
         "attempts": row.attempts, "due_at": row.due_at, "deadline": row.deadline, "step": row.step, "cause": "",
@@ -192,6 +193,8 @@ def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:
     batch.later(batch.say.move, values, row.id)
     if not row.interactive:
         batch.moved[row.agency] += (to in WAITING) - (row.state in WAITING)
+        if to not in WAITING and (to.value, values["result"]) != (row.state, row.result):
+            batch.tell(settled(row, values, batch.now))
         _note(batch, row, to, values["due_at"])
 
 

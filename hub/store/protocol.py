@@ -15,6 +15,7 @@ from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict
 
 if TYPE_CHECKING:
+    from hub.store.batches import KeptBatches
     from hub.store.persons import Persons
 
 
@@ -178,6 +179,11 @@ class NodeRow:
 
 class Store(Protocol):
     """Durable truth about calls. Implementations pass `tests/contract/test_store_*.py`."""
+
+    @property
+    def batches(self) -> "KeptBatches":
+        """Durable calls that were handed in together."""
+        ...
 
     @property
     def persons(self) -> "Persons":

@@ -1,6 +1,7 @@
 """Questions to the store that change nothing. Each is a function over a connection, run beside the writer."""
 
 from collections.abc import Collection, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hub.journal import Chained, Entry, Head
@@ -82,11 +83,7 @@ class Reader:
             heads[after] = Head(*self._run(self._say.journal_head, {"chain": after}).fetchone())
         return heads
 
-    def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
-        return self._run(statement, {}).fetchall()
-
-    def rows(self, statement: Prepared, values: Values) -> list[tuple[Any, ...]]:
-        """Return all rows of *statement*: for questions that are put together elsewhere."""
+    def rows(self, statement: Prepared, values: Values = MappingProxyType({})) -> list[tuple[Any, ...]]:
         return self._run(statement, values).fetchall()
 
     def close(self) -> None:

@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 from hub.call import Call, Class, Kind, Purpose, State
 from hub.journal import Entry
 from hub.store.protocol import Record
+from hub.store.statements import CALL_COLUMNS
+
+WIDTH = len(CALL_COLUMNS)
+"""Where in a row the columns of a call end and those begin that a question adds."""
 
 
 class Standing(NamedTuple):
@@ -44,19 +48,20 @@ class Standing(NamedTuple):
 def to_call(row: Sequence[Any], raised: int = 0) -> Call:
     """Make a call from a row that begins with `statements.CALL_COLUMNS`, its fence *raised* since it was read."""
     id_, agency, operation, kind, cls, interactive, caller, officer, unit, dossier, intake, procedure, *rest = row
-    fingerprint, accepted_at, deadline, due_at, step, repeat_safe, order_key, key, trace, state, *numbers = rest
+    fingerprint, accepted_at, deadline, due_at, step, repeat_safe, order_key, key, trace, state, *more = rest
+    fence, attempts, exchange_no, handed_in_with = more[:4]
     return Call(
         id_, agency, operation, Kind(kind), Class(cls), bool(interactive), caller,
         Purpose(officer, unit, dossier, intake, procedure),
         fingerprint, accepted_at, deadline, due_at, step, bool(repeat_safe), order_key, key, trace, State(state),
-        numbers[0] + raised, numbers[1], numbers[2],
+        fence + raised, attempts, exchange_no, handed_in_with,
     )  # fmt: skip
 
 
 def to_record(row: Sequence[Any], answer: bytes | None) -> Record:
     """Make a record from a row of `CALL_COLUMNS`, result, cause and moment of the end."""
     call = to_call(row)
-    result, cause, ended_at = row[25:28]
+    result, cause, ended_at = row[WIDTH : WIDTH + 3]
     return Record(call, answer, result, cause, ended_at if call.state is State.ANSWERED else None)
 
 
@@ -75,6 +80,7 @@ def from_call(call: Call, digest: str, size: int) -> dict[str, Any]:
         "doubt_no": None, "lease_node": None, "lease_until": None, "cause": "", "result": None, "ended_at": None,
         "payer": f"{call.caller} {purpose.unit or ''}",  # no caller's name holds a space
         "request_digest": digest, "request_size": size, "answer_digest": None, "answer_size": None,
+        "batch": call.batch,
     }  # fmt: skip
 
 

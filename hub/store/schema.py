@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -76,6 +76,7 @@ calls = Table(
     Column("answer_digest", Text),
     Column("answer_size", Integer),
     Column("payer", Text, nullable=False, server_default=""),  # caller and unit as one: leases go round by it
+    Column("batch", Text),  # id of the batch it was handed in with
     postgresql_with={"fillfactor": 60},  # room to lease a row where it stands, so that no index has to hear of it
 )
 
@@ -115,6 +116,9 @@ _some(
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
 _some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
 Index("calls_caller", calls.c.caller, calls.c.seq)
+_batch = (calls.c.caller, calls.c.agency, calls.c.batch)
+_some("calls_batch", *_batch, calls.c.seq, where=calls.c.batch.is_not(None))
+_some("calls_batch_state", *_batch, calls.c.state, calls.c.seq, where=calls.c.batch.is_not(None))
 
 bodies = Table(
     "bodies",
@@ -155,16 +159,25 @@ references = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("seq", _number, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
+    Column("seq", _number, primary_key=True),  # place in the feed; never given twice, or a caller would miss one
+    Column("id", Text, nullable=False),
     Column("agency", Text, nullable=False),
     Column("notice", Text, nullable=False),
-    Column("unique_key", Text, nullable=False),
+    Column("unique_key", Text),  # by which a notice that an agency sends twice is known
     Column("dossier", Text),
+    Column("caller", Text),  # whose it is; null: of all whose key names the agency
+    Column("call", Text),  # what it is about, of `call.settled`
     Column("received_at", Double, nullable=False),
     Column("bytes", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
 )
-Index("notices_unique", notices.c.agency, notices.c.notice, notices.c.unique_key, unique=True)
+_some(
+    "notices_unique",
+    notices.c.agency, notices.c.notice, notices.c.unique_key,
+    where=notices.c.unique_key.is_not(None),
+    unique=True,
+)  # fmt: skip
+_some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.is_not(None))
 
 cursors = Table(
     "cursors",

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from hub.call import Call, Class, State
-from hub.errors import IdempotencyConflict, StoreUnavailable
+from hub.errors import HubError, IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained, Head
-from hub.store import accepting, leasing, moving, nodes, orders, recovering, registers
+from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers
 from hub.store.asking import SqlPersons
 from hub.store.batch import Book
+from hub.store.batches import BatchStatements, Part
+from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
 from hub.store.protocol import (
@@ -34,6 +36,7 @@ from hub.store.protocol import (
 )
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
+from hub.store.statements import Prepared, Values, listed
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")
@@ -74,6 +77,10 @@ class SqlStore:
         """What operators ordered; `hub.orders` sees that it is kept."""
         self.persons = SqlPersons(book.statements, reader.rows, self._write, self._read)
         """What needs a person, and what is decided about it."""
+        self.batches = SqlBatches(self)
+        """Durable calls that were handed in together."""
+        self.feed = SqlFeed(self)
+        """What callers are told; `hub.feed` follows it."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)
@@ -211,7 +218,7 @@ class SqlRegisters:
         await self._store._write("replace_units", registers.replace_lines, self._say, "units", lines, by)
 
     async def _all(self, table: str) -> Sequence[Any]:
-        return await self._store._read(self._store._reader.register, self._say.all[table])
+        return await self._store._read(self._store._reader.rows, self._say.all[table])
 
 
 class SqlOrders:
@@ -229,3 +236,51 @@ class SqlOrders:
 
     async def take_back(self, scope: str, kind: OrderKind, by: str, why: str) -> None:
         await self._store._write("take_order_back", orders.take_back, self._say, scope, kind, by, why)
+
+
+class SqlBatches:
+    """The batches of a store. Implements `batches.KeptBatches`."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._say = BatchStatements(store._book.statements)
+
+    async def accept(self, calls: Sequence[tuple[Call, bytes]]) -> Sequence[Accepted | HubError]:
+        return await self._store._write("accept_batch", batches.accept, calls, about=tuple(call for call, _ in calls))
+
+    async def page(self, part: Part) -> Sequence[Record]:
+        return await self._store._read(lambda: batches.page(self._store._reader.rows, self._say, part))
+
+    async def counts(self, part: Part) -> Mapping[State, int]:
+        return await self._store._read(lambda: batches.counts(self._store._reader.rows, self._say, part))
+
+
+class SqlFeed:
+    """The feed of a store. Implements `feed.KeptFeed`."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._say = FeedStatements(store._book.statements)
+
+    async def marks(self, after: int, limit: int) -> Sequence[Mark]:
+        return [Mark(*row) for row in await self._rows(self._say.marks, {"after": after, "limit": limit})]
+
+    async def newest(self, until: float) -> int:
+        rows = await self._rows(self._say.newest, {"until": until})
+        return int(rows[0][0]) if rows else 0
+
+    async def told(
+        self, caller: str, agencies: Collection[str], after: int, upto: int, limit: int
+    ) -> Sequence[Noticed]:
+        asked = {"caller": caller, "agencies": listed(agencies), "after": after, "upto": upto, "limit": limit}
+        return [to_noticed(row) for row in await self._rows(self._say.told, asked)]
+
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
+        await self._store._write("acknowledge", feed.acknowledge, self._say, caller, agency, seq)
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        rows = await self._rows(self._say.cursor, {"caller": caller, "agency": agency})
+        return int(rows[0][0]) if rows else 0
+
+    async def _rows(self, statement: Prepared, values: Values) -> Sequence[Any]:
+        return await self._store._read(self._store._reader.rows, statement, values)

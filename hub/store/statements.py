@@ -45,6 +45,7 @@ from hub.store.schema import (
     is_ready,
     journal,
     metadata,
+    notices,
     quota_days,
     references,
     waiting,
@@ -156,15 +157,20 @@ def _same_key(of: Any) -> ColumnElement[bool]:
     return and_(*plain, calls.c.caller.op("||")(fixed("")) == of["caller"])
 
 
-def listed(steps: Collection[str]) -> str:
-    """Return *steps* as the text that `_not_stopped` looks into: a list has no place among parameters compiled once."""
-    return "," + "".join(f"{step}," for step in steps)
+def listed(names: Collection[str]) -> str:
+    """Return *names* as the text that `among` looks into: a list has no place among parameters compiled once."""
+    return "," + "".join(f"{name}," for name in names)
+
+
+def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Say whether *column* is one of the names `listed` in *parameter*."""
+    escaped = func.replace(column, "_", "!_")  # `_` would stand for any letter
+    pattern = fixed("%,").op("||")(escaped).op("||")(fixed(",%"))
+    return _p(parameter).like(pattern, escape="!")
 
 
 def _not_stopped() -> ColumnElement[bool]:
-    escaped = func.replace(calls.c.step, "_", "!_")  # `_` would stand for any letter
-    pattern = fixed("%,").op("||")(escaped).op("||")(fixed(",%"))
-    return _p("without").not_like(pattern, escape="!")
+    return ~among(calls.c.step, "without")
 
 
 def _first_of_its_key() -> ColumnElement[bool]:
@@ -182,7 +188,7 @@ def _first_of_its_key() -> ColumnElement[bool]:
 CALL_COLUMNS = (
     "id", "agency", "operation", "kind", "class", "interactive", "caller", "officer", "unit", "dossier", "intake",
     "procedure", "fingerprint", "accepted_at", "deadline", "due_at", "step", "repeat_safe", "order_key",
-    "idempotency_key", "traceparent", "state", "fence", "attempts", "exchange_no",
+    "idempotency_key", "traceparent", "state", "fence", "attempts", "exchange_no", "batch",
 )  # fmt: skip
 """What makes a `hub.call.Call`, in the order `rows.to_call` reads."""
 
@@ -306,6 +312,7 @@ class Statements:
     def _sharing(self) -> None:
         """Statements whose rows one batch writes together, at its end."""
         self.insert_entry = self.for_many(_insert(journal))
+        self.insert_notice = self.prepare(_insert(notices, leave_out=("seq",)))
         self.journal_head = self.prepare(
             select(journal.c.seq, journal.c.hash)
             .where(journal.c.chain == _p("chain"))

@@ -33,7 +33,7 @@ from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.headers import Headers, How, bearer, traceparent, urgency
-from hub.web.replies import Header, Receive, Scope, Send, answer, moment, problem_of, reply_body
+from hub.web.replies import Header, Receive, Scope, Send, answer, disconnected, moment, problem_of, reply_body
 from monitoring.events import Observer
 
 WAIT_SECONDS: Final = 30.0
@@ -43,9 +43,9 @@ DURABLE_SECONDS: Final = 7 * 86_400.0
 WATCH_AFTER: Final = 0.03
 """Seconds of waiting after which a call is taken back when its caller goes away."""
 MOST_FOUND: Final = 100
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WAIT: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
-_STATES: Final = frozenset(str(state) for state in State)
+STATES: Final = frozenset(str(state) for state in State)
 _RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
 
 
@@ -133,12 +133,12 @@ class CallDoors:
         if offered is None:
             raise OperationUnknown
         if left.over:
-            cls = _capped(urgency(scope["headers"]), caller)
+            cls = capped(urgency(scope["headers"]), caller)
             self._observer.admission(agency, cls.value, "refused", CallerQuota.code)
             raise CallerQuota(retry_after=left.over)
         asked = self._headers.read(scope["headers"])
         how = asked.how
-        cls = _capped(how.cls, caller)
+        cls = capped(how.cls, caller)
         lookup = offered.kind == Kind.LOOKUP
         if not lookup and asked.idempotency_key is None:
             raise IdempotencyMissing
@@ -171,7 +171,7 @@ class CallDoors:
         """`GET /v1/calls/{agency}/{id}?wait=N`: who waits hears an outcome, who only reads sees a state."""
         caller = self.caller(scope)
         self._known(agency, call_id)
-        text = _query(scope, {"wait"}).get("wait")
+        text = query(scope, {"wait"}).get("wait")
         if text is not None and not _WAIT.fullmatch(text):
             raise RequestInvalid(faults=[RequestFault("?wait", "is a number of seconds")])
         seconds = min(float(text or 0), LONGEST_WAIT)
@@ -188,9 +188,9 @@ class CallDoors:
     async def find(self, scope: Scope, send: Send) -> None:
         """`GET /v1/calls?dossier=&key=&state=&agency=&before=`: the caller's own calls, newest first, without values."""
         caller = self.caller(scope)
-        sought = _query(scope, {"dossier", "key", "state", "agency", "before"})
+        sought = query(scope, {"dossier", "key", "state", "agency", "before"})
         state = sought.pop("state", None)
-        if state is not None and state not in _STATES:
+        if state is not None and state not in STATES:
             raise RequestInvalid(faults=[RequestFault("?state", f"is one of {', '.join(State)}")])
         records = await self._find(
             Sought(caller=caller.name, state=State(state) if state else None, limit=MOST_FOUND, **sought)
@@ -199,7 +199,7 @@ class CallDoors:
         await answer(send, 200, to_json({"calls": [_listed(record) for record in records], "before": following}))
 
     def _known(self, agency: str, call_id: str) -> None:
-        if agency not in self._offered or not _ID.fullmatch(call_id):
+        if agency not in self._offered or not ID.fullmatch(call_id):
             raise CallUnknown
 
 
@@ -211,7 +211,8 @@ def _rate_limit(caller: Caller, left: Left) -> tuple[Header, Header]:
     )
 
 
-def _capped(cls: Class, caller: Caller) -> Class:
+def capped(cls: Class, caller: Caller) -> Class:
+    """Return *cls*, or the highest class that *caller* may ask for."""
     return cls if _RANK[cls] >= _RANK[caller.cls] else caller.cls
 
 
@@ -259,7 +260,7 @@ class _Watch:
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._start)
 
     def _start(self) -> None:
-        self._watcher = asyncio.ensure_future(_disconnected(self._receive))
+        self._watcher = asyncio.ensure_future(disconnected(self._receive))
         self._watcher.add_done_callback(self._leave)
 
     def _leave(self, watcher: asyncio.Future[Any]) -> None:
@@ -275,11 +276,6 @@ class _Watch:
             self._watcher.cancel()
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":  # a GET has a body too, empty and not read yet
-        pass
-
-
 async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, more: tuple[Header, ...] = ()) -> None:
     error = problem_of(reply) if waited or reply.state is State.ANSWERED else None
     if error is not None:
@@ -291,7 +287,13 @@ async def _send_reply(send: Send, reply: Reply, agency: str, *, waited: bool, mo
     await answer(send, 202, reply_body(reply), (b"location", location), *more)
 
 
-def _query(scope: Scope, known: set[str]) -> dict[str, str]:
+def query(scope: Scope, known: set[str]) -> dict[str, str]:
+    """
+    Return the parameters of the address that have a value.
+
+    Raises:
+        RequestInvalid: They cannot be read, or one is not *known*.
+    """
     try:
         pairs = parse_qsl(
             scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict"
@@ -305,6 +307,21 @@ def _query(scope: Scope, known: set[str]) -> dict[str, str]:
             faults=[RequestFault("?", f"holds a parameter of unknown name; known are {', '.join(sorted(known))}")]
         )
     return {name: value for name, value in pairs if value}
+
+
+def whole_number(asked: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """
+    Return the parameter *name* as a number, *default* when it is not given.
+
+    Raises:
+        RequestInvalid: It is none from *least* to *most*.
+    """
+    text = asked.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and least <= int(text) <= most):
+        raise RequestInvalid(faults=[RequestFault(f"?{name}", f"is a whole number from {least} to {most}")])
+    return int(text)
 
 
 def _listed(record: Record) -> dict[str, object]:

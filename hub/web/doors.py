@@ -11,15 +11,18 @@ from typing import Final
 from pydantic_core import to_json
 
 from hub.errors import HubError, Internal, MethodNotAllowed, OperationUnknown, RequestTooLarge
+from hub.web.batch import BatchDoor
+from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
+from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
 DRAINED_BYTES: Final = 64 << 20
 """Up to this much of an unread body is let through and dropped to keep its connection; beyond, the connection ends."""
-
+BATCH: Final = ":batch"
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
 
 
@@ -32,10 +35,16 @@ class Doors:
         readiness: Readiness,
         observer: Observer,
         *,
+        batch: BatchDoor,
+        batch_results: BatchResults,
+        notices: NoticeDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
     ) -> None:
         self._calls = calls
+        self._batch = batch
+        self._batch_results = batch_results
+        self._notices = notices
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -67,6 +76,8 @@ class Doors:
         method: str = scope["method"]
         if path.startswith("/v1/calls/") or path == "/v1/calls":
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
+        if path.startswith("/v1/notices/"):
+            return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")
@@ -76,6 +87,8 @@ class Doors:
     def _lead_call(
         self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send, fields: list[Header]
     ) -> Awaitable[None]:
+        if steps and steps[0].endswith(BATCH):
+            return self._lead_batch(steps, method, scope, receive, send)
         match steps, method:
             case [agency, operation], "POST":
                 return self._calls.submit(scope, receive, send, fields, agency, operation)
@@ -89,6 +102,32 @@ class Doors:
                 raise MethodNotAllowed("POST, GET, DELETE")
             case [], _:
                 raise MethodNotAllowed("GET")
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_batch(self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        agency = steps[0].removesuffix(BATCH)
+        match steps[1:]:
+            case []:
+                _allow(method, "POST")
+                return self._batch.hand_in(scope, receive, send, agency, self._calls.caller(scope))
+            case [batch]:
+                _allow(method, "GET")
+                return self._batch_results.read(scope, send, agency, batch, self._calls.caller(scope))
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_notice(
+        self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        match steps:
+            case [agency, "cursor"]:
+                _allow(method, "PUT")
+                return self._notices.acknowledge(scope, receive, send, agency, self._calls.caller(scope))
+            case ["stream"]:
+                _allow(method, "GET")
+                return self._notices.stream(scope, receive, send, self._calls.caller(scope))
+            case [agency]:
+                _allow(method, "GET")
+                return self._notices.page(scope, send, agency, self._calls.caller(scope))
         raise OperationUnknown("This address leads nowhere.")
 
     async def _live(self, _: Scope, send: Send) -> None:

@@ -27,7 +27,7 @@ LONGEST_DEADLINE: Final = 30 * 86_400.0
 _PURPOSES: Final = frozenset(Purpose._fields)
 _LONGEST: Final = 8192
 """Characters of one header, all its lines together; more only take time to read."""
-_LONGEST_MEMBER: Final = 200
+LONGEST_MEMBER: Final = 200
 _MOST_MEMBERS: Final = 20
 """Members of a purpose that are looked at. Among so many there are unknown ones, so it is refused in any case."""
 _KEPT: Final = 256
@@ -37,7 +37,7 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _WAIT: Final = re.compile(r'wait\s*=\s*"?(\d{1,6})"?', re.IGNORECASE)
 _PLAIN_URGENCY: Final = re.compile(r"u=([0-7])")
-_PLAIN_MEMBER: Final = "|".join(rf'{name}="([ !#-\[\]-~]{{1,{_LONGEST_MEMBER}}})"' for name in Purpose._fields)
+_PLAIN_MEMBER: Final = "|".join(rf'{name}="([ !#-\[\]-~]{{1,{LONGEST_MEMBER}}})"' for name in Purpose._fields)
 _PLAIN_PURPOSE: Final = re.compile(f"(?:(?:^|, )(?:{_PLAIN_MEMBER}))+")
 """Quoted texts without escapes, a group for each member: a sixth of the parser's time, the same meaning."""
 
@@ -219,7 +219,7 @@ def _purpose(value: bytes, faults: list[RequestFault]) -> Purpose:
             near = difflib.get_close_matches(name, _PURPOSES, 1, 0.6)
             known = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_PURPOSES))}"
             faults.append(RequestFault("Hub-Purpose", f"has a member of unknown name; {known}"))
-        elif not isinstance(value, str | http_sf.Token | http_sf.DisplayString) or not _readable(str(value)):
+        elif not isinstance(value, str | http_sf.Token | http_sf.DisplayString) or not readable(str(value)):
             faults.append(
                 RequestFault("Hub-Purpose", f'{name} is a text of 1 to 200 characters in quotes: {name}="..."')
             )
@@ -228,6 +228,6 @@ def _purpose(value: bytes, faults: list[RequestFault]) -> Purpose:
     return Purpose(**wanted)
 
 
-def _readable(text: str) -> bool:
+def readable(text: str) -> bool:
     """Whoever reads the journal must see what stands there: no control characters, none that turn the direction."""
-    return 0 < len(text) <= _LONGEST_MEMBER and text.isprintable()
+    return 0 < len(text) <= LONGEST_MEMBER and text.isprintable()

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from hub.call import Kind, State
 from hub.errors import HubError
+from hub.web import openapi_many
 from hub.web.calls import Offered
 
 REF: Final = "#/components/schemas/{model}"
@@ -37,7 +38,7 @@ def openapi(
             paths[f"/v1/calls/{agency}/{name}"] = {
                 "post": _operation(agency, name, operation, titles.get(agency, agency), schemas)
             }
-    paths |= _reading()
+    paths |= _reading() | openapi_many.paths()
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -52,7 +53,9 @@ def openapi(
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "A caller's key, from `hub callers add`"}
             },
-            "schemas": schemas["by_name"] | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})},
+            "schemas": schemas["by_name"]
+            | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})}
+            | openapi_many.SCHEMAS,
             "parameters": _PARAMETERS,
             "headers": _FIELDS,
         },

@@ -55,6 +55,12 @@ async def answer(send: Send, status: int, body: bytes, *headers: Header, kind: H
     await send({"type": "http.response.body", "body": body})
 
 
+async def disconnected(receive: Receive) -> None:
+    """Return when the caller has gone; what else it sends is dropped: a GET has a body too, empty and not read yet."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def problem(send: Send, error: HubError, *headers: Header) -> Awaitable[None]:
     """Send *error* as problem+json, with `Retry-After` where waiting helps."""
     if error.retry_after is not None or isinstance(error, Refusal):
@@ -130,6 +136,22 @@ DISCARDED: Final = b'"result":null,"value":null,"reason":' + to_json(
     }
 )
 """What its caller reads of a call that a person discarded: it did not take that one back itself."""
+
+
+def told_body(call: str, state: State, answer: bytes | None, result: str | None, at: float | None, cause: str) -> bytes:
+    """
+    Return the one reply shape where several calls are told of at once.
+
+    Of an answer that is too long for that (*answer* is None) it has the `result` only: no `value`, no `reason`.
+    """
+    if state is State.ANSWERED and answer is None:
+        answer = b'{"result":%b}' % to_json(result)
+    return reply_body(Reply(call, state, answer, at if state is State.ANSWERED else None, cause))
+
+
+def located(body: bytes, agency: str, call: str, **more: object) -> bytes:
+    """Add to the JSON object *body* where the call is read, and *more* members."""
+    return body[:-1] + b"," + to_json({"location": f"/v1/calls/{agency}/{call}", **more})[1:]
 
 
 def _quoted(seconds: float | None) -> bytes:

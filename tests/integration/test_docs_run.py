@@ -25,6 +25,9 @@ from hub.errors import RequestFault, RequestInvalid
 from hub.guards.guard import HoldCause
 from hub.security.register_files import read_officers, read_units
 from hub.settings import AgencyEntry, DirectRoute, Hub, LgspRoute, RouteContract, ScheduledAs, load_settings
+from hub.store.feed import Noticed
+from hub.web.batch import BatchLine
+from hub.web.notices import event
 from hub.web.problems import PROBLEMS
 from hub.web.replies import problem_body
 from mappings import canonical
@@ -35,6 +38,9 @@ README, CALLERS, OPERATE = ROOT / "README.md", ROOT / "docs/guide/callers.md", R
 AUTHORS = ROOT / "connectors/README.md"
 INNER = {"routes.<name>.contract": RouteContract, "agencies.<name>.scheduled_as": ScheduledAs}
 PAGES = (README, AUTHORS, ROOT / "mappings/README.md", *sorted((ROOT / "docs").rglob("*.md")))
+AT = 1_795_433_476.467
+SETTLED = {"state": "answered", "result": "ok", "cause": ""}
+OK = b'{"result":"ok","value":null,"reason":null}'
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -130,6 +136,7 @@ def test_every_state_cause_and_result_is_explained() -> None:
     assert sorted(rows(OPERATE, "\n## Holds\n")) == sorted(str(cause) for cause in HoldCause)
     assert list(rows(OPERATE, "\n## Lanes\n")) == [*lane_table.COLUMNS, *lane_table.MORE]
     assert set(rows(CALLERS, "`GET /v1/calls` also finds")) == {str(state) for state in State}
+    assert set(rows(CALLERS, "\n## Many at once: a batch\n")) == set(BatchLine.model_fields)
     assert list(rows(AUTHORS, "\n## What an answer means\n")) == list(RESULTS)
     assert f"`{','.join(COLUMNS)}`" in AUTHORS.read_text("utf-8")
 
@@ -171,8 +178,11 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
         blocks(CALLERS, "json reply Citizen")[0].split('"value": ')[1].split("}")[0] + "}"
     )
     shown = from_json(blocks(CALLERS, "json problem")[0])
+    shown_event = from_json(blocks(CALLERS, "json event")[0])
     error = RequestInvalid(faults=[RequestFault("/born_on", "Field required")])
     assert shown == from_json(problem_body(error))
+    told = Noticed(1, shown_event["id"], "npsp", "call.settled", shown_event["subject"], AT, SETTLED, OK)
+    assert from_json(event(told)) == shown_event
 
 
 @pytest.mark.process
@@ -194,13 +204,18 @@ async def test_the_guides_for_operators_and_callers_run_as_they_stand(stage: Any
         "202 Accepted",
         '"state":"answered","result":"ok","value":null',
         '"code":"call.not_cancellable"',
+        '"accepted":3,"refused":0,"send_again_from":null',
+        '"following":"/v1/calls/npsp:batch/01a2082c-0000-7910-9f3f-c72cac11c2b0?after=',
+        'data: {"specversion":"1.0"',
     ):
         assert words in heard, heard
 
-    (program_text,) = blocks(CALLERS, "python")
+    program_text, of_many = blocks(CALLERS, "python")
     heard = await _said([sys.executable, "-c", program_text], environ, stage.folder)
     assert heard.startswith("NGUYỄN VĂN ĐÁ\n")
     assert heard.endswith(" ok\n")
+    heard = await _said([sys.executable, "-c", of_many], environ, stage.folder)
+    assert heard == "".join(f"000.00.14.H32-261123-0{number} answered ok\n" for number in (301, 302, 303))
 
     asked = next(words for words, whole in commands(OPERATE) if whole and words[0] == "call")
     words = [stage.key if word == "lt_..." else word for word in asked]

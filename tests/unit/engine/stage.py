@@ -19,6 +19,7 @@ from hub.call import Call, Class, Purpose, Reply, State, Submission, uuid7
 from hub.clock import VirtualClock, run_virtual
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
+from hub.feed import Feed
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.route import Route, bounds_of
@@ -234,9 +235,10 @@ class World:
         random = Random(self.life)  # another life makes other ids, though it may begin in the same millisecond
         bounds = {name: bounds_of(agency.contract, agency.operations) for name, agency in self.agencies.items()}
         self.coordination = self.coordinate(random, bounds)
+        self.feed = Feed(self.store.feed, self.clock, self.log.fault)
         self.around = Surroundings(
             self.store, self.coordination, self.clock, random, self.log, people, self.node,
-            lambda: uuid7(self.clock.now(), random.randbytes), Waiters(),
+            lambda: uuid7(self.clock.now(), random.randbytes), Waiters(self.feed.stir),
         )  # fmt: skip
         self.routes: list[Route] = []
         self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}
@@ -339,8 +341,10 @@ def play(
 class Flaky:
     """A store that fails, waits or is watched where a test says so."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Any) -> None:
+        """Take a store, or a part of one."""
         self._store = store
+        self._parts: dict[str, Flaky] = {}
         self.before: dict[str, Callable[[], Awaitable[None]]] = {}
         self.after: dict[str, Callable[[], Awaitable[None]]] = {}
         self.asked: Counter[str] = Counter()
@@ -349,6 +353,10 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if name in ("batches", "feed"):
+            part = self._parts.setdefault(name, Flaky(method))
+            part.cut = self.cut
+            return part
         if not callable(method):
             return method
 

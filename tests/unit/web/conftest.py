@@ -9,17 +9,24 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
-from hub.errors import AuthDenied, CallUnknown, PurposeMissing
+from hub.clock import VirtualClock
+from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
+from hub.feed import Feed
 from hub.security.identity import Caller
 from hub.security.quotas import Left
 from hub.store.protocol import Record, Sought
+from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
+from hub.web.batch import BatchDoor
+from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.notices import NoticeDoors
 from monitoring.events import Silent
 from monitoring.health import Readiness
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
+BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
 KEY = "counter-key"
 PURPOSE = 'officer="cb-102", unit="H32", intake="TN-000-1"'
 
@@ -69,6 +76,9 @@ class FakeEngine:
         self.admitted: list[tuple[Any, ...]] = []
         self.submitted: list[Submission] = []
         self.waited: list[tuple[str, str, float]] = []
+        self.groups: list[list[Submission]] = []
+        self.becomes: Callable[[Sequence[Submission]], Sequence[Reply | HubError]] | None = None
+        self.accepted = 0
         self.records: list[Record] = []
         self.sought: list[Sought] = []
 
@@ -84,6 +94,19 @@ class FakeEngine:
         if self.hang is not None:
             await self.hang()
         return self.reply
+
+    async def submit_all(self, submissions: Sequence[Submission]) -> Sequence[Reply | HubError]:
+        """Accept all of a group, unless a test says what becomes of it."""
+        self.groups.append(list(submissions))
+        if self.hang is not None:
+            await self.hang()
+        if self.becomes is not None:
+            return self.becomes(submissions)
+        return [Reply(f"{ID[:-6]}{self.number():06d}", State.QUEUED) for _ in submissions]
+
+    def number(self) -> int:
+        self.accepted += 1
+        return self.accepted
 
     async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
         self._of(agency)
@@ -159,12 +182,29 @@ def store_is() -> dict[str, Exception | None]:
 
 
 @pytest.fixture
+async def store_of_calls() -> AsyncIterator[SqliteStore]:
+    """What the doors read that ask a store themselves: batches and the feed."""
+    store = SqliteStore.in_memory(VirtualClock(), backlog_calls={"police": 10_000, "tax": 10})
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def feed(store_of_calls: SqliteStore) -> AsyncIterator[Feed]:
+    feed = Feed(store_of_calls.feed, VirtualClock(), lambda what, error: None)
+    yield feed
+    await feed.stop()
+
+
+@pytest.fixture
 def doors(
     engine: FakeEngine,
     quota: Quota,
     faults: list[BaseException],
     refused: list[tuple[str, ...]],
     store_is: dict[str, Exception | None],
+    store_of_calls: SqliteStore,
+    feed: Feed,
 ) -> Doors:
     class Listener(Silent):
         def fault(self, what: str, error: BaseException) -> None:
@@ -185,17 +225,36 @@ def doors(
         },
         "tax": {},
     }
+    locks = Locks(caller_of, check, quota.take)
     calls = CallDoors(
         engine,
         engine.find,
-        Locks(caller_of, check, quota.take),
+        locks,
         offered,
         Listener(),
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
     )
     readiness = Readiness({"store": store}, lambda: 0.0)
-    return Doors(calls, readiness, Listener(), operations=lambda: b'{"operations":[]}', openapi=b"{}")
+    batch = BatchDoor(
+        engine,
+        locks,
+        offered,
+        Listener(),
+        request_bytes=1_000_000,
+        random_bytes=lambda count: b"\x07" * count,
+        new_id=lambda: BATCH,
+    )
+    return Doors(
+        calls,
+        readiness,
+        Listener(),
+        batch=batch,
+        batch_results=BatchResults(store_of_calls.batches),
+        notices=NoticeDoors(feed, offered),
+        operations=lambda: b'{"operations":[]}',
+        openapi=b"{}",
+    )
 
 
 @pytest.fixture
@@ -227,6 +286,8 @@ class Knock:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
+        self.reading: Callable[[], Awaitable[None]] | None = None
+        """What this caller does before it takes the next of the answer."""
 
     async def __call__(
         self,
@@ -250,6 +311,8 @@ class Knock:
                 self.status, self.headers = message["status"], dict(message["headers"])
             else:
                 self.body += message["body"]
+                if self.reading is not None:
+                    await self.reading()
 
         base = [
             (b"authorization", f"Bearer {KEY}".encode()),

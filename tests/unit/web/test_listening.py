@@ -13,6 +13,7 @@ from hub.app import listening
 from hub.app.listening import BoundedProtocol, Listener
 from hub.errors import LaneFull
 from hub.web.doors import Doors
+from hub.web.replies import disconnected
 
 HEAD = b"POST /v1/calls/police/lookup_place HTTP/1.1\r\nHost: hub.example\r\nAuthorization: Bearer counter-key\r\nContent-Type: application/json\r\n"
 BODY = b'{"citizen_id":"000180000011"}'
@@ -115,6 +116,28 @@ async def test_a_head_without_a_body_does_not_wait_for_one() -> None:
     rest = await asyncio.wait_for(reader.read(), 5)
     assert rest.startswith(b"HTTP/1.1 200 ")
     assert rest.endswith(b"\r\n\r\n")
+    writer.close()
+    await listener.stop()
+
+
+async def test_who_reads_nothing_of_a_long_reply_is_cut_and_its_writer_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch or a stream whose reader hangs would otherwise be written for ever."""
+    monkeypatch.setattr(listening, "UNREAD_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        gone = asyncio.ensure_future(disconnected(receive))
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b"a" * 65536, "more_body": True})
+        ended.set()
+
+    listener = Listener(endless, "127.0.0.1:0")
+    listener.start()
+    host, port = listener.address.split(":")
+    _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(b"GET / HTTP/1.1\r\nHost: hub.example\r\n\r\n")
+    await asyncio.wait_for(ended.wait(), 20)
     writer.close()
     await listener.stop()
 

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from connectors.kit.connector import Connector
 from connectors.kit.registry import find_connectors, load_connector
 from hub.lane import LaneView
+from hub.web.batch import BatchLine, LinePurpose
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.problems import PROBLEMS
@@ -63,6 +64,17 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
         here = document
         for step in ref.removeprefix("#/").split("/"):
             here = here[step]
+
+
+def test_the_doors_for_many_calls_say_what_they_take_and_tell(document: Any) -> None:
+    line = document["components"]["schemas"]["BatchLine"]["properties"]
+    assert set(line) == set(BatchLine.model_fields)
+    assert set(line["purpose"]["properties"]) == set(LinePurpose.model_fields)
+    told = {"call", "state", "result", "value", "reason", "answered_at", "fresh_as_of", "location", "cause"}
+    assert set(document["components"]["schemas"]["Member"]["properties"]) == told | {"operation", "idempotency_key"}
+    for path in ("/v1/calls/{agency}:batch", "/v1/calls/{agency}:batch/{id}", "/v1/notices/{agency}"):
+        assert path in document["paths"]
+    assert "text/event-stream" in document["paths"]["/v1/notices/stream"]["get"]["responses"]["200"]["content"]
 
 
 def test_fields_are_described_with_examples(document: Any) -> None:

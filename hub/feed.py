@@ -1,0 +1,230 @@
+"""
+What callers are told, followed as it grows: one look into the store serves all who listen. Next: `store/feed.py`.
+
+Nothing waits in memory: whoever listens gets page after page out of the store, as fast as it reads. Where several nodes
+write, a lower number may become visible after a higher one, because numbers are given before the commit. So nobody is
+told what lies behind a gap before the gap is filled, or so old that whoever took the missing number must have given up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from hub.clock import Clock
+from hub.errors import CallerQuota, HubStopping, StoreUnavailable
+from hub.store.feed import KeptFeed, Mark, Noticed
+
+HOLD_BACK: Final = 30.0
+"""Seconds for which a gap holds back what lies behind it: longer than any commit takes, clocks of nodes apart included."""
+GAP_PAUSE: Final = 0.5
+"""Seconds between looks at a gap."""
+SWEEP: Final = 5.0
+"""Seconds between looks that nobody asked for, while anybody listens: another node, or a person, may have settled a call."""
+GATHER: Final = 0.05
+"""Seconds for which news gather before they are looked for, so that a flood of answers costs twenty looks a second."""
+HEARTBEAT: Final = 15.0
+"""Seconds without news after which a listener hears that there are none."""
+PAGE: Final = 100
+MOST_LISTENING: Final = 8
+"""Streams of one caller at one node."""
+_LOOKED: Final = 1000
+
+
+class Feed:
+    """The feeds of all callers, at one node."""
+
+    def __init__(self, kept: KeptFeed, clock: Clock, fault: Callable[[str, BaseException], None]) -> None:
+        """*fault* is told when the store did not answer."""
+        self._kept = kept
+        self._clock = clock
+        self._fault = fault
+        self._upto = -1
+        """What is numbered up to here is complete: nothing will become visible below. Negative before the first look."""
+        self._listeners: dict[str, set[Listener]] = {}
+        self._news = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def stir(self) -> None:
+        """A call has settled, here or elsewhere. Costs nothing when nobody listens."""
+        self._news.set()
+
+    async def page(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
+        """
+        Return what *caller* is told of *agencies* after number *after*, in order, at most *limit*.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        await self._look()
+        return await self.told(caller, agencies, after, limit)
+
+    async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
+        """
+        Note that *caller* has dealt with what it was told of *agency* up to number *seq*.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        await self._kept.acknowledge(caller, agency, seq)
+
+    async def acknowledged(self, caller: str, agency: str) -> int:
+        """
+        Return the number up to which *caller* has dealt with what it was told of *agency*, 0 if it never said so.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        return await self._kept.acknowledged(caller, agency)
+
+    @asynccontextmanager
+    async def listen(
+        self, caller: str, agencies: Collection[str], after: int | None = None
+    ) -> AsyncIterator["Listener"]:
+        """
+        Follow what *caller* is told of *agencies* after number *after*; None: from now on.
+
+        Raises:
+            CallerQuota: This caller listens often enough at this node.
+            HubStopping: Nobody is told anything more here.
+            StoreUnavailable: The store did not answer.
+        """
+        if self._stopped:
+            raise HubStopping(retry_after=GAP_PAUSE)
+        if len(self._listeners.get(caller, ())) >= MOST_LISTENING:
+            raise CallerQuota(f"A caller may hold {MOST_LISTENING} streams at one node.", retry_after=HEARTBEAT)
+        await self._look()
+        listener = Listener(self, caller, agencies, self._upto if after is None else after)
+        self._listeners.setdefault(caller, set()).add(listener)
+        if self._follower is None:
+            self._follower = asyncio.get_running_loop().create_task(self._follow())
+        try:
+            yield listener
+        finally:
+            self._listeners[caller].discard(listener)
+            if not self._listeners[caller]:
+                del self._listeners[caller]
+            if not self._listeners and self._follower is not None:
+                self._follower.cancel()
+                self._follower = None
+
+    async def stop(self) -> None:
+        """Let every stream end. Idempotent."""
+        self._stopped = True
+        for listener in self._all():
+            listener.close()
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+
+    async def told(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
+        """Return the same as `page`, as far as the last look went."""
+        return await self._kept.told(caller, agencies, after, self._upto, limit) if after < self._upto else ()
+
+    async def _follow(self) -> None:
+        """Look when there are news, and now and then, while anybody listens."""
+        while True:
+            self._news.clear()
+            try:
+                wait = SWEEP if await self._look() else GAP_PAUSE
+            except StoreUnavailable as error:
+                self._fault("feed", error)
+                wait = SWEEP
+            try:
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(GATHER)
+
+    async def _look(self) -> bool:
+        """See how far the feed has grown, and wake those for whom it has; False: a gap holds the rest back."""
+        if self._upto < 0:
+            self._upto = max(self._upto, await self._kept.newest(self._clock.now() - HOLD_BACK))
+        while True:
+            marks = await self._kept.marks(self._upto, _LOOKED)
+            upto, whose = _whole(marks, self._upto, self._clock.now() - HOLD_BACK)
+            self._upto = max(self._upto, upto)
+            for listener in self._all() if None in whose else self._of(whose):
+                listener.wake()
+            held = bool(marks) and upto < marks[-1].seq
+            if held or len(marks) < _LOOKED:
+                return not held
+
+    def _of(self, callers: Collection[str | None]) -> Iterator["Listener"]:
+        for caller in callers:
+            if caller is not None:
+                yield from tuple(self._listeners.get(caller, ()))
+
+    def _all(self) -> Iterator["Listener"]:
+        return self._of(tuple(self._listeners))
+
+
+def _whole(marks: Sequence[Mark], upto: int, old: float) -> tuple[int, set[str | None]]:
+    """Return how far *marks* go on from *upto* without a gap that is young, and whose they are."""
+    whose: set[str | None] = set()
+    for mark in marks:
+        if mark.seq != upto + 1 and mark.at > old:
+            break
+        upto = mark.seq
+        whose.add(mark.caller)
+    return upto, whose
+
+
+class Listener:
+    """One stream. Nothing of it is kept but how far it has come."""
+
+    def __init__(self, feed: Feed, caller: str, agencies: Collection[str], after: int) -> None:
+        self._feed = feed
+        self._caller = caller
+        self._agencies = agencies
+        self._after = after
+        self._news = asyncio.Event()
+        self._closed = False
+        self._more = True
+        """Whether the store may hold more than was read."""
+
+    @property
+    def place(self) -> int:
+        """Number of the last thing that was told, or after which it begins."""
+        return self._after
+
+    def wake(self) -> None:
+        """Look again."""
+        self._more = True
+        self._news.set()
+
+    def close(self) -> None:
+        """Say no more."""
+        self._closed = True
+        self._news.set()
+
+    async def next(self) -> Sequence[Noticed] | None:
+        """
+        Return what follows, as soon as there is any; nothing after `HEARTBEAT` seconds without, and None at the end.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        try:
+            async with asyncio.timeout(HEARTBEAT):
+                while not self._closed:
+                    told = await self._look()
+                    if told:
+                        return told
+                    await self._news.wait()
+        except TimeoutError:
+            return ()
+        return None
+
+    async def _look(self) -> Sequence[Noticed]:
+        self._news.clear()
+        if not self._more:
+            return ()
+        self._more = False
+        told = await self._feed.told(self._caller, self._agencies, self._after, PAGE)
+        if told:
+            self._after = told[-1].seq
+            self._more = True
+        return told

@@ -13,7 +13,7 @@ from typing import Protocol
 from connectors.kit.outcomes import Outcome
 from hub.guards.guard import STALE, UNSENT, HoldCause, Permit, Wait, Wanted
 
-__all__ = ["ROUTE", "STALE", "UNSENT", "Coordination", "HoldCause", "Pace", "Permit", "Wait", "Wanted"]
+__all__ = ["ROUTE", "STALE", "UNSENT", "Coordination", "HoldCause", "Pace", "Permit", "Switches", "Wait", "Wanted"]
 
 ROUTE = "route/"
 """Begins the name of a route where a lane's may stand too; no agency's name holds a slash."""
@@ -32,8 +32,42 @@ class Pace:
     """True while the lane rises again after a stop: who stands at the counter goes first."""
 
 
-class Coordination(Protocol):
+class Switches(Protocol):
+    """What an operator can do to lanes and routes."""
+
+    async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        """Stop a lane, one *operation* of it, or a route, for *seconds*, or until `resume` when None; never shortens a hold."""
+        ...
+
+    async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None:
+        """Keep a lane or route below its contract until told otherwise; None lifts either. Never raises above the contract."""
+        ...
+
+    async def stop_retries(self, stopped: bool) -> None:
+        """Let no lane repeat anything while *stopped*, from the next claim on, on all nodes."""
+        ...
+
+
+class Coordination(Switches, Protocol):
     """Implementations pass `tests/contract/test_coordination.py`."""
+
+    @property
+    def reaches(self) -> bool:
+        """Whether permits can be had at all: False while the nodes' common memory cannot be reached from here."""
+        ...
+
+    async def start(self) -> None:
+        """
+        Begin. Called once, before anything is claimed; `aclose` ends it.
+
+        Raises:
+            RedisEvicts: The nodes' common memory may forget permits; the error says what to set.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Stop. Permits that are out are not given back."""
+        ...
 
     async def claim(self, lane: str, wanted: Sequence[Wanted]) -> Sequence[Permit | Wait]:
         """Answer each wish in order: a permit granted by all guards of lane and route, or the wait."""
@@ -44,7 +78,8 @@ class Coordination(Protocol):
         Wait until the first byte of *permit*'s exchange may leave; asked once, when all else is ready.
 
         Nearly always at once. Exchanges that were granted one after the other, and were all kept by a slow disk, must
-        not reach the agency together. False: it could not leave *within* so many seconds.
+        not reach the agency together. False: it could not leave *within* so many seconds, or the permit counts as lost
+        since the nodes' common memory was, or since it took too long; then nothing may be sent.
         """
         ...
 
@@ -56,24 +91,16 @@ class Coordination(Protocol):
         """
         ...
 
-    async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
-        """Stop a lane, one *operation* of it, or a route, for *seconds*, or until `resume` when None; never shortens a hold."""
-        ...
-
     async def resume(self, name: str, cause: HoldCause | None = None) -> None:
         """End the holds of a lane or route, or those of one *cause*, and close its breakers; without a cause all of them."""
         ...
 
-    async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None:
-        """Keep a lane or route below its contract until told otherwise; None lifts either. Never raises above the contract."""
-        ...
-
-    async def stop_retries(self, stopped: bool) -> None:
-        """Let no lane repeat anything while *stopped*, from the next claim on, on all nodes."""
-        ...
-
     async def restore(self, lane: str, occupied: Sequence[float], sent_today: int) -> None:
-        """Take over what a dead process left: slots for so many seconds each, and the day's count."""
+        """
+        Take over what a dead process left: slots for so many seconds each, and the day's count.
+
+        Where other nodes may be under way this does nothing: they know, or the record is read when there is need.
+        """
         ...
 
     def subscribe(self, lane: str, wake: Callable[[], None]) -> None:

@@ -22,7 +22,9 @@ from hub.guards.bounds import Bounds, Guards, GuardsState
 
 PATIENCE = 0.001
 """Seconds that are left to the lane that has waited longest for its route, where it hears of that at once."""
-_CROWDED = frozenset({"rate", "concurrency"})
+GRACE = 60.0
+"""Seconds that the record of an exchange may take to be committed, while its permit is out, before it counts as lost."""
+CROWDED = frozenset({"rate", "concurrency"})
 """Guards for which lanes and nodes stand in line; the others make everybody wait alike."""
 _FORSAKEN = 3600.0
 """Seconds that a lost permit of a lane which this node does not have is left to the nodes that have it."""
@@ -111,7 +113,7 @@ class Road:
         that of the permit before the first.
         """
         self._clock = clock
-        self._name = name
+        self.name = name
         self.guards = Guards(clock, random, bounds, route=True)
         self.line = Turns(clock, patience)
         """Askers that this route made wait."""
@@ -132,7 +134,7 @@ class Road:
         own, state = self.lanes[lane], self.shared
         if wait := own.guards.admit(wish):
             self._gone(asker)
-            if wait.guard in _CROWDED:
+            if wait.guard in CROWDED:
                 own.line.wait(asker)
             else:
                 own.line.gone(asker)
@@ -209,6 +211,11 @@ class Road:
                 self.guards.released(permit, one.wanted, STALE, 0.0)
             permits.append(permit)
         return permits
+
+    def forget(self, lane: str, asker: str) -> None:
+        """Note that *asker* wants nothing of *lane* any more."""
+        self._gone(asker)
+        self.lanes[lane].line.gone(asker)
 
     # --- What this node alone keeps ----------------------------------------------------------------------------------
 
@@ -298,6 +305,19 @@ class Road:
         own = self.lanes[lane].guards.concurrency
         return (own.state.moved, self._clock.monotonic() - own.state.moved_at) if own is not None else ("", 0.0)
 
+    def lasts(self) -> float:
+        """Return the seconds after which nothing is left of what must not be forgotten; open ends do not count."""
+        ends = [one.until for one in self.shared.granted.values()]
+        for guards in (self.guards, *(lane.guards for lane in self.lanes.values())):
+            ends += [stop.until for stop in guards.hold.state.stops if stop.until is not None]
+            if guards.breaker is not None:
+                ends += [
+                    one.opened_until for one in guards.breaker.state.circuits.values() if one.opened_until is not None
+                ]
+            if guards.concurrency is not None:
+                ends += guards.concurrency.state.ghosts
+        return max(ends, default=0.0) - self._clock.monotonic()
+
     # --- Its state ---------------------------------------------------------------------------------------------------
 
     def state(self) -> bytes:
@@ -335,7 +355,7 @@ class Road:
     def _alone(self, name: str) -> Iterator[Guards]:
         """Give the guards of *name*, and those of the road that a lane shares with nobody."""
         yield self._of(name)
-        if name in self.lanes and not self._name:
+        if name in self.lanes and not self.name:
             yield self.guards
 
     def _gone(self, asker: str) -> None:

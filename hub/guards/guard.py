@@ -45,7 +45,8 @@ class Wait(NamedTuple):
     """No permit now: which guard said so, and after how many seconds it makes sense to ask again."""
 
     guard: str
-    """`hold`, `breaker`, `rate`, `day`, `concurrency`, `retry` or `deadline`; `turn`: another lane of the route goes first."""
+    """`hold`, `breaker`, `rate`, `day`, `concurrency`, `retry` or `deadline`; `turn`: another lane of the route,
+    or another node, goes first; `coordination`: nobody can say, because the nodes' common memory cannot be reached."""
     seconds: float | None
     """None: only a release or a resume can change the answer."""
     cause: str = ""

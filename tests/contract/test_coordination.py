@@ -1,25 +1,28 @@
 """What every coordination promises: all guards of lane and route or none, each permit back once, nobody forgotten."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bench.servers import Redis
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result
 from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, STALE, UNSENT, Coordination, HoldCause, Permit, Wait, Wanted
 from hub.guards.bounds import Bounds
+from tests.contract.groups import Nodes
 
 OK = Answered(Result.OK)
 CALL = Wanted("lookup_citizen", Class.NORMAL)
 WIDE = Bounds(calls_per_second=1000, calls_at_once=4, call_timeout=10, calls_per_day=100_000)
 SLOW = Bounds(calls_per_second=10, calls_at_once=4, call_timeout=10)
-Make = Callable[..., Coordination]
+Make = Callable[..., Awaitable[Coordination]]
 
 
 @pytest.fixture
@@ -29,16 +32,31 @@ def clock() -> VirtualClock:
     return clock
 
 
-@pytest.fixture(params=[InProcess])
-def make(request: pytest.FixtureRequest, clock: VirtualClock) -> Make:
-    def build(
-        lanes: dict[str, Bounds], routes: dict[str, Bounds | None] | None = None, over: dict[str, str] | None = None
+@pytest.fixture(params=["in process", "in Redis"])
+async def make(request: pytest.FixtureRequest, clock: VirtualClock, redis_server: Redis) -> AsyncIterator[Make]:
+    nodes = Nodes(redis_server.address(), clock)
+
+    async def build(
+        lanes: dict[str, Bounds],
+        routes: dict[str, Bounds | None] | None = None,
+        over: dict[str, str] | None = None,
+        left: Mapping[str, tuple[list[float], int]] = MappingProxyType({}),
     ) -> Coordination:
-        built: Coordination = request.param(clock, Random(3), lanes, routes, over)
+        async def on_record(lanes: Sequence[str]) -> Mapping[str, tuple[list[float], int]]:
+            return left
+
+        if request.param == "in process":
+            built: Coordination = InProcess(clock, Random(3), lanes, routes, over)
+        else:
+            built = await nodes.join(lanes, routes, over, random=Random(3), restoring=on_record)
+        for lane in lanes:
+            await built.restore(lane, *left.get(lane, ([], 0)))
+            await built.claim(lane, [])
         clock.advance(1)
         return built
 
-    return build
+    yield build
+    await nodes.aclose()
 
 
 async def granted(group: Coordination, lane: str, count: int, wanted: Wanted = CALL) -> list[Permit]:
@@ -53,13 +71,13 @@ async def refused(group: Coordination, lane: str, wanted: Wanted = CALL) -> Wait
 
 
 async def test_wishes_are_answered_in_order_and_no_more_than_the_slots(make: Make) -> None:
-    answers = await make({"police": WIDE}).claim("police", [CALL] * 6)
+    answers = await (await make({"police": WIDE})).claim("police", [CALL] * 6)
     assert [type(answer) for answer in answers] == [Permit] * 4 + [Wait] * 2
     assert len({answer.id for answer in answers if isinstance(answer, Permit)}) == 4
 
 
 async def test_a_permit_given_back_twice_counts_once(make: Make) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     first, *_ = await granted(group, "police", 4)
     await group.release(first, OK, 0.1)
     await group.release(first, OK, 0.1)
@@ -67,7 +85,7 @@ async def test_a_permit_given_back_twice_counts_once(make: Make) -> None:
 
 
 async def test_unsent_refunds_slot_and_rate_and_stale_only_the_slot(make: Make) -> None:
-    group = make({"police": SLOW})
+    group = await make({"police": SLOW})
     for _ in range(20):
         (permit,) = await granted(group, "police", 1)
         await group.release(permit, UNSENT, 0.0)
@@ -77,7 +95,7 @@ async def test_unsent_refunds_slot_and_rate_and_stale_only_the_slot(make: Make) 
 
 
 async def test_a_refusal_by_the_route_touches_no_guard_of_the_lane(make: Make, clock: VirtualClock) -> None:
-    group = make({"a": SLOW, "b": SLOW}, {"lgsp": Bounds(1000, 1, 10)}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": SLOW, "b": SLOW}, {"lgsp": Bounds(1000, 1, 10)}, {"a": "lgsp", "b": "lgsp"})
     (held,) = await granted(group, "b", 1)
     for _ in range(50):
         assert (await refused(group, "a")).guard == "concurrency"
@@ -86,7 +104,7 @@ async def test_a_refusal_by_the_route_touches_no_guard_of_the_lane(make: Make, c
 
 
 async def test_a_release_on_a_shared_route_wakes_the_lane_that_waited_for_it(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE}, {"lgsp": Bounds(1000, 1, 10)}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": WIDE, "b": WIDE}, {"lgsp": Bounds(1000, 1, 10)}, {"a": "lgsp", "b": "lgsp"})
     woken: list[str] = []
     group.subscribe("a", lambda: woken.append("a"))
     group.subscribe("b", lambda: woken.append("b"))
@@ -97,7 +115,7 @@ async def test_a_release_on_a_shared_route_wakes_the_lane_that_waited_for_it(mak
 
 
 async def test_lanes_without_a_common_route_know_nothing_of_each_other(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE})
+    group = await make({"a": WIDE, "b": WIDE})
     permits = await granted(group, "a", 4)
     await group.release(permits[0], Busy(100, route=True), 0.1)
     assert (await refused(group, "a")).guard == "hold"
@@ -105,7 +123,7 @@ async def test_lanes_without_a_common_route_know_nothing_of_each_other(make: Mak
 
 
 async def test_a_gateways_throttle_stops_every_lane_of_its_route(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE, "c": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": WIDE, "b": WIDE, "c": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
     (permit,) = await granted(group, "a", 1)
     await group.release(permit, Busy(100, route=True), 0.1)
     assert (await refused(group, "b")).cause == "busy"
@@ -113,7 +131,7 @@ async def test_a_gateways_throttle_stops_every_lane_of_its_route(make: Make) -> 
 
 
 async def test_a_route_is_stopped_and_resumed_by_its_name_and_shows_it_once(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE, "c": WIDE}, {"lgsp": SLOW}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": WIDE, "b": WIDE, "c": WIDE}, {"lgsp": SLOW}, {"a": "lgsp", "b": "lgsp"})
     woken: list[str] = []
     for name in ("a", "b", "c"):
         group.subscribe(name, lambda name=name: woken.append(name))  # type: ignore[misc]
@@ -133,14 +151,14 @@ async def test_a_route_is_stopped_and_resumed_by_its_name_and_shows_it_once(make
 
 
 async def test_resuming_a_lane_leaves_its_route_stopped(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
     await group.hold("route/lgsp", HoldCause.OPERATOR, None)
     await group.resume("a")
     assert (await refused(group, "a")).cause == "operator"
 
 
 async def test_a_busy_agency_is_left_alone_and_then_asked_once(make: Make, clock: VirtualClock) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     first, second = await granted(group, "police", 2)
     await group.release(first, Busy(30), 0.05)
     await group.release(second, Busy(30), 0.05)
@@ -159,7 +177,7 @@ async def test_a_busy_agency_is_left_alone_and_then_asked_once(make: Make, clock
 
 
 async def test_a_held_operation_does_not_stop_the_others(make: Make) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     await group.hold("police", HoldCause.CONTRACT, 60, "lookup_citizen")
     wait = await refused(group, "police")
     assert (wait.cause, wait.whole) == ("contract", False)
@@ -169,7 +187,7 @@ async def test_a_held_operation_does_not_stop_the_others(make: Make) -> None:
 
 
 async def test_resume_ends_a_hold_and_wakes_the_lane(make: Make) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     woken: list[str] = []
     group.subscribe("police", lambda: woken.append("police"))
     await group.hold("police", HoldCause.OPERATOR, None)
@@ -180,7 +198,7 @@ async def test_resume_ends_a_hold_and_wakes_the_lane(make: Make) -> None:
 
 
 async def test_resume_ends_a_throttle_of_a_road_that_is_the_lanes_own(make: Make) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     (permit,) = await granted(group, "police", 1)
     await group.release(permit, Busy(100, route=True), 0.1)
     assert (await refused(group, "police")).cause == "busy"
@@ -191,14 +209,14 @@ async def test_resume_ends_a_throttle_of_a_road_that_is_the_lanes_own(make: Make
 
 
 async def test_resuming_a_lane_leaves_the_route_that_it_shares_as_it_is(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
+    group = await make({"a": WIDE, "b": WIDE}, {"lgsp": None}, {"a": "lgsp", "b": "lgsp"})
     await group.hold(f"{ROUTE}lgsp", HoldCause.OPERATOR, None)
     await group.resume("a")
     assert (await refused(group, "a")).cause == "operator"
 
 
 async def test_a_lowered_lane_says_that_an_operator_did_it_and_only_then(make: Make, clock: VirtualClock) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     await group.lower("police", None, 5.0)
     assert group.moved("police")[0] == "start", "its calls at once stayed as they were"
     assert group.watch("police")["rate_limit"] == pytest.approx(4.5)
@@ -210,7 +228,7 @@ async def test_a_lowered_lane_says_that_an_operator_did_it_and_only_then(make: M
 
 
 async def test_stopped_retries_stop_repeats_in_every_lane_at_once(make: Make) -> None:
-    group = make({"a": WIDE, "b": WIDE})
+    group = await make({"a": WIDE, "b": WIDE})
     again = Wanted("lookup_citizen", Class.NORMAL, repeat=True)
     await group.stop_retries(True)
     for lane in ("a", "b"):
@@ -221,17 +239,17 @@ async def test_stopped_retries_stop_repeats_in_every_lane_at_once(make: Make) ->
 
 
 async def test_what_a_dead_process_left_is_taken_over(make: Make, clock: VirtualClock) -> None:
-    group = make({"police": Bounds(1000, 4, 10, calls_per_day=5)})
-    await group.restore("police", [3.0, 6.0], sent_today=2)
+    group = await make({"police": Bounds(1000, 4, 10, calls_per_day=5)}, left={"police": ([3.0, 6.0], 2)})
+    assert group.watch("police")["day_quota_remaining"] == 3
     assert len(await granted(group, "police", 4)) == 2
-    clock.advance(3)
+    clock.advance(2)
     assert len(await granted(group, "police", 4)) == 1
     clock.advance(3)
     assert (await refused(group, "police")).guard == "day"
 
 
 async def test_numbers_of_a_lane_carry_the_names_of_the_metrics(make: Make) -> None:
-    group = make({"police": WIDE})
+    group = await make({"police": WIDE})
     await granted(group, "police", 3)
     await group.hold("police", HoldCause.AUTH, 60)
     numbers = group.watch("police")

@@ -1,23 +1,25 @@
 """What coordination promises about single guards: probes that pay and are few, switches that act at once, numbers that tell."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 
 import pytest
 
+from bench.servers import Redis
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Outcome, Result, Unavailable
 from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import UNSENT, Coordination, HoldCause, Permit, Wait, Wanted
 from hub.guards.bounds import Bounds
+from tests.contract.groups import Nodes
 
 OK = Answered(Result.OK)
 DOWN = Unavailable("connect")
 CALL = Wanted("lookup_citizen", Class.NORMAL)
 REPEAT = Wanted("lookup_citizen", Class.NORMAL, repeat=True)
 WIDE = Bounds(calls_per_second=1000, calls_at_once=4, call_timeout=10, calls_per_day=100_000)
-Make = Callable[..., Coordination]
+Make = Callable[..., Awaitable[Coordination]]
 
 
 @pytest.fixture
@@ -27,14 +29,21 @@ def clock() -> VirtualClock:
     return clock
 
 
-@pytest.fixture(params=[InProcess])
-def make(request: pytest.FixtureRequest, clock: VirtualClock) -> Make:
-    def build(bounds: Bounds = WIDE) -> Coordination:
-        built: Coordination = request.param(clock, Random(3), {"police": bounds})
+@pytest.fixture(params=["in process", "in Redis"])
+async def make(request: pytest.FixtureRequest, clock: VirtualClock, redis_server: Redis) -> AsyncIterator[Make]:
+    nodes = Nodes(redis_server.address(), clock)
+
+    async def build(bounds: Bounds = WIDE) -> Coordination:
+        if request.param == "in process":
+            built: Coordination = InProcess(clock, Random(3), {"police": bounds})
+        else:
+            built = await nodes.join({"police": bounds}, random=Random(3))
+            await built.claim("police", [])
         clock.advance(1)
         return built
 
-    return build
+    yield build
+    await nodes.aclose()
 
 
 async def ask(group: Coordination, wanted: Wanted = CALL) -> Permit | Wait:
@@ -72,7 +81,7 @@ async def spare(group: Coordination, operation: str = "lookup_citizen") -> Wante
 
 
 async def test_a_failing_operation_is_spared_and_the_others_go_on(make: Make) -> None:
-    group = make()
+    group = await make()
     failing = await spare(group)
     stopped = await wait(group, failing)
     assert (stopped.guard, stopped.cause, stopped.whole) == ("breaker", "connect", False)
@@ -82,7 +91,7 @@ async def test_a_failing_operation_is_spared_and_the_others_go_on(make: Make) ->
 
 
 async def test_one_probe_finds_out_whether_it_works_again(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     failing = await spare(group)
     clock.advance(6)
     probe = await permit(group, failing)
@@ -95,7 +104,7 @@ async def test_one_probe_finds_out_whether_it_works_again(make: Make, clock: Vir
 async def test_a_probe_pays_from_the_retry_budget_whatever_it_sends_unless_it_was_not_sent(
     make: Make, clock: VirtualClock
 ) -> None:
-    group = make()
+    group = await make()
     failing = await spare(group)
     clock.advance(6)
     left = group.watch("police")["retry_budget"]
@@ -106,7 +115,7 @@ async def test_a_probe_pays_from_the_retry_budget_whatever_it_sends_unless_it_wa
 
 
 async def test_an_empty_budget_stops_repeats_and_no_probe(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     for _ in range(12):
         answer = await ask(group, REPEAT)
         if isinstance(answer, Permit):
@@ -121,7 +130,7 @@ async def test_an_empty_budget_stops_repeats_and_no_probe(make: Make, clock: Vir
 
 
 async def test_a_harmless_operation_is_named_where_there_is_one(make: Make, clock: VirtualClock) -> None:
-    group = make(Bounds(1000, 4, 10, probe="list_codes"))
+    group = await make(Bounds(1000, 4, 10, probe="list_codes"))
     failing = await spare(group, "file_dossier")
     clock.advance(6)
     assert (await wait(group, failing)).probe == "list_codes"
@@ -132,7 +141,7 @@ async def test_a_harmless_operation_is_named_where_there_is_one(make: Make, cloc
 
 
 async def test_resume_closes_the_breakers_too_unless_it_is_about_one_cause(make: Make) -> None:
-    group = make()
+    group = await make()
     failing = await spare(group)
     await group.resume("police", HoldCause.BUSY)
     assert isinstance(await ask(group, failing), Wait)
@@ -144,7 +153,7 @@ async def test_resume_closes_the_breakers_too_unless_it_is_about_one_cause(make:
 
 
 async def test_stopping_all_retries_acts_at_the_next_claim_and_wakes_when_it_is_over(make: Make) -> None:
-    group = make()
+    group = await make()
     woken: list[str] = []
     group.subscribe("police", lambda: woken.append("police"))
     await exchange(group, OK, REPEAT)
@@ -159,7 +168,7 @@ async def test_stopping_all_retries_acts_at_the_next_claim_and_wakes_when_it_is_
 
 
 async def test_a_lane_lowered_with_permits_out_converges_and_counts_right(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     out = [await permit(group) for _ in range(4)]
     await group.lower("police", 1, 2.0)
     assert group.pace("police").at_once == 1
@@ -180,13 +189,13 @@ async def test_a_lane_lowered_with_permits_out_converges_and_counts_right(make: 
 
 
 async def test_lowering_never_raises_above_the_contract(make: Make) -> None:
-    group = make()
+    group = await make()
     await group.lower("police", 100, 1e6)
     assert (group.pace("police").at_once, group.pace("police").per_second) == (4, pytest.approx(900))
 
 
 async def test_lifting_wakes_the_lane(make: Make) -> None:
-    group = make()
+    group = await make()
     woken: list[str] = []
     group.subscribe("police", lambda: woken.append("police"))
     await group.lower("police", 1, None)
@@ -200,7 +209,7 @@ async def test_lifting_wakes_the_lane(make: Make) -> None:
 
 @pytest.mark.parametrize("cause", [HoldCause.OPERATOR, HoldCause.MAINTENANCE, HoldCause.AUTH, HoldCause.BUSY])
 async def test_what_waited_behind_a_stop_rises_step_by_step(make: Make, clock: VirtualClock, cause: HoldCause) -> None:
-    group = make()
+    group = await make()
     await group.hold("police", cause, 30.0)
     await wait(group)
     clock.advance(31)
@@ -217,7 +226,7 @@ async def test_what_waited_behind_a_stop_rises_step_by_step(make: Make, clock: V
 
 
 async def test_a_stop_behind_which_nobody_waited_has_no_ramp(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     await group.hold("police", HoldCause.OPERATOR, 30.0)
     clock.advance(31)
     assert len([one for one in await group.claim("police", [CALL] * 9) if isinstance(one, Permit)]) == 4
@@ -225,7 +234,7 @@ async def test_a_stop_behind_which_nobody_waited_has_no_ramp(make: Make, clock: 
 
 async def test_an_agency_opens_by_its_hours_with_one_exchange_first(make: Make, clock: VirtualClock) -> None:
     minute = int((clock.now() + 7 * 3600) % 86_400) // 60
-    group = make(Bounds(1000, 4, 10, closed=(f"daily 00:00-{(minute + 5) // 60:02}:{(minute + 5) % 60:02}",)))
+    group = await make(Bounds(1000, 4, 10, closed=(f"daily 00:00-{(minute + 5) // 60:02}:{(minute + 5) % 60:02}",)))
     stopped = await wait(group)
     assert (stopped.guard, stopped.cause) == ("hold", "maintenance")
     assert stopped.seconds is not None
@@ -244,7 +253,7 @@ async def test_an_agency_opens_by_its_hours_with_one_exchange_first(make: Make, 
 
 
 async def test_the_pace_follows_what_the_guards_have_learnt(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     assert group.pace("police").p95 == 0.0
     for _ in range(20):
         one = await permit(group)
@@ -261,7 +270,7 @@ async def test_the_pace_follows_what_the_guards_have_learnt(make: Make, clock: V
 
 
 async def test_the_state_of_each_breaker_is_a_number(make: Make, clock: VirtualClock) -> None:
-    group = make()
+    group = await make()
     await exchange(group, OK, Wanted("verify_citizen", Class.NORMAL))
     await spare(group)
     numbers = group.watch("police")

@@ -16,7 +16,7 @@ from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_redis import InRedis
 from hub.coordination.link import Link, Reply, Unreached
-from hub.coordination.protocol import ROUTE, UNSENT, HoldCause, Permit, Switches, Wait, Wanted
+from hub.coordination.protocol import UNSENT, HoldCause, Permit, Switches, Wait, Wanted
 from hub.coordination.road import Road
 from hub.guards.bounds import Bounds
 from tests.contract.groups import Nodes
@@ -150,7 +150,7 @@ def _rounded(answer: Permit | Wait | None) -> Permit | Wait | None:
 
 
 @given(steps=SEQUENCES)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_at_whatever_node_the_answers_are_those_of_one(
     steps: list[Any], redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +232,7 @@ async def test_what_one_node_orders_holds_on_the_others(nodes: Nodes, clock: Vir
     await one.resume("a")
     await until(lambda: woken and other.stopped("a", "look") is None)
     await one.stop_retries(True)
-    assert (await ask(other, replace(CALL, repeat=True))) == Wait("retry", None, "retries_stopped")
+    assert (await ask(other, replace(CALL, repeat=True))) == Wait("retry", None, "retries_stopped", whole=False)
 
 
 async def test_a_busy_agency_is_left_alone_by_every_node(nodes: Nodes) -> None:
@@ -260,10 +260,10 @@ class Caller:
 
     async def run(self) -> None:
         self._woken.set()
-        while self.calls:
+        while self.calls > 0:
             await self._woken.wait()
             self._woken.clear()
-            while self.calls:
+            while self.calls > 0:
                 self.asked += 1
                 answer = await ask(self.node)
                 if isinstance(answer, Wait):
@@ -279,19 +279,19 @@ class Caller:
 
 async def test_beside_one_slot_nobody_sleeps_for_ever_and_few_ask_in_vain(nodes: Nodes, clock: VirtualClock) -> None:
     group = await several(nodes, 4, SINGLE)
-    callers = [Caller(node, 100, clock) for node in group]
+    callers = [Caller(node, 25, clock) for node in group]
     async with asyncio.timeout(120):
         await asyncio.gather(*(caller.run() for caller in callers))
-    assert [caller.served for caller in callers] == [100] * 4
-    assert sum(caller.asked for caller in callers) <= 4 * 400, "one slot wakes one, not all"
+    assert [caller.served for caller in callers] == [25] * 4
+    assert sum(caller.asked for caller in callers) <= 4 * 100, "one slot wakes one, not all"
 
 
 async def test_a_node_that_floods_leaves_their_turn_to_the_others(nodes: Nodes, clock: VirtualClock) -> None:
     group = await several(nodes, 3, SINGLE)
-    flood, *others = [Caller(node, calls, clock) for node, calls in zip(group, (1000, 30, 30), strict=True)]
+    flood, *others = [Caller(node, calls, clock) for node, calls in zip(group, (1000, 10, 10), strict=True)]
     work = [asyncio.create_task(caller.run()) for caller in (flood, *others)]
     await until(lambda: not any(caller.calls for caller in others), 60)
-    assert flood.served <= 3 * 30 + 30
+    assert flood.served <= 3 * 10 + 10
     flood.calls = 0
     await flood.node.hold("a", HoldCause.MAINTENANCE, 0.0)  # wakes it, to find out
     await asyncio.gather(*work)
@@ -365,7 +365,8 @@ async def test_a_claim_whose_answer_got_lost_keeps_no_slot(
         assert (await ask(one)) == Wait("coordination", 1.0, "redis")
     assert (await ask(other)).__class__ is Wait, "it was granted, and nobody knows"
     clock.advance(0.1)
-    assert isinstance(await ask(one), Permit), "its node gives it back, and asks anew"
+    assert (await ask(one)).guard == "turn", "its node gives it back, and the other has waited for longer"  # type: ignore[union-attr]
+    assert isinstance(await ask(other), Permit)
 
 
 async def test_a_claim_that_nobody_waits_for_any_more_keeps_no_slot(nodes: Nodes) -> None:
@@ -429,7 +430,7 @@ async def test_what_redis_forgot_is_begun_anew_from_the_record_and_the_orders(
     await one.release(sent, OK, 1.0)
     assert other.watch("a")["concurrency_in_use"] == 3
     clock.advance(12)
-    assert len([one for one in await one.claim("a", [CALL] * 9) if isinstance(one, Permit)]) == 2
+    assert len([one for one in await other.claim("a", [CALL] * 9) if isinstance(one, Permit)]) == 2
 
 
 async def test_without_the_record_nothing_is_granted_on_a_state_that_begins(nodes: Nodes, clock: VirtualClock) -> None:
@@ -472,7 +473,7 @@ async def test_lanes_that_nobody_uses_leave_no_keys(nodes: Nodes, clock: Virtual
     redis = node._link._redis
     assert await redis.exists(f"{nodes.prefix}{{a}}", f"{nodes.prefix}{{b}}") == 2
     async with asyncio.timeout(20):
-        while await redis.exists(f"{nodes.prefix}{{a}}", f"{nodes.prefix}{{b}}"):
+        while await redis.exists(f"{nodes.prefix}{{a}}", f"{nodes.prefix}{{b}}"):  # noqa: ASYNC110 - Redis does it
             await asyncio.sleep(0.05)
 
 
@@ -498,17 +499,16 @@ async def test_setting_the_clock_of_redis_neither_opens_nor_freezes_a_lane(
     group = await several(nodes, 2, Bounds(10, 4, 10), server_time=lambda: clock.now() + ahead[0])
     one, other = group
     await one.hold("a", HoldCause.AUTH, 60)
-    out = None
+    await ask(other)
     ahead[0] = step
-    for second in range(61):
+    for second in range(60):
         for node in (one, other) if second % 2 else (other, one):
-            out = await ask(node)
-            if second < 60:
-                assert isinstance(out, Wait), second
-                assert out.seconds == pytest.approx(60 - second)
+            waits = await ask(node)
+            assert isinstance(waits, Wait), second
+            assert waits.seconds == pytest.approx(60 - second)
         clock.advance(1)
-    assert any(isinstance(one, Permit) for one in [out, await ask(one), await ask(other)])
-    assert other.watch(f"{ROUTE}x" if False else "a")["rate_limit"] == pytest.approx(9)
+    assert [type(await ask(node)) for node in (one, other)] == [Permit, Wait], "one probe, when its time is over"
+    assert other.watch("a")["rate_limit"] == pytest.approx(9)
 
 
 async def test_a_node_that_comes_after_the_clock_went_back_waits_no_longer_than_the_others(

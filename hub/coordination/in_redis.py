@@ -206,7 +206,7 @@ class InRedis(Roads):
             self._spawn(self._look(self._shared[key]))
 
     def _heard_again(self) -> None:
-        """Nothing was heard for a while, or ever: look at everything that this node has a copy of."""
+        """Nothing was heard for a while, or ever: look at everything that somebody here waits for."""
         for road in self._shared.values():
             if road.interested:
                 self._spawn(self._look(road))
@@ -235,7 +235,7 @@ class InRedis(Roads):
                 except (Unreached, RedisEvicts):
                     continue
             for road in self._shared.values():
-                if road.interested and road.stale >= _TENDS:
+                if self._link.reaches and road.interested and road.stale >= _TENDS:
                     await road.look()
 
     # --- Inside ------------------------------------------------------------------------------------------------------

@@ -339,6 +339,22 @@ async def test_a_node_that_was_frozen_sends_nothing_with_a_permit_that_is_anothe
     assert await other.leave(taken, 10)
 
 
+async def test_a_node_that_stood_still_while_its_leave_was_on_its_way_sends_nothing(
+    nodes: Nodes, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen, _ = await several(nodes, 2, SINGLE)
+    late = await permit(frozen)
+    swap = Link.swap
+
+    async def slept(link: Link, *arguments: Any) -> Reply:
+        reply = await swap(link, *arguments)
+        clock.advance(LIVES)
+        return reply
+
+    monkeypatch.setattr(Link, "swap", slept)
+    assert not await frozen.leave(late, 10)
+
+
 async def test_a_permit_that_left_in_time_is_good_for_its_whole_exchange(nodes: Nodes, clock: VirtualClock) -> None:
     slow, other = await several(nodes, 2, SINGLE)
     late = await permit(slow)

@@ -27,6 +27,8 @@ IDLE = 3600.0
 """Seconds for which a state is kept that nothing uses: what its guards have learnt is forgotten then."""
 _TRIES = 200
 """Times that others may be first; with eight nodes at one road it was never above 20."""
+_MOMENT = 1.0
+"""Seconds that the last releases of a node that stops have to be set."""
 _INTEREST = 60.0
 """Seconds after its last wait for which a lane still wants to know what its road does."""
 
@@ -217,8 +219,9 @@ class SharedRoad:
         return self._here.monotonic() - self._looked
 
     async def aclose(self) -> None:
-        """Stop, whatever is under way."""
+        """Stop; what is under way has a moment to end."""
         if self._serving is not None:
+            await asyncio.wait((self._serving,), timeout=_MOMENT)
             self._serving.cancel()
             await asyncio.gather(self._serving, return_exceptions=True)
 
@@ -233,7 +236,19 @@ class SharedRoad:
             raise Unreached
         self._pending.append(operation)
         self._start()
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if done.done() and not done.cancelled() and done.exception() is None:
+                self._abandon(done.result())
+            raise
+
+    def _abandon(self, result: object) -> None:
+        """Give back what was granted to somebody who was cancelled before hearing of it."""
+        for permit in _permits(result):
+            del self.held[permit.id]
+            self._orphans = True
+        self._start()
 
     def _start(self) -> None:
         if self._serving is None or self._serving.done():
@@ -254,7 +269,8 @@ class SharedRoad:
             except Unreached as error:
                 self._version = None
                 self._orphans = self._orphans or not only_looks
-                for operation in together:
+                since, self._kept = self._kept, {}
+                for operation in (*together, *since.values()):
                     if operation.key is not None:
                         self._keep(operation)
                     _fail(operation, Unreached(error.cause))
@@ -264,6 +280,12 @@ class SharedRoad:
                 self._version = None
                 for operation in together:
                     _fail(operation, error)
+                if not self._pending:
+                    return
+            except asyncio.CancelledError:
+                for operation in (*together, *self._pending):
+                    _fail(operation, Unreached("closed"))
+                raise
 
     async def _glance(self, together: list[_Operation[Any]]) -> None:
         """Make the copy what Redis has. Where it has nothing, nothing is begun: nobody wants anything of it now."""
@@ -312,7 +334,7 @@ class SharedRoad:
         for operation, result in zip(together, results, strict=True):
             if isinstance(operation.key, int):
                 self._returning.discard(operation.key)
-            permits = [one for one in result if isinstance(one, Permit)] if isinstance(result, list) else []
+            permits = _permits(result)
             if operation.done.done():
                 self._orphans = self._orphans or bool(permits)  # whoever claimed has gone
             elif isinstance(result, Exception):
@@ -395,6 +417,10 @@ class SharedRoad:
 def _has_room(guards: Any) -> bool:
     slots = guards.concurrency
     return slots is None or slots.in_use < slots.limit
+
+
+def _permits(result: object) -> list[Permit]:
+    return [one for one in result if isinstance(one, Permit)] if isinstance(result, list) else []
 
 
 def _fail(operation: _Operation[Any], error: Exception) -> None:

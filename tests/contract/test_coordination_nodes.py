@@ -398,6 +398,34 @@ async def test_a_claim_that_nobody_waits_for_any_more_keeps_no_slot(nodes: Nodes
     raise AssertionError("the slot is lost")
 
 
+async def test_a_claim_that_is_cancelled_as_its_answer_comes_keeps_no_slot(nodes: Nodes) -> None:
+    one, other = await several(nodes, 2, SINGLE)
+    asking = asyncio.create_task(one.claim("a", [CALL]))
+    while not one.out():  # noqa: ASYNC110 - each turn of the loop matters
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert one.out() == 0
+    async with asyncio.timeout(10):
+        while not isinstance(await ask(other), Permit):
+            nodes.clock.advance(0.1)
+
+
+async def test_whoever_still_asks_a_node_that_stops_hears_so(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    (node,) = await several(nodes, 1)
+
+    async def never(link: Link, *arguments: Any) -> Reply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(Link, "swap", never)
+    asking = asyncio.create_task(node.claim("a", [CALL]))
+    await asyncio.sleep(0)
+    await node.aclose()
+    assert await asking == [Wait("coordination", 1.0, "closed")]
+
+
 # --- States that begin ----------------------------------------------------------------------------------------------
 
 

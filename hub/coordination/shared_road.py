@@ -6,20 +6,19 @@ all is applied again. Nothing is answered before it is set, and nobody holds a l
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
+from hub.coordination.calling import News
 from hub.coordination.group_clock import GroupClock, read
 from hub.coordination.link import Link, Reply, Unreached
 from hub.coordination.protocol import UNSENT, Permit, Wait, Wanted
-from hub.coordination.road import CROWDED, GRACE, Road
+from hub.coordination.road import GRACE, Road
 from hub.guards.concurrency import GHOST
 
 T = TypeVar("T")
@@ -43,18 +42,6 @@ class _Operation(Generic[T]):
     """Not None: it is kept while Redis is gone, in the place of an earlier one with the same key."""
     looks: bool = False
     """It only wants the copy to be what Redis has."""
-
-
-@dataclass(slots=True)
-class _News:
-    """What an attempt to apply operations came to, that others may have to hear of."""
-
-    freed: Counter[str] = field(default_factory=Counter)
-    """Slots that came back, by lane."""
-    passed: set[str] = field(default_factory=set)
-    """Lanes where an asker went, or has something else in its way: the next may go if there is room."""
-    stirred: bool = False
-    """Whatever waits for this road may hear better now."""
 
 
 class SharedRoad:
@@ -104,7 +91,7 @@ class SharedRoad:
         self._serving: asyncio.Task[None] | None = None
         self._orphans = False
         """True: permits may be out in this node's name that nobody here has heard of."""
-        self._news = _News()
+        self._news = News()
         self._waited = -_INTEREST
         self._looked = -_INTEREST
 
@@ -121,7 +108,7 @@ class SharedRoad:
 
         def apply() -> list[Permit | Wait]:
             answers = [self.road.claim(lane, wish, asker, self._node, lives) for wish in wanted]
-            if any(isinstance(answer, Permit) or answer.guard not in ("turn", *CROWDED) for answer in answers):
+            if not self.waits(lane):
                 self._news.passed.add(lane)
             return answers
 
@@ -204,9 +191,10 @@ class SharedRoad:
             self._start()
 
     def waits(self, lane: str) -> bool:
-        """Return whether an asker of this node stands in a line for *lane*, as far as the copy knows."""
-        asker = f"{lane}/{self._node}"
-        return any(asker in line for line in (self.road.line.state.waiting, self.road.lanes[lane].line.state.waiting))
+        """Return whether an asker of this node waits to be called for *lane*, as far as the copy knows."""
+        road, asker = self.road, f"{lane}/{self._node}"
+        lines = (road.line.state.waiting, road.shared.sated, road.lanes[lane].line.state.waiting)
+        return any(asker in line for line in lines)
 
     @property
     def interested(self) -> bool:
@@ -304,7 +292,7 @@ class SharedRoad:
         for _ in range(_TRIES):
             if self._version is None:
                 await self._take(await self._swap("", b"", [], ask="?"))
-            self._news = _News()
+            self._news = News()
             for lost in self.road.expire():
                 self._news.freed[lost.lane] += 1
                 self._news.stirred = self._news.stirred or lost.probe
@@ -313,7 +301,6 @@ class SharedRoad:
             results = [_outcome(operation.apply) for operation in together]
             state = self.road.state()
             says, here = self._whom_to_wake()
-            self.road.calls.clear()
             new = self._next_version() if state != self._set else ""
             reply = await self._swap(new, state, says)
             if reply.done:
@@ -384,14 +371,16 @@ class SharedRoad:
                 self.road.release(permit, UNSENT, 0.0)
                 self._news.freed[one.lane] += 1
 
-    # --- Waking ------------------------------------------------------------------------------------------------------
+    # --- Inside ------------------------------------------------------------------------------------------------------
 
     def _whom_to_wake(self) -> tuple[list[tuple[str, str]], list[str]]:
         """Return what other nodes have to hear, by channel, and the lanes of this node that may go."""
+        called = [*self.road.calls, *self._news.next(self.road)]
+        self.road.calls.clear()
         if self._news.stirred:
             return [(self._link.everywhere, f"{self._node} {self.key}")], list(self.road.lanes)
         says, here = [], []
-        for asker in dict.fromkeys((*self.road.calls, *self._next())):
+        for asker in dict.fromkeys(called):
             lane, _, node = asker.partition("/")
             if node == self._node:
                 here.append(lane)
@@ -399,24 +388,9 @@ class SharedRoad:
                 says.append((self._link.channel(node), lane))
         return says, here
 
-    def _next(self) -> Iterator[str]:
-        """Give those who may go now, longest waiting first: one for each slot that came back, and one where there is room."""
-        news, road = self._news, self.road
-        for lane in news.freed.keys() | news.passed:
-            if (own := road.lanes.get(lane)) is not None:
-                most = max(news.freed[lane], int(_has_room(own.guards)))
-                yield from islice(own.line.state.waiting, most)
-        most = max(news.freed.total(), int(bool(news.passed) and _has_room(road.guards)))
-        yield from islice((*road.line.state.waiting, *road.shared.sated), most)
-
     def _lives(self, lane: str) -> float:
         """Return the seconds after which a permit of *lane* counts as lost, from when it was granted or left."""
         return GHOST * self.road.lanes[lane].call_timeout + GRACE
-
-
-def _has_room(guards: Any) -> bool:
-    slots = guards.concurrency
-    return slots is None or slots.in_use < slots.limit
 
 
 def _permits(result: object) -> list[Permit]:

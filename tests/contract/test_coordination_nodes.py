@@ -311,6 +311,35 @@ async def test_a_slot_that_its_first_in_line_does_not_want_goes_to_the_next(node
     assert isinstance(await ask(wants), Permit)
 
 
+@pytest.mark.parametrize("why", ["its gateway throttles", "its lane has its part", "its agency is busy"])
+async def test_whoever_waits_and_cannot_go_asks_a_few_times_and_no_more(
+    nodes: Nodes, clock: VirtualClock, why: str
+) -> None:
+    lanes = {"a": WIDE, "b": WIDE}
+    route = None if why == "its gateway throttles" else Bounds(1000, 2, 10)
+    group = [await nodes.join(lanes, {"lgsp": route}, dict.fromkeys(lanes, "lgsp")) for _ in range(3)]
+    await group[0].claim("a", [])
+    clock.advance(1)
+    first = await permit(group[0])
+    if why != "its lane has its part":
+        await group[0].release(first, Busy(600, route=why == "its gateway throttles"), 0.1)
+    asked: Counter[str] = Counter()
+    work: set[asyncio.Task[Any]] = set()
+
+    def woken(node: InRedis, lane: str) -> None:
+        asked[lane] += 1
+        task = asyncio.create_task(ask(node, CALL, lane))
+        work.add(task)
+        task.add_done_callback(work.discard)
+
+    for node in group:
+        node.subscribe("a", lambda node=node: woken(node, "a"))  # type: ignore[misc]
+        assert isinstance(await ask(node), Wait)
+    await asyncio.sleep(1.0)
+    assert asked.total() <= 12
+    await asyncio.gather(*work)
+
+
 # --- Permits that nobody gives back ---------------------------------------------------------------------------------
 
 

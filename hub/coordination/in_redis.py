@@ -84,7 +84,7 @@ class InRedis(Roads):
                 return Road(time, random, lanes, bounds, name=name, patience=PATIENCE, here=clock, number=number)
 
             self._shared[key] = SharedRoad(
-                key, road, clock, self._link, self._node, self._begin, lambda: random.getrandbits(52), self._call,
+                key, road, clock, self._link, self._node, self._begin, random, self._call,
                 idle=idle,
             )  # fmt: skip
             return self._shared[key].road

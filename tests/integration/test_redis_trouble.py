@@ -10,16 +10,14 @@ import pytest
 
 from bench.servers import Redis, free_port
 from connectors.kit.outcomes import Answered, Busy, Result
-from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_redis import InRedis
 from hub.coordination.link import RedisEvicts
-from hub.coordination.protocol import HoldCause, Permit, Wait, Wanted
+from hub.coordination.protocol import HoldCause, Permit, Wait
 from hub.guards.bounds import Bounds
-from tests.contract.groups import Nodes, no_orders, nothing_on_record
+from tests.contract.groups import CALL, Nodes, ask, no_orders, nothing_on_record, permit, until
 
 OK = Answered(Result.OK)
-CALL = Wanted("look", Class.NORMAL)
 BOUNDS = Bounds(1000, 4, 10)
 GONE = Wait("coordination", 1.0, "redis")
 
@@ -48,23 +46,6 @@ async def joined(nodes: Nodes, **more: Any) -> InRedis:
     await node.claim("a", [])
     nodes.clock.advance(1)
     return node
-
-
-async def ask(node: InRedis) -> Permit | Wait:
-    (answer,) = await node.claim("a", [CALL])
-    return answer
-
-
-async def permit(node: InRedis) -> Permit:
-    answer = await ask(node)
-    assert isinstance(answer, Permit), answer
-    return answer
-
-
-async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - another process does it
-            await asyncio.sleep(0.01)
 
 
 async def command(nodes: Nodes, *words: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
 from hub.coordination.link import Link, RedisEvicts, Unreached
-from hub.coordination.protocol import ROUTE, HoldCause, Permit, Switches, Wait, Wanted
+from hub.coordination.protocol import NOBODY_GRANTS, ROUTE, HoldCause, Permit, Switches, Wait, Wanted
 from hub.coordination.road import Road
 from hub.coordination.roads import Roads
 from hub.coordination.shared_road import IDLE, SharedRoad
@@ -84,7 +84,7 @@ class InRedis(Roads):
                 return Road(time, random, lanes, bounds, name=name, patience=PATIENCE, here=clock, number=number)
 
             self._shared[key] = SharedRoad(
-                key, road, clock, self._link, self._node, self._begin, lambda: random.getrandbits(52), self._call,
+                key, road, clock, self._link, self._node, self._begin, random, self._call,
                 idle=idle,
             )  # fmt: skip
             return self._shared[key].road
@@ -143,7 +143,7 @@ class InRedis(Roads):
         try:
             answers = await road.claim(lane, wanted)
         except Unreached as error:
-            return [Wait("coordination", _TENDS, error.cause)] * len(wanted)
+            return [Wait(NOBODY_GRANTS, _TENDS, error.cause)] * len(wanted)
         for wish, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Permit):
                 road.road.began(answer, wish)
@@ -217,7 +217,7 @@ class InRedis(Roads):
             self._spawn(self._look(self._shared[key]))
 
     def _heard_again(self) -> None:
-        """Nothing was heard for a while, or ever: look at everything that this node has a copy of."""
+        """Nothing was heard for a while, or ever: look at everything that somebody here waits for."""
         for road in self._shared.values():
             if road.interested:
                 self._spawn(self._look(road))
@@ -246,7 +246,7 @@ class InRedis(Roads):
                 except (Unreached, RedisEvicts):
                     continue
             for road in self._shared.values():
-                if road.interested and road.stale >= _TENDS:
+                if self._link.reaches and road.interested and road.stale >= _TENDS:
                     await road.look()
 
     # --- Inside ------------------------------------------------------------------------------------------------------

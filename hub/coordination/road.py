@@ -8,17 +8,15 @@ A lane without a route has a road of its own. What is to be shared of a road, by
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
-from typing import ClassVar
-
-from pydantic import ConfigDict, TypeAdapter
 
 from connectors.kit.outcomes import InDoubt, Outcome
 from hub.clock import Clock
 from hub.coordination.protocol import ROUTE, STALE, HoldCause, Pace, Permit, Wait, Wanted
-from hub.coordination.turns import Turns, TurnsState
-from hub.guards.bounds import Bounds, Guards, GuardsState
+from hub.coordination.road_state import Granted, LaneState, RoadState, WholeState, read, write
+from hub.coordination.turns import Turns
+from hub.guards.bounds import Bounds, Guards
 
 PATIENCE = 0.001
 """Seconds that are left to the lane that has waited longest for its route, where it hears of that at once."""
@@ -30,56 +28,6 @@ _FORSAKEN = 3600.0
 """Seconds that a lost permit of a lane which this node does not have is left to the nodes that have it."""
 LOST = InDoubt("lost")
 """How the exchange of a permit ended whose node was never heard of again."""
-
-
-@dataclass(slots=True)
-class Granted:
-    """A permit that is not back yet."""
-
-    lane: str
-    wanted: Wanted
-    """What it pays for."""
-    node: str = ""
-    until: float = math.inf
-    """When it is taken to be lost, with its node."""
-
-
-@dataclass(slots=True)
-class RoadState:
-    """What all nodes share of a road, beside its guards and lines."""
-
-    number: int
-    """Of the last permit."""
-    granted: dict[int, Granted] = field(default_factory=dict)
-    out: dict[str, int] = field(default_factory=dict)
-    """Exchanges under way by lane, those included that were cut and may go on at their agency."""
-    cut: list[tuple[float, str]] = field(default_factory=list)
-    """When those are taken to be over, and of which lane they are."""
-    sated: dict[str, None] = field(default_factory=dict)
-    """Askers whose lane has its part of the route, and waits until there is more than the others may need."""
-
-
-@dataclass(slots=True)
-class LaneState:
-    """What all nodes share of one lane."""
-
-    guards: GuardsState
-    line: TurnsState
-
-
-@dataclass(slots=True)
-class WholeState:
-    """A road as it is written down."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
-
-    road: RoadState
-    guards: GuardsState
-    line: TurnsState
-    lanes: dict[str, LaneState]
-
-
-_WRITTEN = TypeAdapter(WholeState)
 
 
 class Lane:
@@ -324,7 +272,7 @@ class Road:
         """Return all that nodes share of this road, as JSON."""
         lanes = {name: LaneState(lane.guards.state(), lane.line.state) for name, lane in self.lanes.items()}
         whole = WholeState(self.shared, self.guards.state(), self.line.state, {**self._unknown, **lanes})
-        return _WRITTEN.dump_json(whole, exclude_defaults=True)
+        return write(whole)
 
     def load(self, state: bytes) -> None:
         """
@@ -333,7 +281,7 @@ class Road:
         Raises:
             pydantic.ValidationError: These bytes were not written by `state`.
         """
-        whole = _WRITTEN.validate_json(state)
+        whole = read(state)
         self.shared = whole.road
         self.guards.load(whole.guards)
         self.line.state = whole.line

@@ -6,27 +6,33 @@ all is applied again. Nothing is answered before it is set, and nobody holds a l
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from random import Random
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
+from hub.coordination.calling import News
 from hub.coordination.group_clock import GroupClock, read
 from hub.coordination.link import Link, Reply, Unreached
 from hub.coordination.protocol import UNSENT, Permit, Wait, Wanted
-from hub.coordination.road import CROWDED, GRACE, Road
+from hub.coordination.road import GRACE, Road
 from hub.guards.concurrency import GHOST
 
 T = TypeVar("T")
-IDLE = 600.0
+IDLE = 3600.0
 """Seconds for which a state is kept that nothing uses: what its guards have learnt is forgotten then."""
 _TRIES = 200
-"""Times that others may be first; with eight nodes at one road it was never above 20."""
+"""Times that others may be first. Of eight nodes that asked without a pause the unluckiest was at 44 once, in 2598."""
+_PATIENT = 2
+"""Times after which a node that others are quicker than waits a little, so that fewer race at once."""
+_APART = 0.0005
+"""Seconds of which that is a random part: about what a swap takes. Doubled each time, five times at most."""
+_MOMENT = 1.0
+"""Seconds that the last releases of a node that stops have to be set."""
 _INTEREST = 60.0
 """Seconds after its last wait for which a lane still wants to know what its road does."""
 
@@ -43,18 +49,6 @@ class _Operation(Generic[T]):
     """It only wants the copy to be what Redis has."""
 
 
-@dataclass(slots=True)
-class _News:
-    """What an attempt to apply operations came to, that others may have to hear of."""
-
-    freed: Counter[str] = field(default_factory=Counter)
-    """Slots that came back, by lane."""
-    passed: set[str] = field(default_factory=set)
-    """Lanes where an asker went, or has something else in its way: the next may go if there is room."""
-    stirred: bool = False
-    """Whatever waits for this road may hear better now."""
-
-
 class SharedRoad:
     """One road of this node, and its state in Redis."""
 
@@ -66,7 +60,7 @@ class SharedRoad:
         link: Link,
         node: str,
         begin: Callable[[Road], Awaitable[None]],
-        number: Callable[[], int],
+        random: Random,
         wake: Callable[[str], None],
         *,
         idle: float = IDLE,
@@ -74,8 +68,8 @@ class SharedRoad:
         """
         Keep the road that *pave* makes for a clock and a first number in Redis, under *key*.
 
-        *begin* fills a new state with what is on record of its lanes, before anything is granted; it may raise. *number*
-        returns one at random. *wake* is called with a lane of this node that may go.
+        *begin* fills a new state with what is on record of its lanes, before anything is granted; it may raise.
+        *wake* is called with a lane of this node that may go.
         """
         self.key = key
         self.clock = GroupClock(here)
@@ -89,7 +83,7 @@ class SharedRoad:
         self._link = link
         self._node = node
         self._begin = begin
-        self._number = number
+        self._random = random
         self._wake = wake
         self._idle = idle
         self._version: str | None = None
@@ -102,7 +96,7 @@ class SharedRoad:
         self._serving: asyncio.Task[None] | None = None
         self._orphans = False
         """True: permits may be out in this node's name that nobody here has heard of."""
-        self._news = _News()
+        self._news = News()
         self._waited = -_INTEREST
         self._looked = -_INTEREST
 
@@ -119,7 +113,7 @@ class SharedRoad:
 
         def apply() -> list[Permit | Wait]:
             answers = [self.road.claim(lane, wish, asker, self._node, lives) for wish in wanted]
-            if any(isinstance(answer, Permit) or answer.guard not in ("turn", *CROWDED) for answer in answers):
+            if not self.waits(lane):
                 self._news.passed.add(lane)
             return answers
 
@@ -193,7 +187,7 @@ class SharedRoad:
         """Make the copy what Redis has; without it, leave it as it is."""
         try:
             await self._do(lambda: None, looks=True)
-        except Unreached:
+        except Exception:  # nobody waits for it, and whoever does want something hears what is wrong
             return
 
     def settle(self) -> None:
@@ -206,9 +200,10 @@ class SharedRoad:
         self._version = None
 
     def waits(self, lane: str) -> bool:
-        """Return whether an asker of this node stands in a line for *lane*, as far as the copy knows."""
-        asker = f"{lane}/{self._node}"
-        return any(asker in line for line in (self.road.line.state.waiting, self.road.lanes[lane].line.state.waiting))
+        """Return whether an asker of this node waits to be called for *lane*, as far as the copy knows."""
+        road, asker = self.road, f"{lane}/{self._node}"
+        lines = (road.line.state.waiting, road.shared.sated, road.lanes[lane].line.state.waiting)
+        return any(asker in line for line in lines)
 
     @property
     def interested(self) -> bool:
@@ -221,8 +216,9 @@ class SharedRoad:
         return self._here.monotonic() - self._looked
 
     async def aclose(self) -> None:
-        """Stop, whatever is under way."""
+        """Stop; what is under way has a moment to end."""
         if self._serving is not None:
+            await asyncio.wait((self._serving,), timeout=_MOMENT)
             self._serving.cancel()
             await asyncio.gather(self._serving, return_exceptions=True)
 
@@ -237,7 +233,19 @@ class SharedRoad:
             raise Unreached
         self._pending.append(operation)
         self._start()
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if done.done() and not done.cancelled() and done.exception() is None:
+                self._abandon(done.result())
+            raise
+
+    def _abandon(self, result: object) -> None:
+        """Give back what was granted to somebody who was cancelled before hearing of it."""
+        for permit in _permits(result):
+            del self.held[permit.id]
+            self._orphans = True
+        self._start()
 
     def _start(self) -> None:
         if self._serving is None or self._serving.done():
@@ -258,7 +266,8 @@ class SharedRoad:
             except Unreached as error:
                 self._version = None
                 self._orphans = self._orphans or not only_looks
-                for operation in together:
+                since, self._kept = self._kept, {}
+                for operation in (*together, *since.values()):
                     if operation.key is not None:
                         self._keep(operation)
                     _fail(operation, Unreached(error.cause))
@@ -268,6 +277,12 @@ class SharedRoad:
                 self._version = None
                 for operation in together:
                     _fail(operation, error)
+                if not self._pending:
+                    return
+            except asyncio.CancelledError:
+                for operation in (*together, *self._pending):
+                    _fail(operation, Unreached("closed"))
+                raise
 
     async def _glance(self, together: list[_Operation[Any]]) -> None:
         """Make the copy what Redis has. Where it has nothing, nothing is begun: nobody wants anything of it now."""
@@ -283,19 +298,22 @@ class SharedRoad:
 
     async def _apply(self, together: list[_Operation[Any]]) -> None:
         """Apply all of *together* and set what comes of it, or raise `Unreached`."""
-        for _ in range(_TRIES):
+        for lost in range(_TRIES):
+            if lost > _PATIENT:
+                await asyncio.sleep(_APART * 2 ** min(lost - _PATIENT, 5) * self._random.random())
+            together += self._pending  # what came meanwhile goes along
+            self._pending = []
             if self._version is None:
                 await self._take(await self._swap("", b"", [], ask="?"))
-            self._news = _News()
-            for lost in self.road.expire():
-                self._news.freed[lost.lane] += 1
-                self._news.stirred = self._news.stirred or lost.probe
+            self._news = News()
+            for expired in self.road.expire():
+                self._news.freed[expired.lane] += 1
+                self._news.stirred = self._news.stirred or expired.probe
             if self._orphans:
                 self._reclaim()
             results = [_outcome(operation.apply) for operation in together]
             state = self.road.state()
             says, here = self._whom_to_wake()
-            self.road.calls.clear()
             new = self._next_version() if state != self._set else ""
             reply = await self._swap(new, state, says)
             if reply.done:
@@ -316,7 +334,7 @@ class SharedRoad:
         for operation, result in zip(together, results, strict=True):
             if isinstance(operation.key, int):
                 self._returning.discard(operation.key)
-            permits = [one for one in result if isinstance(one, Permit)] if isinstance(result, list) else []
+            permits = _permits(result)
             if operation.done.done():
                 self._orphans = self._orphans or bool(permits)  # whoever claimed has gone
             elif isinstance(result, Exception):
@@ -345,7 +363,7 @@ class SharedRoad:
                 self._looked = reply.answered
                 return
         self.clock.begin(reply.server, reply.asked, reply.answered)
-        fresh = self._pave(self.clock, self._number())
+        fresh = self._pave(self.clock, self._random.getrandbits(52))
         try:
             await self._begin(fresh)
         except Exception as error:  # whatever keeps the record from being read: nothing is granted without it
@@ -366,14 +384,16 @@ class SharedRoad:
                 self.road.release(permit, UNSENT, 0.0)
                 self._news.freed[one.lane] += 1
 
-    # --- Waking ------------------------------------------------------------------------------------------------------
+    # --- Inside ------------------------------------------------------------------------------------------------------
 
     def _whom_to_wake(self) -> tuple[list[tuple[str, str]], list[str]]:
         """Return what other nodes have to hear, by channel, and the lanes of this node that may go."""
+        called = [*self.road.calls, *self._news.next(self.road)]
+        self.road.calls.clear()
         if self._news.stirred:
             return [(self._link.everywhere, f"{self._node} {self.key}")], list(self.road.lanes)
         says, here = [], []
-        for asker in dict.fromkeys((*self.road.calls, *self._next())):
+        for asker in dict.fromkeys(called):
             lane, _, node = asker.partition("/")
             if node == self._node:
                 here.append(lane)
@@ -381,24 +401,13 @@ class SharedRoad:
                 says.append((self._link.channel(node), lane))
         return says, here
 
-    def _next(self) -> Iterator[str]:
-        """Give those who may go now, longest waiting first: one for each slot that came back, and one where there is room."""
-        news, road = self._news, self.road
-        for lane in news.freed.keys() | news.passed:
-            if (own := road.lanes.get(lane)) is not None:
-                most = max(news.freed[lane], int(_has_room(own.guards)))
-                yield from islice(own.line.state.waiting, most)
-        most = max(news.freed.total(), int(bool(news.passed) and _has_room(road.guards)))
-        yield from islice((*road.line.state.waiting, *road.shared.sated), most)
-
     def _lives(self, lane: str) -> float:
         """Return the seconds after which a permit of *lane* counts as lost, from when it was granted or left."""
         return GHOST * self.road.lanes[lane].call_timeout + GRACE
 
 
-def _has_room(guards: Any) -> bool:
-    slots = guards.concurrency
-    return slots is None or slots.in_use < slots.limit
+def _permits(result: object) -> list[Permit]:
+    return [one for one in result if isinstance(one, Permit)] if isinstance(result, list) else []
 
 
 def _fail(operation: _Operation[Any], error: Exception) -> None:

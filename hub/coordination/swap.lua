@@ -11,7 +11,11 @@
 -- what stands there instead.
 
 local time = redis.call('TIME')
-local stands = redis.call('HGET', KEYS[1], 'version') or ''
+local stands = redis.pcall('HGET', KEYS[1], 'version') or ''
+if type(stands) == 'table' then -- not a hash, so none of ours
+  redis.call('DEL', KEYS[1])
+  stands = ''
+end
 if stands ~= ARGV[1] then
   local rest = redis.call('HMGET', KEYS[1], 'clock', 'state')
   return {0, time[1], time[2], stands, rest[1] or '', rest[2] or ''}

@@ -1,14 +1,20 @@
 """Groups of nodes over a real Redis, under a clock that tests move."""
 
+import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.in_redis import InRedis
-from hub.coordination.protocol import Switches
+from hub.coordination.protocol import Permit, Switches, Wait, Wanted
 from hub.guards.bounds import Bounds
+
+CALL = Wanted("look", Class.NORMAL)
+WIDE = Bounds(1000, 4, 10, calls_per_day=1000)
+SINGLE = Bounds(10_000, 1, 10)
 
 _PREFIXES = itertools.count()
 
@@ -57,3 +63,29 @@ class Nodes:
     async def aclose(self) -> None:
         for node in self.nodes:
             await node.aclose()
+
+
+async def several(nodes: Nodes, count: int, bounds: Bounds = WIDE, **more: Any) -> list[InRedis]:
+    """Return *count* nodes with one lane, whose state has begun a second ago."""
+    group = [await nodes.join({"a": bounds}, **more) for _ in range(count)]
+    await group[0].claim("a", [])
+    nodes.clock.advance(1)
+    return group
+
+
+async def ask(node: InRedis, wish: Wanted = CALL, lane: str = "a") -> Permit | Wait:
+    (answer,) = await node.claim(lane, [wish])
+    return answer
+
+
+async def permit(node: InRedis, wish: Wanted = CALL) -> Permit:
+    answer = await ask(node, wish)
+    assert isinstance(answer, Permit), answer
+    return answer
+
+
+async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until *condition* holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - told by another process
+            await asyncio.sleep(0.005)

@@ -1,7 +1,8 @@
 """What every coordination promises: all guards of lane and route or none, each permit back once, nobody forgotten."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 
 import pytest
 from hypothesis import settings
@@ -36,14 +37,21 @@ async def make(request: pytest.FixtureRequest, clock: VirtualClock, redis_server
     nodes = Nodes(redis_server.address(), clock)
 
     async def build(
-        lanes: dict[str, Bounds], routes: dict[str, Bounds | None] | None = None, over: dict[str, str] | None = None
+        lanes: dict[str, Bounds],
+        routes: dict[str, Bounds | None] | None = None,
+        over: dict[str, str] | None = None,
+        left: Mapping[str, tuple[list[float], int]] = MappingProxyType({}),
     ) -> Coordination:
+        async def on_record(lanes: Sequence[str]) -> Mapping[str, tuple[list[float], int]]:
+            return left
+
         if request.param == "in process":
             built: Coordination = InProcess(clock, Random(3), lanes, routes, over)
         else:
-            built = await nodes.join(lanes, routes, over, random=Random(3))
-            for lane in lanes:
-                await built.claim(lane, [])
+            built = await nodes.join(lanes, routes, over, random=Random(3), restoring=on_record)
+        for lane in lanes:
+            await built.restore(lane, *left.get(lane, ([], 0)))
+            await built.claim(lane, [])
         clock.advance(1)
         return built
 
@@ -231,10 +239,10 @@ async def test_stopped_retries_stop_repeats_in_every_lane_at_once(make: Make) ->
 
 
 async def test_what_a_dead_process_left_is_taken_over(make: Make, clock: VirtualClock) -> None:
-    group = await make({"police": Bounds(1000, 4, 10, calls_per_day=5)})
-    await group.restore("police", [3.0, 6.0], sent_today=2)
+    group = await make({"police": Bounds(1000, 4, 10, calls_per_day=5)}, left={"police": ([3.0, 6.0], 2)})
+    assert group.watch("police")["day_quota_remaining"] == 3
     assert len(await granted(group, "police", 4)) == 2
-    clock.advance(3)
+    clock.advance(2)
     assert len(await granted(group, "police", 4)) == 1
     clock.advance(3)
     assert (await refused(group, "police")).guard == "day"

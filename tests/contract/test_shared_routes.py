@@ -95,7 +95,7 @@ async def make(request: pytest.FixtureRequest, redis_server: Redis) -> AsyncIter
 async def learnt(roads: Roads) -> None:
     """Let every lane find out that its agency bears twenty at once."""
     for lane in roads.lanes:
-        for _ in range(60):
+        for _ in range(20):
             await roads.flood(lane)
             roads.clock.advance(0.2)
             while roads.held(lane):
@@ -161,17 +161,17 @@ async def test_a_lane_that_waited_longest_is_woken_first(make: Make) -> None:
 
 
 async def test_lanes_that_share_a_narrow_rate_take_turns(make: Make) -> None:
-    """A flooding lane asks a hundred times as often as the others, and gets no more for it."""
+    """A flooding lane asks ten times as often as the others, and gets no more for it."""
     roads = await make(per_second=10)
     served: Counter[str] = Counter()
     began = roads.clock.monotonic()
-    while roads.clock.monotonic() < began + 60:
-        for lane in ["lane0"] * 20 + LANES:
+    while roads.clock.monotonic() < began + 20:
+        for lane in ["lane0"] * 10 + LANES:
             if isinstance(await roads.ask(lane), Permit):
                 served[lane] += 1
                 await roads.end(lane)
-        roads.clock.advance(0.01)
-    assert served.total() >= 0.8 * 600, "asked for a hundred times a second"
+        roads.clock.advance(0.05)
+    assert served.total() >= 0.8 * 200, "asked for all the time"
     assert min(served[lane] for lane in LANES) >= 0.5 * served.total() / 10
     assert served["lane0"] <= 0.2 * served.total()
 
@@ -243,7 +243,7 @@ async def test_lanes_of_a_route_lose_no_permit_whatever_comes(make: Make) -> Non
     roads = await make(at_once=5)
     random = Random(11)
     outcomes = [OK, OK, InDoubt("timeout"), Unavailable("connect"), Busy(0.5), Busy(None, route=True), UNSENT]
-    for _ in range(3000):
+    for _ in range(1500):
         if random.random() < 0.6:
             await roads.ask(random.choice(LANES))
         elif roads.out:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub.call import State
+from hub.store.deciding import Act, Fate
 from hub.store.feed import SMALL_BYTES, Mark, Noticed
 from tests.contract.conftest import AGENCY, BOUND, NODE, Bench
 
@@ -46,7 +47,7 @@ async def test_every_lasting_state_is_told_once_with_an_id_of_its_own(bench: Ben
     await bench.store.cancel(doubtful.call.id, "onestop")
     events = await told(bench)
     assert [one.data["state"] for one in events] == ["in_doubt", "dead", "dead", "cancelled"]
-    assert [one.data["cause"] for one in events] == ["timeout", "operator", "deadline", ""]
+    assert [one.data["cause"] for one in events] == ["timeout", "given_up", "deadline", ""]
     assert len({one.id for one in events}) == 4
     assert [one.answer for one in events] == [None] * 4
 

@@ -20,6 +20,7 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.lane import Lane, LaneView
+from hub.pressure import Pressure
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
 from hub.store.protocol import Record, Recovered
@@ -33,6 +34,10 @@ DURABLE_SECONDS = 7 * 86_400.0
 _SWEEP = 60.0
 """Seconds between looks for what another node left behind."""
 _STOPPING_RETRY = 5.0
+_RECORD_SECONDS = 15.0
+"""
+How long a caller waits for its call to be recorded. Then it is refused, though nobody knows: under its key it may ask again.
+"""
 
 
 class Dispatcher:
@@ -44,15 +49,19 @@ class Dispatcher:
         surroundings: Surroundings,
         shedding: Shedding | None = None,
         routes: Sequence[Route] = (),
+        pressure: Pressure | None = None,
     ) -> None:
         """
         Take *lanes* by agency, each made with the same *surroundings*, and the *routes* that some of them share.
 
-        *shedding* is told by somebody how the process is.
+        *shedding* is told by somebody how the process is, and *pressure* how its store is.
         """
         self._lanes = lanes
         self._routes = routes
         self._shedding = shedding or Shedding(surroundings.clock)
+        self._pressure = pressure or Pressure(surroundings.clock)
+        self._recording = 0
+        """Bytes of requests that the store has not taken yet."""
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._observer = surroundings.observer
@@ -94,7 +103,7 @@ class Dispatcher:
 
         Raises:
             OperationUnknown: No such agency or operation.
-            Refusal: `HubStopping`, `HubOverloaded`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`,
+            Refusal: `HubStopping`, `HubOverloaded`, `StoreUnavailable`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`,
                 with `retry_after`.
         """
         lane, _ = self._find(agency, operation)
@@ -102,6 +111,7 @@ class Dispatcher:
             if self._stopping:
                 raise HubStopping(retry_after=_STOPPING_RETRY)
             self._shedding.check(cls)
+            self._pressure.check(cls, interactive=interactive)
             lane.admission.check(operation, cls, payer, interactive=interactive, seconds=seconds)
         except Refusal as refusal:
             self._observer.admission(agency, cls.value, "refused", refusal.code)
@@ -174,8 +184,8 @@ class Dispatcher:
         return views
 
     def queued_bytes(self) -> int:
-        """Return how many bytes of requests wait in all lines."""
-        return sum(lane.queued_bytes() for lane in self._lanes.values())
+        """Return how many bytes of requests wait in all lines, and for the store."""
+        return self._recording + sum(lane.queued_bytes() for lane in self._lanes.values())
 
     def routes(self) -> Sequence[RouteView]:
         """Return every shared route as it is."""
@@ -198,11 +208,19 @@ class Dispatcher:
 
     async def _durable(self, lane: Lane, operation: Operation, submission: Submission) -> Reply:
         call = self._call(submission, operation, submission.deadline or DURABLE_SECONDS, interactive=False)
+        self._recording += len(submission.request_json)
         try:
-            accepted = await self._store.accept(call, submission.request_json)
+            async with asyncio.timeout(_RECORD_SECONDS):
+                accepted = await self._store.accept(call, submission.request_json)
+        except TimeoutError:  # what is written yet is found by the lane's next sweep
+            raise StoreUnavailable(
+                "nobody knows yet whether this call is on record", retry_after=_RECORD_SECONDS
+            ) from None
         except BacklogFull:
             lane.admission.backlog_full()
             raise
+        finally:
+            self._recording -= len(submission.request_json)
         if accepted.new:
             lane.backlog.more(call.cls)
         if submission.wait is None:

@@ -83,6 +83,8 @@ METRICS = (
         "How often does a live reply differ from the pinned contract?",
     ),
     Metric("hub_store_commit_seconds", "histogram", (), "How long do commits take?"),
+    Metric("hub_store_bytes", "gauge", (), "How much does the store hold?"),
+    Metric("hub_store_most_bytes", "gauge", (), "How much may it hold before durable calls are refused?"),
     Metric("hub_loop_lag_seconds", "histogram", (), "How late does the event loop run what is due?"),
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
@@ -135,6 +137,11 @@ class Metrics:
     def loop_lag(self, seconds: float) -> None:
         """The event loop ran a timer *seconds* late."""
         self.child("hub_loop_lag_seconds").observe(seconds)
+
+    def store_size(self, used: int, most: int) -> None:
+        """The store holds *used* bytes, of *most* that it may."""
+        self.child("hub_store_bytes").set(used)
+        self.child("hub_store_most_bytes").set(most)
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         self._admissions[agency, cls, decision, reason] += 1

@@ -19,6 +19,7 @@ from connectors.kit.manifest import Contract, Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
 from hub.app.watching import Memory
+from hub.app.watching_store import StoreWatch
 from hub.call import uuid7
 from hub.clock import Clock
 from hub.coordination.in_process import InProcess
@@ -27,7 +28,9 @@ from hub.dispatcher import Dispatcher
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.orders import Allowed, Orders
+from hub.pressure import Pressure
 from hub.references import NotFollowed, follow
+from hub.retention import Retention
 from hub.route import Route, bounds_of, one_process
 from hub.security.access import Access
 from hub.security.identity import Identity
@@ -35,6 +38,7 @@ from hub.security.quotas import Quotas
 from hub.settings import Settings
 from hub.shedding import Shedding
 from hub.store.sqlite import SqliteStore
+from hub.store.writer import Watch
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
@@ -65,6 +69,8 @@ class Hub:
     readiness: Readiness
     shedding: Shedding
     memory: Memory
+    store_watch: StoreWatch
+    retention: Retention
     inbound: InboundGuard
     public: Doors
     operators: Any
@@ -76,14 +82,17 @@ class Hub:
         """Read what operators registered and ordered, apply the crash rules, and start every lane."""
         await self.load()
         await self.dispatcher.start()
+        self.retention.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
         await self.identity.load()
         await self.orders.load()
+        await self.store_watch.weigh()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
+        await self.retention.stop()
         await self.dispatcher.stop(patience)
         await self.close()
 
@@ -106,7 +115,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     """
     installed = install(settings, environ, clock.now)
     contracts = {name: one.contract for name, one in installed.items()}
-    store = open_store(settings, environ, clock, observer, installed)
+    pressure = Pressure(clock, store_bytes=settings.hub.store_bytes)
+    store = open_store(settings, environ, clock, observer, installed, pressure.committed)
+    store_watch = StoreWatch(store, pressure, metrics.store_size)
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     surroundings = Surroundings(
         store=store,
@@ -136,7 +147,10 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         queued_bytes=settings.hub.queued_bytes,
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )
-    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()))
+    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()), pressure)
+    retention = Retention(
+        store.retention, settings.retention, lambda: pressure.troubled, clock, surroundings.random, observer
+    )
     inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
 
     facts = {name: _facts(one) for name, one in installed.items()}
@@ -151,14 +165,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
     )
-    readiness = Readiness(
-        {"store": partial(store.give_back, settings.hub.node, ())}, clock.monotonic
-    )  # an empty commit
+    readiness = Readiness({"store": store_watch.well}, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
     office = Office(
         key=admin_key(settings, environ),
-        about=about(settings, installed),
+        about=partial(about, settings, installed, pressure),
         identity=identity,
         registers=store.registers,
         find=store.find,
@@ -184,6 +196,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         readiness=readiness,
         shedding=shedding,
         memory=memory,
+        store_watch=store_watch,
+        retention=retention,
         inbound=inbound,
         public=Doors(calls, readiness, observer, operations=listed, openapi=document),
         operators=admin(office),
@@ -192,10 +206,15 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
 
 
 def open_store(
-    settings: Settings, environ: Mapping[str, str], clock: Clock, observer: Observer, installed: Mapping[str, Installed]
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    observer: Observer,
+    installed: Mapping[str, Installed],
+    watch: Watch,
 ) -> SqliteStore:
     """
-    Open the store for this process alone.
+    Open the store for this process alone. *watch* hears how each commit went.
 
     Raises:
         StoreInUse: Another process serves it.
@@ -213,6 +232,7 @@ def open_store(
         backlog_calls={name: one.contract.backlog_calls for name, one in installed.items()},
         failpoint=failpoint(environ),
         on_commit=observer.commit,
+        watch=watch,
     )
 
 
@@ -257,9 +277,17 @@ def admin_key_file(settings: Settings) -> Path:
     return store.with_name(store.name + ".admin-key")
 
 
-def about(settings: Settings, installed: Mapping[str, Installed]) -> dict[str, Any]:
-    """Return what operators are told about this hub."""
-    return {"version": version(), "node": settings.hub.node, "agencies": list(installed), "store": settings.hub.store}
+def about(settings: Settings, installed: Mapping[str, Installed], pressure: Pressure) -> dict[str, Any]:
+    """Return what operators are told about this hub and its store."""
+    return {
+        "version": version(),
+        "node": settings.hub.node,
+        "agencies": list(installed),
+        "store": settings.hub.store,
+        "store_bytes": pressure.used_bytes,
+        "store_most_bytes": pressure.most_bytes,
+        "store_trouble": pressure.reason,
+    }
 
 
 def version() -> str:

@@ -65,7 +65,9 @@ async def _serve(settings: Settings, environ: Mapping[str, str], clock: SystemCl
     await hub.start()
     public.start()
     operators.start()
-    watching = asyncio.create_task(watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory))
+    watching = asyncio.gather(
+        watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory), hub.store_watch.run()
+    )
     gc.collect()
     gc.freeze()  # what was built stays: the collector need not walk it again and again
     writer.event("ready", public.address, operators.address, tuple(hub.installed), version())

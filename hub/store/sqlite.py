@@ -37,9 +37,11 @@ from hub.store.protocol import (
 )
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
+from hub.store.retention import Keeping
+from hub.store.room import Room, TrialStatements, room_in_memory, room_of_file, try_out
 from hub.store.schema import metadata
 from hub.store.statements import Statements, sqlite_dialect
-from hub.store.writer import RETRY_AFTER, Failpoint, Line, ThreadedLine, Writer
+from hub.store.writer import RETRY_AFTER, Failpoint, Line, ThreadedLine, Watch, Writer
 
 T = TypeVar("T")
 
@@ -66,7 +68,10 @@ class SqliteStore:
         self._book = book
         self._reader = reader
         self._own = own
+        self._trial = TrialStatements(book.statements)
         self._readers = ThreadPoolExecutor(1, "store-reader") if own.threaded else None
+        self.retention = Keeping(book.statements, self._write)
+        """Removes what has been kept for long enough; `hub.retention` says when."""
         self.registers = SqliteRegisters(self)
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqliteOrders(self)
@@ -81,6 +86,7 @@ class SqliteStore:
         backlog_calls: Mapping[str, int],
         failpoint: Failpoint | None = None,
         on_commit: OnCommit | None = None,
+        watch: Watch | None = None,
     ) -> "SqliteStore":
         """
         Open *path* for serving, making or migrating it when needed; blocks for some 100 ms then.
@@ -101,7 +107,7 @@ class SqliteStore:
         except BaseException:
             own.release()
             raise
-        return cls(ThreadedLine(writer, clock, on_commit=on_commit), book, reader, own)
+        return cls(ThreadedLine(writer, clock, on_commit=on_commit, watch=watch), book, reader, own)
 
     @classmethod
     def in_memory(
@@ -111,13 +117,14 @@ class SqliteStore:
         backlog_calls: Mapping[str, int],
         failpoint: Failpoint | None = None,
         on_commit: OnCommit | None = None,
+        watch: Watch | None = None,
     ) -> "SqliteStore":
         """Return an empty store that lives and dies with the process and uses no thread: for tests and simulations."""
         statements = Statements(sqlite_dialect())
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         _make_tables(connection)
         book = Book(statements, clock, backlog_calls, lambda: connection)
-        line = Line(Writer(book, failpoint), clock, on_commit=on_commit)
+        line = Line(Writer(book, failpoint), clock, on_commit=on_commit, watch=watch)
         line.writer.connection()
         return cls(line, book, Reader(connection, statements), _Own(None))
 
@@ -196,6 +203,19 @@ class SqliteStore:
         """Read journal entries numbered above *after*, oldest first."""
         return await self._read(self._reader.entries, after, limit)
 
+    async def room(self) -> Room:
+        """Return how large the store is, and how large its disk would let it grow."""
+        path, connection = self._own.path, self._reader.connection
+        return await self._read(lambda: room_in_memory(connection) if path is None else room_of_file(connection, path))
+
+    async def try_out(self) -> None:
+        """Write something and take it out again; returns when the disk has it."""
+        await self._write("try_out", try_out, self._trial)
+
+    def waiting_seconds(self) -> float:
+        """Return for how long nothing was committed though something waits to be; 0 when nothing waits."""
+        return self._line.waiting_seconds()
+
     async def close(self) -> None:
         """Write what waits, close the file and let others open it. Idempotent."""
         await self._line.close()
@@ -212,7 +232,7 @@ class SqliteStore:
             if self._readers is None:
                 return ask(*args)
             return await asyncio.get_running_loop().run_in_executor(self._readers, ask, *args)
-        except (sqlite3.Error, RuntimeError) as error:
+        except (sqlite3.Error, OSError, RuntimeError) as error:
             raise StoreUnavailable(
                 f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER
             ) from None
@@ -268,6 +288,7 @@ class _Own:
     """Exclusive right to serve a file, kept as a lock on a small file beside it; the system frees it at any death."""
 
     def __init__(self, path: Path | None) -> None:
+        self.path = path
         self.threaded = path is not None
         self._lock: sqlite3.Connection | None = None
         if path is None:

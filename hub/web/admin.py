@@ -63,8 +63,8 @@ class Office:
     """What the operators' doors open onto."""
 
     key: str
-    about: Mapping[str, Any]
-    """Version, node, addresses: no secret."""
+    about: Callable[[], Mapping[str, Any]]
+    """Version, node, addresses, how the store is: no secret."""
     identity: Identity
     registers: Registers
     find: Callable[[Sought], Awaitable[Sequence[Record]]]
@@ -106,7 +106,7 @@ def _lock(key: str) -> Callable[[Request], Awaitable[None]]:
 
 def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
-        return dict(office.about)
+        return dict(office.about())
 
     return {("GET", "/hub"): about}
 

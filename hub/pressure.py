@@ -66,7 +66,7 @@ class Pressure:
         if self._full and (not interactive or self.used_bytes > _BEYOND * self.most_bytes):
             raise StoreUnavailable(self.reason, retry_after=_FULL_AGAIN)
         if cls in self._refused:
-            raise StoreUnavailable(self.reason, retry_after=max(_AGAIN, 2 * self._seconds))
+            raise StoreUnavailable(self._slow, retry_after=max(_AGAIN, 2 * self._seconds))
 
     @property
     def reason(self) -> str:
@@ -74,7 +74,7 @@ class Pressure:
         if self._failed is not None:
             return self._failed.detail
         if self._level > 1:
-            return f"slow: a commit takes {self._seconds:.1f} s"
+            return self._slow
         if self._full:
             return f"full: {self.used_bytes:,} of {self.most_bytes:,} bytes are used"
         return ""
@@ -112,6 +112,10 @@ class Pressure:
         self.used_bytes = room.used
         self.most_bytes = self._store_bytes or (UNKNOWN_BYTES if room.capacity is None else int(PART * room.capacity))
         self._full = room.used > self.most_bytes * (_RELIEF if self._full else 1.0)
+
+    @property
+    def _slow(self) -> str:
+        return f"slow: a commit takes {self._seconds:.1f} s"
 
     @property
     def _seconds(self) -> float:

@@ -36,7 +36,8 @@ MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
     {
         # Accepted; opened as it leaves; answered by the exchange of another call, which it followed.
         None: frozenset({State.QUEUED, State.SENDING, State.ANSWERED}),
-        State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
+        # In doubt without an exchange: only in a restored copy of a store, since it may have been sent after the copy.
+        State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD, State.IN_DOUBT}),
         State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
         State.DEAD: frozenset({State.QUEUED}),

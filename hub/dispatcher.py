@@ -23,7 +23,7 @@ from hub.lane import Lane, LaneView
 from hub.pressure import Pressure
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
-from hub.store.protocol import Record, Recovered
+from hub.store.protocol import Occupied, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
 
@@ -70,19 +70,21 @@ class Dispatcher:
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self) -> Recovered:
+    async def start(self, occupied: Sequence[Occupied] = ()) -> Recovered:
         """
         Apply the crash rules to what an earlier process left, rebuild slots and day counts, and start every lane.
+
+        *occupied*: places of which the store does not know that they may be taken.
 
         Raises:
             StoreUnavailable: The store did not answer; nothing was started.
         """
         recovered = await self._store.recover(self._around.node)
         longest = max((lane.verification.patience for lane in self._lanes.values()), default=0.0)
-        occupied = await self._store.occupied(self._clock.now() - longest)
+        taken = [*occupied, *await self._store.occupied(self._clock.now() - longest)]
         today = moment(self._clock.now())[:10]
         for name, lane in self._lanes.items():
-            await lane.start(list(occupied), await self._store.sent_on_day(name, today))
+            await lane.start(taken, await self._store.sent_on_day(name, today))
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return recovered
 

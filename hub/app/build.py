@@ -6,7 +6,7 @@ Read `build` from top to bottom to see what the hub is made of; nothing is made 
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError
@@ -18,6 +18,7 @@ from typing import Any
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
+from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
 from hub.call import uuid7
@@ -37,6 +38,8 @@ from hub.security.identity import Identity
 from hub.security.quotas import Quotas
 from hub.settings import Settings
 from hub.shedding import Shedding
+from hub.store.backup import copied_at
+from hub.store.protocol import Occupied
 from hub.store.sqlite import SqliteStore
 from hub.store.writer import Watch
 from hub.surroundings import Surroundings
@@ -63,6 +66,9 @@ class Hub:
 
     installed: Mapping[str, Installed]
     store: SqliteStore
+    copied: float | None
+    """When the store was copied, if it is a copy that was not served yet."""
+    clock: Clock
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
@@ -78,10 +84,21 @@ class Hub:
     patience: float
     """Seconds a stop waits for what is on the wire."""
 
-    async def start(self) -> None:
-        """Read what operators registered and ordered, apply the crash rules, and start every lane."""
+    async def start(self, after_restore: float | None = None) -> None:
+        """
+        Read what operators registered and ordered, apply the crash rules, and start every lane.
+
+        *after_restore*: the store is a copy, made at that moment (Unix seconds).
+
+        Raises:
+            FilesRefused: It is no such copy, or one and nobody says so.
+        """
+        check_copy(self.copied, after_restore)
         await self.load()
-        await self.dispatcher.start()
+        occupied: Sequence[Occupied] = ()
+        if after_restore is not None:
+            occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
+        await self.dispatcher.start(occupied)
         self.retention.start()
 
     async def load(self) -> None:
@@ -175,6 +192,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         registers=store.registers,
         find=store.find,
         get=store.get,
+        note=store.note,
         metrics=lambda: _counted(dispatcher, metrics),
         lanes=LaneOffice(
             orders,
@@ -190,6 +208,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     return Hub(
         installed=installed,
         store=store,
+        copied=copied_at(settings.store_file()),
+        clock=clock,
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,

@@ -19,7 +19,7 @@ from hub.call import Call, Class, State
 from hub.clock import Clock
 from hub.errors import IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained
-from hub.store import accepting, leasing, moving, orders, recovering, registers
+from hub.store import accepting, leasing, moving, orders, recovering, registers, restoring
 from hub.store.batch import Book
 from hub.store.migrate import migrate
 from hub.store.orders import Order, OrderKind, OrderStatements
@@ -37,6 +37,7 @@ from hub.store.protocol import (
 )
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
+from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
 from hub.store.room import Room, TrialStatements, room_in_memory, room_of_file, try_out
 from hub.store.schema import metadata
@@ -174,6 +175,19 @@ class SqliteStore:
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:
         return await self._write("recover", recovering.recover, node, starting)
+
+    async def restore(self, moment: float, sent: Mapping[str, int]) -> Restored:
+        """
+        Move what waited at *moment*, when this copy was made; *sent*: how many each agency may have got today since.
+
+        Nothing is done when the store was used after that moment.
+        """
+        say = RestoringStatements(self._book.statements)
+        return await self._write("restore", restoring.restore, say, moment, sent)
+
+    async def note(self, event: str, by: str, detail: str) -> None:
+        """Write an entry of the journal about the store as a whole."""
+        await self._write("note", restoring.note, event, by, detail)
 
     async def get(self, call_id: str, caller: str | None = None) -> Record | None:
         return await self._read(self._reader.get, call_id, caller)

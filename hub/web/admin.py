@@ -58,6 +58,16 @@ class NewQuota(BaseModel):
     calls_per_minute: int = Field(description="Its quota")
 
 
+class NewBackup(BaseModel):
+    """A copy of the store that was made beside the running hub."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    moment: str = Field(max_length=40, description="When it was made, ISO 8601")
+    journal_seq: int = Field(description="Number of the last entry of the journal in it")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the file")
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the operators' doors open onto."""
@@ -69,6 +79,8 @@ class Office:
     registers: Registers
     find: Callable[[Sought], Awaitable[Sequence[Record]]]
     get: Callable[[str], Awaitable[Record | None]]
+    note: Callable[[str, str, str], Awaitable[None]]
+    """Writes event, who, and detail into the journal."""
     metrics: Callable[[], bytes]
     lanes: LaneOffice
     observer: Observer
@@ -108,7 +120,12 @@ def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
         return dict(office.about())
 
-    return {("GET", "/hub"): about}
+    async def backed_up(made: NewBackup) -> dict[str, Any]:
+        detail = f"as of {made.moment}, up to entry {made.journal_seq}, sha256 {made.sha256}"
+        await office.note("backed_up", OPERATOR, detail)
+        return made.model_dump()
+
+    return {("GET", "/hub"): about, ("POST", "/backups"): backed_up}
 
 
 def _callers(office: Office) -> Doors:

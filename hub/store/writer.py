@@ -26,6 +26,7 @@ Watch = Callable[[float, StoreUnavailable | None], None]
 LARGEST = 512
 """Members of one commit at most, so that none waits for an endless one."""
 RETRY_AFTER = 5.0
+_OF_THE_DISK = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT})
 
 
 class SharedBatch(Protocol):
@@ -120,7 +121,7 @@ class Writer:
             self._pass("before_commit", members)
         except Exception as error:
             self._roll_back(connection)
-            raise _Failed(error) from error
+            raise _Failed(error, nothing_begun=_is_of_the_disk(error)) from error
         try:
             connection.execute("COMMIT")
             self._pass("after_commit", members)
@@ -175,6 +176,11 @@ def _act(member: Member, batch: SharedBatch) -> Ended:
         return member.act(batch, *member.args), None
     except HubError as refusal:  # raised before anything was written: the others of the batch do not mind
         return None, refusal
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Say whether every member would meet *error*; a full disk is not such a case, it may have room for the small ones."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
 
 
 def _told(error: Exception) -> HubError:

@@ -151,6 +151,11 @@ class Reply:
     """When the agency said so, where that was before `answered_at`: for another call, which this one followed."""
 
 
+def made_at(call_id: str) -> float:
+    """Return when the id of a call was made, Unix seconds: what `uuid7` put into it."""
+    return int(call_id[:8] + call_id[9:13], 16) / 1000
+
+
 def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:
     """Return a UUIDv7 (RFC 9562 section 5.7) for *now* in Unix seconds, with 10 bytes taken from *random_bytes*."""
     value = (int(now * 1000) & (1 << 48) - 1) << 80 | int.from_bytes(random_bytes(10), "big")

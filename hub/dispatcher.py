@@ -7,11 +7,13 @@ It decides nothing about agencies; each lane does that for itself.
 import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from math import inf
 
 from connectors.kit.operation import Operation
-from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission
+from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission, made_at
 from hub.errors import (
     BacklogFull,
+    CallGone,
     CallNotCancellable,
     CallUnknown,
     HubStopping,
@@ -50,16 +52,19 @@ class Dispatcher:
         shedding: Shedding | None = None,
         routes: Sequence[Route] = (),
         pressure: Pressure | None = None,
+        kept_seconds: float = inf,
     ) -> None:
         """
         Take *lanes* by agency, each made with the same *surroundings*, and the *routes* that some of them share.
 
-        *shedding* is told by somebody how the process is, and *pressure* how its store is.
+        *shedding* is told by somebody how the process is, and *pressure* how its store is. A call
+        older than *kept_seconds* that is not there may have been there.
         """
         self._lanes = lanes
         self._routes = routes
         self._shedding = shedding or Shedding(surroundings.clock)
         self._pressure = pressure or Pressure(surroundings.clock)
+        self._kept_seconds = kept_seconds
         self._recording = 0
         """Bytes of requests that the store has not taken yet."""
         self._store = surroundings.store
@@ -142,6 +147,7 @@ class Dispatcher:
 
         Raises:
             CallUnknown: No such call of this caller; with *agency*, no such call to it.
+            CallGone: Likewise, and it is so old that it may have been removed.
         """
         with self._waiters.waiting(call_id) as news:
             record = await self._record(call_id, caller, agency)
@@ -160,7 +166,7 @@ class Dispatcher:
         Take back a call that is still queued.
 
         Raises:
-            CallUnknown: No such call of this caller; with *agency*, no such call to it.
+            CallUnknown, CallGone: As for `wait_for`.
             CallNotCancellable: It is no longer queued.
         """
         if agency is not None:
@@ -262,6 +268,8 @@ class Dispatcher:
 
     async def _record(self, call_id: str, caller: str, agency: str | None) -> Record:
         record = await self._store.get(call_id, caller)
+        if record is None and self._clock.now() - made_at(call_id) > self._kept_seconds:
+            raise CallGone
         if record is None or agency not in (None, record.call.agency):
             raise CallUnknown
         return record

@@ -164,7 +164,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         queued_bytes=settings.hub.queued_bytes,
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )
-    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()), pressure)
+    kept_days = min(settings.retention.lookups_days, settings.retention.filings_days)
+    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()), pressure, 86_400.0 * kept_days)
     retention = Retention(
         store.retention, settings.retention, lambda: pressure.troubled, clock, surroundings.random, observer
     )

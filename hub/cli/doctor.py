@@ -32,11 +32,16 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     except FilesRefused as refused:
         findings += [{"where": f"{fault.file} {fault.key}".strip(), "says": fault.says} for fault in refused.faults]
     findings += _store(settings)
-    running, orders = _asked(config) if not findings else (None, [])
+    running, store, orders = _asked(config) if not findings else (None, {}, [])
+    if store.get("store_trouble"):
+        findings.append(
+            {"where": "store", "says": f"{store['store_trouble']}; see `When the store is short` in the guide"}
+        )
     told: dict[str, Any] = {
         "version": version(),
         "settings": masked(settings, plain),
         "hub": running or "not running",
+        "store": store,
         "orders": orders,
         "findings": findings,
     }
@@ -45,6 +50,8 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     else:
         show_json(told["settings"])
         say(f"version {told['version']}, store {settings.store_file()}, hub {'running' if running else 'not running'}")
+        if store:
+            say(f"store holds {store['store_bytes']:,} of {store['store_most_bytes']:,} bytes that it may")
         in_force = [{"about": whose(order), "order": sentence(order)} for order in orders]
         show("Orders in force", ("about", "order"), in_force, as_json=False)
         show("Findings", ("where", "says"), findings, as_json=False)
@@ -70,18 +77,16 @@ def _private(file: Path) -> bool:
     return not file.exists() or os.name == "nt" or not file.stat().st_mode & 0o077
 
 
-def _asked(config: Path | None) -> tuple[Any, list[dict[str, Any]]]:
-    """What a running hub says of itself and its lanes, or None; and what operators ordered that is in force."""
+def _asked(config: Path | None) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
+    """What a running hub says of itself and its lanes, or None; how the store is; and what operators ordered."""
 
     async def state(http: httpx2.AsyncClient) -> Any:
         orders = await said(await http.get("/admin/v1/orders"))
+        about = await said(await http.get("/admin/v1/hub"))
+        store = {name: value for name, value in about.items() if name.startswith("store_")}
         if over_store(http):
-            return None, orders
-        running = {
-            "about": await said(await http.get("/admin/v1/hub")),
-            "lanes": await said(await http.get("/admin/v1/lanes")),
-        }
-        return running, orders
+            return None, store, orders
+        return {"about": about, "lanes": await said(await http.get("/admin/v1/lanes"))}, store, orders
 
-    told: tuple[Any, list[dict[str, Any]]] = ask(config, state)
+    told: tuple[Any, dict[str, Any], list[dict[str, Any]]] = ask(config, state)
     return told

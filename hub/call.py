@@ -7,6 +7,7 @@ Everything here is frozen data; `dispatcher.py` moves it and the store keeps it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -152,8 +153,11 @@ class Reply:
 
 
 def made_at(call_id: str) -> float:
-    """Return when the id of a call was made, Unix seconds: what `uuid7` put into it."""
-    return int(call_id[:8] + call_id[9:13], 16) / 1000
+    """Return when the id of a call was made, Unix seconds: what `uuid7` put into it. Infinite for what is no such id."""
+    try:
+        return int(call_id[:8] + call_id[9:13], 16) / 1000
+    except ValueError:
+        return inf
 
 
 def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:

@@ -268,7 +268,7 @@ class Dispatcher:
 
     async def _record(self, call_id: str, caller: str, agency: str | None) -> Record:
         record = await self._store.get(call_id, caller)
-        if record is None and self._clock.now() - made_at(call_id) > self._kept_seconds:
+        if record is None and self._kept_seconds < self._clock.now() - made_at(call_id):
             raise CallGone
         if record is None or agency not in (None, record.call.agency):
             raise CallUnknown

@@ -71,16 +71,18 @@ async def _serve(
         raise
     public.start()
     operators.start()
-    watching = asyncio.gather(
-        watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory), hub.store_watch.run()
-    )
+    watching = [
+        asyncio.create_task(watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory)),
+        asyncio.create_task(hub.store_watch.run()),
+    ]
     gc.collect()
     gc.freeze()  # what was built stays: the collector need not walk it again and again
     writer.event("ready", public.address, operators.address, tuple(hub.installed), version())
     writer.flush()
     await stops[0].wait()
     await _stop(hub, stops[1], writer)
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     await public.stop()
     await operators.stop()
     writer.event("stopped")

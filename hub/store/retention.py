@@ -25,8 +25,6 @@ MOST_CALLS = 50
 MOST_ROWS = 200
 STRETCH = 1000
 """Rows of `calls` that one step looks through."""
-DECIDED = ("operator", "discarded")
-"""Causes of dead letters about which a person decided; all others wait for one, whatever their age."""
 PASSES = {"caller": BUILT_IN, "agency": "/retention"}
 """The row of `cursors` that counts passes. No agency has such a name."""
 
@@ -154,13 +152,16 @@ class RetentionStatements:
 
 
 def _is_over() -> ColumnElement[bool]:
-    """Return what makes a call removable: it ended long ago, and nobody has to hear of it, decide or be asked again."""
+    """
+    Return what makes a call removable: it ended long ago, and nobody has to hear of it, decide or be asked again.
+
+    A dead letter may be sent again as long as no person has ended it for good.
+    """
     state, result = calls.c.state, calls.c.result
     ended = or_(
         state == fixed("expired"),
         state == fixed("cancelled"),
         and_(state == fixed("answered"), or_(result.is_(None), result != fixed("pending"))),
-        and_(state == fixed("dead"), or_(*(calls.c.cause == fixed(cause) for cause in DECIDED))),
     )
     old = or_(
         and_(calls.c.kind == fixed("lookup"), calls.c.ended_at <= bindparam("lookups")),

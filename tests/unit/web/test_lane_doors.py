@@ -52,7 +52,7 @@ class Doors:
             lambda: [self._route()],
         )
         nothing = cast(Any, None)
-        app = admin(Office("key", {}, nothing, nothing, nothing, nothing, nothing, office, Silent()))
+        app = admin(Office("key", dict, *[nothing] * 6, office, Silent()))
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://hub/admin/v1",

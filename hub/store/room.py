@@ -14,8 +14,6 @@ from hub.store.statements import Prepared, Statements
 
 TRIAL_BYTES = 65_536
 """A trial asks for as much room as a large request does: a full disk still takes a few bytes."""
-_TRIAL = {"call": "", "side": "trial"}
-"""No call has this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,9 @@ class TrialStatements:
 
 def try_out(batch: Batch, say: TrialStatements) -> None:
     """Write a body and take it out again, in one commit: returns when the disk took it, and leaves nothing."""
-    batch.run(say.put, _TRIAL | {"bytes": bytes(TRIAL_BYTES)})
-    batch.run(say.drop, _TRIAL)
+    trial = {"call": f"trial {batch.now!r}", "side": "trial"}  # no call's id, and hardly that of another node's trial
+    batch.run(say.put, trial | {"bytes": bytes(TRIAL_BYTES)})
+    batch.run(say.drop, trial)
 
 
 def room_of_file(connection: sqlite3.Connection, path: Path) -> Room:

@@ -58,6 +58,8 @@ class Backlog:
         """Operations of which nothing is leased, and the loop's moment until which."""
         self._task: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
+        """Kept here: a handle for a moment that is now does not tell it on every loop."""
         self._renewal: asyncio.TimerHandle | None = None
 
     def more(self, cls: Class | None = None) -> None:
@@ -72,9 +74,10 @@ class Backlog:
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, seconds)
         if self._due is not None:
-            if self._due.when() <= at:
+            if self._due_at <= at:
                 return
             self._due.cancel()
+        self._due_at = at
         self._due = loop.call_at(at, self._now_due)
 
     async def spare(self, turn: Turn, seconds: float) -> None:

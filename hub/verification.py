@@ -66,6 +66,8 @@ class Verification:
         """When to look, of the loop's time, as a heap: a doubt that falls due later must not be forgotten for one before."""
         self._fell_due = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        """Kept here: a handle for a moment that is now does not tell it on every loop."""
         self._task: asyncio.Task[None] | None = None
 
     def look_up_of(self, operation: str, step: str) -> tuple[str, str] | None:
@@ -82,9 +84,10 @@ class Verification:
     def _arm(self) -> None:
         at = self._moments[0]
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
+        self._timer_at = at
         self._timer = asyncio.get_running_loop().call_at(at, self._begin)
 
     def ended(self) -> None:
@@ -101,9 +104,8 @@ class Verification:
             self._task.cancel()
 
     def _begin(self) -> None:
-        at = self._timer.when() if self._timer is not None else 0.0  # not the clock's: a loop may be a moment early
         self._timer = None
-        while self._moments and self._moments[0] <= at:
+        while self._moments and self._moments[0] <= self._timer_at:  # not the clock's: a loop may be a moment early
             heappop(self._moments)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._look_again())

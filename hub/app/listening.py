@@ -79,19 +79,20 @@ class _Patience:
     request is a part of what a refusal costs.
     """
 
-    __slots__ = ("_loop", "_lost", "_timer", "_until")
+    __slots__ = ("_loop", "_lost", "_timer", "_timer_at", "_until")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[], None]) -> None:
         self._loop = loop
         self._lost = lost
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._until: float | None = None
 
     def begin(self, seconds: float) -> None:
         """Wait for so long from now on; a wait that is under way goes on."""
         if self._until is None:
             self._until = self._loop.time() + seconds
-            if self._timer is None or self._timer.when() > self._until:
+            if self._timer is None or self._timer_at > self._until:
                 self._set(self._until)
 
     def end(self) -> None:
@@ -107,6 +108,7 @@ class _Patience:
     def _set(self, moment: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = moment
         self._timer = self._loop.call_at(moment, self._look)
 
     def _look(self) -> None:

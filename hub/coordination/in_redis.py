@@ -32,6 +32,8 @@ _AGAIN = 2.0
 """Seconds after which who waits for an event asks again, in case nobody told of it."""
 _TENDS = 1.0
 """Seconds between looks at what this node waits for, and between tries while Redis is gone."""
+_ASKS = 3.0
+"""Seconds without an answer of Redis after which an idle node asks for one."""
 _LEAST = 1e-6
 _BY_A_PERSON = frozenset({HoldCause.OPERATOR.value, HoldCause.MAINTENANCE.value, "retries_stopped"})
 """Causes whose end is told to every node: asking again would only cost."""
@@ -237,10 +239,14 @@ class InRedis(Roads):
                 self.wake(lane)
 
     async def _tend(self) -> None:
-        """Keep the copies fresh of what this node waits for or has under way; an idle node asks for nothing."""
+        """
+        Keep the copies fresh of what this node waits for or has under way; an idle node asks only whether Redis is there.
+
+        One that did not would go on telling the others that it reaches Redis, and keep them from sharing without it.
+        """
         while True:
             await asyncio.sleep(_TENDS)
-            if not self._link.reaches:
+            if not self._link.reaches or self._link.quiet > _ASKS:
                 try:
                     await self._link.try_again()
                 except (Unreached, RedisEvicts):

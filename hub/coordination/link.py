@@ -83,6 +83,7 @@ class Link:
             socket_connect_timeout=_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2,
         )  # fmt: skip
         self._redis: Redis = Redis.from_pool(pool)
+        self._answered_at = clock.monotonic()
         self.cycle = 0
         """Part of every key: a new one makes all roads begin anew."""
         self.reaches = False
@@ -113,6 +114,11 @@ class Link:
         except (IndexError, TypeError, ValueError, AttributeError) as strange:
             self._reached(False)
             raise Unreached from strange
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since Redis last answered anything."""
+        return self._clock.monotonic() - self._answered_at
 
     async def try_again(self) -> None:
         """
@@ -168,7 +174,9 @@ class Link:
     async def _ask(self, what: Callable[[], Any]) -> Any:
         try:
             async with asyncio.timeout(2 * _SECONDS):
-                return await what()
+                answer = await what()
+                self._answered_at = self._clock.monotonic()
+                return answer
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             self._reached(False)
             raise Unreached from error

@@ -7,7 +7,9 @@ A new form is a line of `FORMS`. Next: `durability.py`.
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +51,15 @@ FORMS = (Form("hub, SQLite, one process"),)
 class Hub:
     """One form of the hub, serving; use as a context. A `seen.System`."""
 
-    def __init__(self, form: Form, folder: Path, connectors: Path, agency: Played, sample: Sample, at_once: int) -> None:
+    def __init__(
+        self, form: Form, folder: Path, connectors: Path, agency: Played, sample: Sample, at_once: int, backlog: int = 0
+    ) -> None:
+        """*backlog*: how many calls wait in the lane that is held before the hub serves."""
         self.name = form.name
         self.nodes: list[Child] = []
+        self.ready_seconds = 0.0
+        """How long the first node took until it served."""
+        self._backlog = backlog
         self._form = form
         self._folder = folder
         self._connectors = connectors
@@ -152,16 +160,25 @@ class Hub:
     # --- Starting ----------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        hub = self._servers()
-        for number in range(self._form.processes):
-            folder = self._folder / f"node{number}"
-            folder.mkdir(parents=True, exist_ok=True)
-            node = await lab.serve(folder, self._connectors, self._agencies(), node=f"node{number}", **hub)
-            self._stack.push_async_callback(node.stop)
-            self.nodes.append(node)
-            if number == 0:
-                await self._prepare()
+        keys = self._servers()
+        first = await self._serve(0, keys)
+        self.nodes.append(first)
+        await self._prepare()
+        if self._backlog:  # only now, when a hold keeps them where they are
+            await first.stop()
+            await fill(keys.get("store", f"sqlite:///{self._folder}/node0/hub.db"), self._sample.folder, self._backlog)
+            began = time.monotonic()
+            self.nodes = [await self._serve(0, keys)]
+            self.ready_seconds = time.monotonic() - began
+        self.nodes += [await self._serve(number, keys) for number in range(1, self._form.processes)]
         self._parts["hub"] = [node.pid for node in self.nodes]
+
+    async def _serve(self, number: int, keys: Mapping[str, str]) -> Child:
+        folder = self._folder / f"node{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        node = await lab.serve(folder, self._connectors, self._agencies(), node=f"node{number}", **keys)
+        self._stack.push_async_callback(node.stop)
+        return node
 
     def _servers(self) -> dict[str, str]:
         """Start what the form stands on, and return the keys of hub.toml that lead to it."""
@@ -198,3 +215,16 @@ class Hub:
         plays = [Play(name, folder, invented_settings(folder), base_url=self._agency.url) for name in (SENT, HELD)]
         bounds = "".join(f"[agencies.{play.name}.contract]\ncalls_at_once = {self._at_once}\n" for play in plays)
         return snippet(plays) + "\n" + bounds
+
+
+async def fill(store: str, sample: Path, count: int) -> None:
+    """
+    Put *count* calls for the lane that is held into *store*, in a process of its own.
+
+    Raises:
+        RuntimeError: It failed; what it said went to the terminal.
+    """
+    words = ("bench.filling", store, HELD, str(sample), str(count))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *words, stdout=asyncio.subprocess.DEVNULL)
+    if await process.wait():
+        raise RuntimeError(f"{' '.join(words)} failed")

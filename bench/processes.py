@@ -40,7 +40,9 @@ def family(all_of: Mapping[int, Used], root: int) -> list[int]:
 
 def seconds(all_of: Mapping[int, Used], roots: Iterable[int]) -> float:
     """Return the CPU seconds of the families of *roots*: it never falls, whichever children end."""
-    return sum(all_of[pid].own + all_of[pid].of_ended for root in roots for pid in family(all_of, root) if pid in all_of)
+    return sum(
+        all_of[pid].own + all_of[pid].of_ended for root in roots for pid in family(all_of, root) if pid in all_of
+    )
 
 
 def running() -> dict[int, Used]:

@@ -1,0 +1,271 @@
+"""
+What it costs that nothing accepted is lost: `make durability`, or `python -m bench.durability [--quick]`.
+
+Calls are taken durably, sent to an agency that answers at once, and settled: by each form of the hub, and beside them by
+taskiq and Celery, which do the same exchange from a queue on Redis. Then what a call costs while very many others wait.
+Everything in one run and in turns; figures are medians with their spread, and each aim is printed with met or missed.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import uvloop
+
+from bench import lab
+from bench.aims import Aim, machine, verdicts
+from bench.backlogs import Backlog, backlogs
+from bench.forms import CODE, FORMS, Hub
+from bench.load import spread
+from bench.queues import KINDS, Peer
+from bench.seen import Played, Seen, System
+from connectors.kit.samples import Sample, load_samples
+
+RESULTS = Path(__file__).parent / "results"
+SAMPLE, LOG_IN = "file_dossier.ok_early", "log_in.ok"
+"""A filing with a body of a kilobyte, and what the agency wants before."""
+PATH = "/mapi/g"
+AT_ONCE = 32
+OVER_CELERY, OVER_TASKIQ = 1.0, 0.8
+"""Whole calls for each second of CPU, as a multiple of the peer's."""
+DEARER = 1.2
+"""Times what a call costs while a thousand wait."""
+FLAT_MB = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much one run does."""
+
+    repeats: int
+    warm: int
+    accepted: int
+    carried: int
+    waiting: tuple[int, ...]
+    """Calls in the backlog; the first is what the others are compared with."""
+    beside: int
+    """Whole calls of one measurement beside a backlog."""
+    backlog_repeats: int
+
+
+WHOLE = Size(5, 400, 2_000, 2_000, (1_000, 100_000, 1_000_000), 800, 3)
+QUICK = Size(1, 40, 100, 100, (200, 1_000), 40, 1)
+
+
+@dataclass(slots=True)
+class Measured:
+    """All that one run has seen."""
+
+    accepted: dict[str, list[Seen]]
+    carried: dict[str, list[Seen]]
+    """By system, in the order of the repeats."""
+    backlogs: list[Backlog]
+    left_out: list[str]
+    """One line for each peer that is not installed."""
+
+
+async def measure(size: Size) -> Measured:
+    """Run everything."""
+    with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as name:
+        folder = Path(name)
+        connectors = lab.copies(folder)
+        samples = {sample.name: sample for sample in load_samples(connectors / "npsp_lab")}
+        agency = await Played.start(folder, samples[SAMPLE].folder, samples[LOG_IN].folder)
+        try:
+            run = await _in_turns(size, folder, connectors, agency, samples[SAMPLE])
+
+            def hub_with(waiting: int) -> Hub:
+                place = folder / f"waiting{waiting}"
+                return Hub(FORMS[0], place, connectors, agency, samples[SAMPLE], AT_ONCE, backlog=waiting)
+
+            run.backlogs = await backlogs(hub_with, size.waiting, size.beside, size.backlog_repeats, _say)
+            return run
+        finally:
+            await agency.child.stop(1)
+
+
+async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, sample: Sample) -> Measured:
+    left_out = [
+        f"{kind.name} is left out: {', '.join(kind.missing)} not installed; `pip install -e '.[bench]'` brings it."
+        for kind in KINDS
+        if kind.missing
+    ]
+    for line in left_out:
+        _say(line)
+    async with AsyncExitStack() as stack:
+        systems: list[System] = []
+        for number, form in enumerate(FORMS):
+            place = folder / f"form{number}"
+            systems.append(await stack.enter_async_context(Hub(form, place, connectors, agency, sample, AT_ONCE)))
+        for kind in KINDS:
+            if not kind.missing:
+                peer = Peer(kind, folder / kind.name.lower(), agency, PATH, body_of(sample), AT_ONCE)
+                systems.append(await stack.enter_async_context(peer))
+        run = Measured({one.name: [] for one in systems}, {one.name: [] for one in systems}, [], left_out)
+        for system in systems:
+            await system.carry(size.warm)
+            await system.accept(size.warm)
+        for _ in range(size.repeats):
+            for system in systems:  # in turn, so that a slow minute of the machine falls on all
+                run.carried[system.name].append(await system.carry(size.carried))
+            for system in systems:
+                run.accepted[system.name].append(await system.accept(size.accepted))
+        return run
+
+
+def body_of(sample: Sample) -> bytes:
+    """Return the body of the exchange as the hub sends it, for a dossier whose code is as long as in the hub's calls."""
+    assert sample.request_agency is not None
+    small = json.dumps(json.loads(sample.request_agency), ensure_ascii=False, separators=(",", ":"))
+    return small.replace(sample.request["code"], CODE.format(0)).encode()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+# --- Figures ---------------------------------------------------------------------------------------------------------
+
+
+def per_cpu_second(seen: Sequence[Seen]) -> float:
+    """Return the median of the calls for each second of CPU."""
+    return median(one.per_cpu_second for one in seen)
+
+
+def weigh(run: Measured) -> list[Aim]:
+    """Return every figure that has an aim."""
+    return [*_beside_peers(run), *_beside_backlogs(run.backlogs)]
+
+
+def _beside_peers(run: Measured) -> Iterator[Aim]:
+    for peer, least in (("Celery", OVER_CELERY), ("taskiq", OVER_TASKIQ)):
+        for form in FORMS:
+            if run.carried.get(peer):
+                ours, theirs = run.carried[form.name], run.carried[peer]
+                what = f"whole calls for a second of CPU, {form.name}, over {peer}"
+                failed = sum(one.failed for one in (*ours, *theirs))
+                yield Aim(what, per_cpu_second(ours) / per_cpu_second(theirs), least, at_least=True, failed=failed)
+
+
+def _beside_backlogs(seen: Sequence[Backlog]) -> Iterator[Aim]:
+    least, *others = seen
+    for one in others:
+        failed = sum(each.failed for each in (*one.elsewhere, *one.accepted))
+        beside = f"{one.waiting:,} calls wait, over that with {least.waiting:,}"
+        ratio = median(each.cpu_us for each in one.elsewhere) / median(each.cpu_us for each in least.elsewhere)
+        yield Aim(f"CPU of a whole call to another lane while {beside}", ratio, DEARER, failed=failed)
+        yield Aim(
+            f"CPU of a whole call to the lane where {beside}",
+            median(one.same) / median(least.same),
+            DEARER,
+            failed=failed,
+        )
+        more = (one.memory - least.memory) / 1e6
+        yield Aim(f"MB of memory that the hub occupies more while {beside}", more, FLAT_MB)
+
+
+# --- The page --------------------------------------------------------------------------------------------------------
+
+HEAD = "| system | a second | CPU µs a call | of that | a second of CPU | apart, µs a call | failed |\n|---|---|---|---|---|---|---|"
+BACKLOG_HEAD = (
+    "| calls that wait | ready after s | whole call to another lane, CPU µs | whole call to that lane, CPU µs "
+    "| of that: taking it | sending it | memory MB |\n|---|---|---|---|---|---|---|"
+)
+
+
+def row(system: str, seen: Sequence[Seen]) -> str:
+    """Return one line of a table: medians with their spread."""
+
+    def parts(of: str) -> str:
+        names = getattr(seen[0], of)
+        return ", ".join(
+            f"{part} {median(getattr(one, of)[part] / one.calls * 1e6 for one in seen):,.0f}" for part in names
+        )
+
+    return (
+        f"| {system} | {spread([one.per_second for one in seen])} | {spread([one.cpu_us for one in seen])} | {parts('cpu')} "
+        f"| {per_cpu_second(seen):,.0f} | {parts('apart')} | {sum(one.failed for one in seen)} |"
+    )
+
+
+def backlog_row(one: Backlog) -> str:
+    """Return the line of one backlog."""
+    elsewhere, taken, sent = ([each.cpu_us for each in part] for part in (one.elsewhere, one.accepted, one.drained))
+    return (
+        f"| {one.waiting:,} | {one.ready_seconds:.1f} | {spread(elsewhere)} | {spread(one.same)} | {median(taken):,.0f} "
+        f"| {median(sent):,.0f} | {one.memory / 1e6:,.0f} |"
+    )
+
+
+DOES = """\
+| | hub | taskiq | Celery |
+|---|---|---|---|
+| asked over | HTTP, with a key, a quota, an officer and a purpose, checked | its library, in the process that enqueues | likewise |
+| on disk before the enqueue returns | yes, `synchronous=FULL` | yes, `appendfsync always` | yes, `appendfsync always` |
+| same key sent again | found, one call | a second task | a second task |
+| what is sent | rendered from a canonical model | bytes as enqueued | bytes as enqueued |
+| what comes back | judged, mapped, kept with the call | status looked at, thrown away | status looked at, thrown away |
+| before it leaves | `sending` is on disk: a crash leaves doubt, never a silent repeat | taken from the stream, repeated after a crash | likewise |
+| done | settled on disk with a journal that shows tampering | acknowledged, on disk | acknowledged, on disk |
+| limits of the agency, order, shares | kept | - | - |
+| HTTP client | aiohttp | aiohttp | http.client, kept connection |"""
+
+
+def page(run: Measured, aims: Sequence[Aim]) -> str:
+    """Return the whole page."""
+    blocks = [
+        "# What it costs that nothing is lost",
+        machine(),
+        verdicts(aims),
+        *run.left_out,
+        f"## Whole calls: taken, sent, settled, {AT_ONCE} at once",
+        "\n".join([HEAD, *(row(*one) for one in run.carried.items())]),
+        f"## Taking alone, {AT_ONCE} at once",
+        "\n".join([HEAD, *(row(*one) for one in run.accepted.items())]),
+        "## While many wait",
+        "\n".join([BACKLOG_HEAD, *map(backlog_row, run.backlogs)]),
+        "## What each does",
+        DOES,
+        "Figures are median [min..max]. `asking` is the process that hands calls to the hub, and for the peers only looks at "
+        "clocks: their enqueueing is their own. `bench/README.md` says how this is measured.",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_json(run: Measured, aims: Sequence[Aim]) -> dict[str, Any]:
+    """Return the run as JSON."""
+    return {
+        "machine": machine(),
+        "aims": [{"what": one.what, "figure": one.figure, "aim": one.aim, "met": one.met} for one in aims],
+        "carried": {system: [asdict(one) for one in seen] for system, seen in run.carried.items()},
+        "accepted": {system: [asdict(one) for one in seen] for system, seen in run.accepted.items()},
+        "backlogs": [asdict(one) for one in run.backlogs],
+        "left_out": run.left_out,
+    }
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--quick", action="store_true", help="a smoke run: few calls, one repeat, nothing written")
+    quick = asked.parse_args().quick
+    run = uvloop.run(measure(QUICK if quick else WHOLE))
+    aims = weigh(run)
+    text = page(run, aims)
+    print(text)
+    if quick:
+        return
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "durability.md").write_text(text, "utf-8")
+    (RESULTS / "durability.json").write_text(json.dumps(as_json(run, aims), indent=1, ensure_ascii=False), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

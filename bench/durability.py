@@ -7,9 +7,7 @@ Everything in one run and in turns; figures are medians with their spread, and e
 """
 
 import argparse
-import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack

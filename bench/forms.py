@@ -20,8 +20,8 @@ from bench import lab, load
 from bench.lab import Child
 from bench.seen import Played, Scales, Seen
 from bench.servers import Postgres, Redis
-from connectors.kit.sandbox.server import Play
 from connectors.kit.samples import Sample
+from connectors.kit.sandbox.server import Play
 from hub.cli.sandbox import invented_settings, snippet
 
 SENT, HELD = "npsp", "held"
@@ -97,7 +97,7 @@ class Hub:
         scales.begin()
         _, failed = await self._hand_in(SENT, count)
         await self._agency.until(before + count - failed)
-        while await self._waiting(SENT):
+        while await self._waiting(SENT):  # noqa: ASYNC110 - another process settles
             await asyncio.sleep(_LOOK)
         return scales.end(count, failed=failed)
 

@@ -19,17 +19,22 @@ Enqueue = Callable[[str, str, int], Awaitable[None]]
 """Takes queue, body and how many."""
 
 
+def body() -> str:
+    """Return what every task carries."""
+    return Path(os.environ["BENCH_BODY"]).read_text("utf-8")
+
+
 async def produce(enqueue: Enqueue, begin: Callable[[], Awaitable[None]] | None = None) -> None:
     """Listen until cancelled; the ready line says where."""
     if begin is not None:
         await begin()
-    body = Path(os.environ["BENCH_BODY"]).read_text("utf-8")
+    carried = body()
 
     async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for line in reader:
             queue, count = line.decode().split()
             began = time.perf_counter()
-            await enqueue(queue, body, int(count))
+            await enqueue(queue, carried, int(count))
             writer.write(f"{time.perf_counter() - began}\n".encode())
             await writer.drain()
         writer.close()

@@ -8,10 +8,13 @@ Everything in one run and in turns; figures are medians with their spread, and e
 
 import argparse
 import json
+import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,6 +71,8 @@ class Measured:
     backlogs: list[Backlog]
     left_out: list[str]
     """One line for each peer that is not installed."""
+    stands_on: str = ""
+    """Versions of the peers and of the stores, and how busy the machine was before."""
 
 
 async def measure(size: Size) -> Measured:
@@ -90,6 +95,14 @@ async def measure(size: Size) -> Measured:
             await agency.child.stop(1)
 
 
+def stands_on(load: float) -> str:
+    """Return the versions of what is measured beside the hub's own, and *load*, the load average before it began."""
+    packages = [package for kind in KINDS if not kind.missing for package in (*kind.packages, "redis")]
+    versions = [f"{name.replace('_', '-')} {version(name)}" for name in dict.fromkeys(packages)]
+    said = ", ".join([f"SQLite {sqlite3.sqlite_version}", *versions])
+    return f"{said}; load average before the run {load:.1f}."
+
+
 async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, sample: Sample) -> Measured:
     left_out = [
         f"{kind.name} is left out: {', '.join(kind.missing)} not installed; `pip install -e '.[bench]'` brings it."
@@ -98,6 +111,7 @@ async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, 
     ]
     for line in left_out:
         _say(line)
+    load = os.getloadavg()[0]
     async with AsyncExitStack() as stack:
         systems: list[System] = []
         for number, form in enumerate(FORMS):
@@ -107,7 +121,9 @@ async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, 
             if not kind.missing:
                 peer = Peer(kind, folder / kind.name.lower(), agency, PATH, body_of(sample), AT_ONCE)
                 systems.append(await stack.enter_async_context(peer))
-        run = Measured({one.name: [] for one in systems}, {one.name: [] for one in systems}, [], left_out)
+        run = Measured(
+            {one.name: [] for one in systems}, {one.name: [] for one in systems}, [], left_out, stands_on(load)
+        )
         for system in systems:
             await system.carry(size.warm)
             await system.accept(size.warm)
@@ -222,6 +238,7 @@ def page(run: Measured, aims: Sequence[Aim]) -> str:
     blocks = [
         "# What it costs that nothing is lost",
         machine(),
+        run.stands_on,
         verdicts(aims),
         *run.left_out,
         f"## Whole calls: taken, sent, settled, {AT_ONCE} at once",
@@ -242,6 +259,7 @@ def as_json(run: Measured, aims: Sequence[Aim]) -> dict[str, Any]:
     """Return the run as JSON."""
     return {
         "machine": machine(),
+        "stands_on": run.stands_on,
         "aims": [{"what": one.what, "figure": one.figure, "aim": one.aim, "met": one.met} for one in aims],
         "carried": {system: [asdict(one) for one in seen] for system, seen in run.carried.items()},
         "accepted": {system: [asdict(one) for one in seen] for system, seen in run.accepted.items()},

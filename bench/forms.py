@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bench import lab, load
 from bench.lab import Child
@@ -97,7 +97,7 @@ class Hub:
         scales.begin()
         _, failed = await self._hand_in(SENT, count)
         await self._agency.until(before + count - failed)
-        while await self._waiting(SENT):  # noqa: ASYNC110 - another process settles
+        while await self._unsettled(SENT):  # noqa: ASYNC110 - another process settles
             await asyncio.sleep(_LOOK)
         return scales.end(count, failed=failed)
 
@@ -110,6 +110,8 @@ class Hub:
         last = await self._agency.until(first + count)
         seen = scales.end(last - first)
         await self._order("hold")
+        while await self._under_way(HELD):  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(_LOOK)
         return seen
 
     # --- Asking ------------------------------------------------------------------------------------------------------
@@ -147,11 +149,18 @@ class Hub:
 
         return request
 
-    async def _waiting(self, agency: str) -> int:
-        """Return how many calls to *agency* are not settled."""
+    async def _unsettled(self, agency: str) -> int:
+        """Return how many calls to *agency* wait or are under way."""
+        return int((await self._lane(agency))["backlog"])
+
+    async def _under_way(self, agency: str) -> int:
+        """Return how many exchanges are on the wire to *agency*."""
+        return int((await self._lane(agency))["numbers"]["concurrency_in_use"])
+
+    async def _lane(self, agency: str) -> dict[str, Any]:
         async with lab.operator(self.nodes[0]) as http:
             lanes = (await http.get("/admin/v1/lanes")).raise_for_status().json()
-        return int(next(lane["backlog"] for lane in lanes if lane["agency"] == agency))
+        return next(lane for lane in lanes if lane["agency"] == agency)
 
     async def _order(self, order: str) -> None:
         async with lab.operator(self.nodes[0]) as http:

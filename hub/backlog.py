@@ -84,7 +84,7 @@ class Backlog:
         for operation in [one for one in self._spared if self._around.coordination.stopped(self._lane, one) is None]:
             del self._spared[operation]  # its time is over, or a person ended it before
             self._more = set(Class)
-        if self._wanting() and (self._task is None or self._task.done()):
+        if (self._task is None or self._task.done()) and self._wanting():  # a task that runs looks again by itself
             self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
     async def give_back(self, turns: Sequence[Turn], due_at: float | None = None) -> None:

@@ -40,6 +40,8 @@ OVER_CELERY, OVER_TASKIQ = 1.0, 0.8
 DEARER = 1.2
 """Times what a call costs while a thousand wait."""
 FLAT_MB = 50.0
+BUSY = 0.5
+"""Load average from which on a machine is not ours alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def stands_on(load: float) -> str:
     packages = [package for kind in KINDS if not kind.missing for package in (*kind.packages, "redis")]
     versions = [f"{name.replace('_', '-')} {version(name)}" for name in dict.fromkeys(packages)]
     said = ", ".join([f"SQLite {sqlite3.sqlite_version}", *versions])
-    return f"{said}; load average before the run {load:.1f}."
+    shared = "; other work shared the machine, so read ratios and no rates" if load > BUSY else ""
+    return f"{said}; load average before the run {load:.1f}{shared}."
 
 
 async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, sample: Sample) -> Measured:

@@ -6,7 +6,7 @@ import pytest
 
 from bench import processes
 from bench.backlogs import Backlog
-from bench.durability import FORMS, Measured, body_of, page, per_cpu_second, weigh
+from bench.durability import FORMS, Measured, body_of, page, per_cpu_second, stands_on, weigh
 from bench.loopback import Agency
 from bench.processes import Used
 from bench.queues import KINDS
@@ -120,6 +120,11 @@ def test_a_backlog_makes_calls_no_dearer_and_the_process_no_larger(dearer: float
 
 def test_a_whole_call_to_the_lane_of_the_backlog_is_taking_it_and_sending_it() -> None:
     assert backlog(1_000, 700.0, 70).same == pytest.approx([875.0] * 3)
+
+
+@pytest.mark.parametrize(("load", "shared"), [(0.4, False), (2.0, True)])
+def test_the_page_says_when_other_work_shared_the_machine(load: float, shared: bool) -> None:
+    assert ("shared the machine" in stands_on(load)) is shared
 
 
 def test_the_page_shows_each_system_and_each_backlog() -> None:

@@ -81,6 +81,7 @@ async def measure(size: Size) -> Measured:
     """Run everything."""
     with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as name:
         folder = Path(name)
+        folder.chmod(0o755)  # where we are root, PostgreSQL runs as somebody else and has to get in
         connectors = lab.copies(folder)
         samples = {sample.name: sample for sample in load_samples(connectors / "npsp_lab")}
         agency = await Played.start(folder, samples[SAMPLE].folder, samples[LOG_IN].folder)

@@ -6,7 +6,9 @@ import pytest
 
 from bench import processes
 from bench.backlogs import Backlog
-from bench.durability import FORMS, Measured, body_of, page, per_cpu_second, stands_on, weigh
+from bench.durability import body_of
+from bench.durability_page import Measured, page, per_cpu_second, stands_on, weigh
+from bench.forms import FORMS
 from bench.loopback import Agency
 from bench.processes import Used
 from bench.queues import KINDS

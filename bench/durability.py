@@ -46,7 +46,7 @@ class Size:
 
 
 WHOLE = Size(5, 400, 2_000, 2_000, (1_000, 100_000, 1_000_000), 800, 3)
-QUICK = Size(1, 40, 100, 100, (200, 1_000), 40, 1)
+QUICK = Size(1, 40, 100, 100, (200, 1_000), 100, 1)
 
 
 async def measure(size: Size) -> Measured:

@@ -6,6 +6,7 @@ broker and worker of a peer. The agency, and whoever asks the hub, are weighed a
 """
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -48,8 +49,8 @@ class Seen:
 
     @property
     def per_cpu_second(self) -> float:
-        """Calls for each second of CPU of all that belongs to the system."""
-        return 1e6 / self.cpu_us
+        """Calls for each second of CPU of all that belongs to the system; infinite where there were too few to weigh."""
+        return 1e6 / self.cpu_us if self.cpu_us else math.inf
 
 
 class System(Protocol):

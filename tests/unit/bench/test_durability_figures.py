@@ -82,6 +82,10 @@ def test_a_call_costs_what_all_parts_of_the_system_used_and_nothing_that_stands_
     assert one.per_second == 200.0
 
 
+def test_calls_too_few_to_weigh_cost_nothing_and_break_nothing() -> None:
+    assert seen(0.0).per_cpu_second == float("inf")
+
+
 def test_the_median_of_the_repeats_counts() -> None:
     assert per_cpu_second([seen(500.0), seen(1000.0), seen(9000.0)]) == pytest.approx(1000.0)
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from connectors.kit.samples import Sample, load_samples
 from hub.call import Call, Class, Kind, Purpose, uuid7
 from hub.clock import SystemClock
+from hub.store.postgres import PostgresStore
+from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
 
 _PAYERS = 100
@@ -36,7 +38,7 @@ def call_of(number: int, agency: str, sample: Sample, now: float) -> tuple[Call,
     return call, request
 
 
-async def fill(store: SqliteStore, agency: str, sample: Sample, count: int) -> int:
+async def fill(store: SqlStore, agency: str, sample: Sample, count: int) -> int:
     """Put *count* calls into *store*; return how many wait there for *agency* then."""
     clock = SystemClock()
     for first in range(0, count, _TOGETHER):
@@ -47,12 +49,18 @@ async def fill(store: SqliteStore, agency: str, sample: Sample, count: int) -> i
     return waiting
 
 
+def open_store(address: str, agency: str) -> SqlStore:
+    """Open the store at *address*, as `hub.store` names it, for more calls for *agency* than anybody will put there."""
+    bound = {agency: 100_000_000}
+    if address.startswith("sqlite:///"):
+        return SqliteStore.open_file(Path(address.removeprefix("sqlite:///")), SystemClock(), backlog_calls=bound)
+    return PostgresStore.connect(address, "filling", SystemClock(), backlog_calls=bound)
+
+
 async def _main(address: str, agency: str, sample: str, count: str) -> None:
     folder = Path(sample)
     known = next(one for one in load_samples(folder.parent.parent) if one.folder == folder)
-    path = Path(address.removeprefix("sqlite:///"))
-    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={agency: 100_000_000})
-    print(json.dumps({"waiting": await fill(store, agency, known, int(count))}))
+    print(json.dumps({"waiting": await fill(open_store(address, agency), agency, known, int(count))}))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ A new form is a line of `FORMS`. Next: `durability.py`.
 import asyncio
 import itertools
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ UNITS = "unit,valid_from,valid_to,agency,code\n" + "".join(
 OFFICERS = "officer,unit,valid_from,valid_to,agency,account\nhub-duty,H32,2020-01-01,,,\n"
 CODE = "000.00.14.H32-261123-{:08d}"
 _LOOK = 0.01
+_PATIENCE = 30.0
+_SENT = re.compile(r"(?m)^hub_exchanges_total{[^}]*} (\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,13 @@ class Form:
     redis: bool = False
 
 
-FORMS = (Form("hub, SQLite, one process"),)
+FORMS = (
+    Form("hub, SQLite, one process"),
+    Form("hub, PostgreSQL, one process", postgres=True),
+    Form("hub, PostgreSQL and Redis, two processes", processes=2, postgres=True, redis=True),
+)
+ALONE = FORMS[:2]
+"""Forms of one process: the ones beside which many calls wait."""
 
 
 class Hub:
@@ -162,6 +171,10 @@ class Hub:
             lanes = (await http.get("/admin/v1/lanes")).raise_for_status().json()
         return next(lane for lane in lanes if lane["agency"] == agency)
 
+    async def sent(self) -> list[int]:
+        """Return how many exchanges each node has made."""
+        return [int(sum(map(float, _SENT.findall(await _metrics(node))))) for node in self.nodes]
+
     async def _order(self, order: str) -> None:
         async with lab.operator(self.nodes[0]) as http:
             (await http.post(f"/admin/v1/lanes/{HELD}/{order}", json={"reason": "bench"})).raise_for_status()
@@ -181,6 +194,18 @@ class Hub:
             self.ready_seconds = time.monotonic() - began
         self.nodes += [await self._serve(number, keys) for number in range(1, self._form.processes)]
         self._parts["hub"] = [node.pid for node in self.nodes]
+        if self._form.postgres:
+            for node in self.nodes:
+                await self._until_it_grants(node)
+
+    async def _until_it_grants(self, node: Child) -> None:
+        """Wait until *node* grants permits by what its form names: over PostgreSQL it grants none in its first seconds."""
+        by = f'hub_granting{{by="{"redis" if self._form.redis else "shares"}"}} 1.0'
+        until = time.monotonic() + _PATIENCE
+        while by not in await _metrics(node):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{self.name}: a node did not come to {by}")
+            await asyncio.sleep(_LOOK)
 
     async def _serve(self, number: int, keys: Mapping[str, str]) -> Child:
         folder = self._folder / f"node{number}"
@@ -224,6 +249,11 @@ class Hub:
         plays = [Play(name, folder, invented_settings(folder), base_url=self._agency.url) for name in (SENT, HELD)]
         bounds = "".join(f"[agencies.{play.name}.contract]\ncalls_at_once = {self._at_once}\n" for play in plays)
         return snippet(plays) + "\n" + bounds
+
+
+async def _metrics(node: Child) -> str:
+    async with lab.operator(node) as http:
+        return (await http.get("/metrics")).raise_for_status().text
 
 
 async def fill(store: str, sample: Path, count: int) -> None:

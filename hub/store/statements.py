@@ -251,8 +251,9 @@ class Statements:
         asked = func.unnest(*lists).table_valued(*KEY, name="asked").render_derived()
         by_keys = select(*columns).join(asked, _same_key(asked.c))
         self.by_keys = self.prepare(by_keys) if self._shared else None
-        key = func.hashtextextended(_p("key"), literal_column("0"))
-        self.queue_up = self.prepare(select(func.pg_advisory_xact_lock(key))) if self._shared else None
+        keys = func.unnest(cast(_p("keys"), postgresql.ARRAY(Text))).column_valued("key")
+        queue_up = select(func.pg_advisory_xact_lock(func.hashtextextended(keys, literal_column("0"))))
+        self.queue_up = self.prepare(queue_up) if self._shared else None
         self.forget_key = self.prepare(update(calls).where(calls.c.seq == _p("at")).values(idempotency_key=null()))
 
     def _moving(self) -> None:
@@ -327,7 +328,7 @@ class Statements:
     def _sharing(self) -> None:
         """Statements whose rows one batch writes together, at its end."""
         self.insert_entry = self.for_many(_insert(journal))
-        self.insert_notice = self.prepare(_insert(notices, leave_out=("seq",)))
+        self.insert_notice = self.for_many(_insert(notices, leave_out=("seq",)))
         self.journal_head = self.prepare(
             select(journal.c.seq, journal.c.hash)
             .where(journal.c.chain == _p("chain"))

@@ -18,6 +18,7 @@ from bench.seen import Seen
 class Backlog:
     """What was measured with so many calls waiting."""
 
+    form: str
     waiting: int
     ready_seconds: float
     """How long a hub with this store took until it served."""
@@ -45,8 +46,8 @@ async def backlogs(
         for count in waiting:
             hub = hub_with(count)
             await stack.enter_async_context(hub)
-            pairs.append((hub, Backlog(count, hub.ready_seconds)))
-            say(f"{count:,} calls wait; ready after {hub.ready_seconds:.1f} s")
+            pairs.append((hub, Backlog(hub.name, count, hub.ready_seconds)))
+            say(f"{hub.name}: {count:,} calls wait; ready after {hub.ready_seconds:.1f} s")
             await hub.carry(max(200, calls // 4))  # to warm up
         for _ in range(repeats):
             for hub, seen in pairs:

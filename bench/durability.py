@@ -1,5 +1,5 @@
 """
-What it costs that nothing accepted is lost: `make durability`, or `python -m bench.durability [--quick]`.
+What it costs that nothing accepted is lost: `make durability`, or `python -m bench.durability [--quick|--long]`.
 
 Calls are taken durably, sent to an agency that answers at once, and settled: by each form of the hub, and beside them by
 taskiq and Celery, which do the same exchange from a queue on Redis. Then what a call costs while very many others wait.
@@ -10,8 +10,9 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
@@ -19,7 +20,7 @@ import uvloop
 from bench import lab
 from bench.backlogs import backlogs
 from bench.durability_page import AT_ONCE, Measured, as_json, page, stands_on, weigh
-from bench.forms import CODE, FORMS, Hub
+from bench.forms import CODE, FORMS, ON_POSTGRES, ON_SQLITE, Form, Hub
 from bench.queues import KINDS, Peer
 from bench.seen import Played, System
 from connectors.kit.samples import Sample, load_samples
@@ -38,15 +39,17 @@ class Size:
     warm: int
     accepted: int
     carried: int
-    waiting: tuple[int, ...]
-    """Calls in the backlog; the first is what the others are compared with."""
+    waiting: Mapping[Form, tuple[int, ...]]
+    """Calls in the backlog, by form; the first is what the others are compared with."""
     beside: int
     """Whole calls of one measurement beside a backlog."""
     backlog_repeats: int
 
 
-WHOLE = Size(5, 400, 2_000, 2_000, (1_000, 100_000, 1_000_000), 800, 3)
-QUICK = Size(1, 40, 100, 100, (200, 1_000), 100, 1)
+FEW, MANY = (1_000, 100_000), (1_000, 100_000, 1_000_000)
+WHOLE = Size(5, 400, 2_000, 2_000, {ON_SQLITE: MANY, ON_POSTGRES: FEW}, 800, 3)
+LONG = replace(WHOLE, waiting={ON_SQLITE: MANY, ON_POSTGRES: MANY})
+QUICK = Size(1, 40, 100, 100, dict.fromkeys((ON_SQLITE, ON_POSTGRES), (200, 1_000)), 100, 1)
 
 
 async def measure(size: Size) -> Measured:
@@ -59,11 +62,17 @@ async def measure(size: Size) -> Measured:
         try:
             run = await _in_turns(size, folder, connectors, agency, samples[SAMPLE])
 
-            def hub_with(waiting: int) -> Hub:
-                place = folder / f"waiting{waiting}"
-                return Hub(FORMS[0], place, connectors, agency, samples[SAMPLE], AT_ONCE, backlog=waiting)
+            for number, (form, waiting) in enumerate(size.waiting.items()):
 
-            run.backlogs = await backlogs(hub_with, size.waiting, size.beside, size.backlog_repeats, _say)
+                def hub_with(count: int, form: Form = form, number: int = number) -> Hub:
+                    place = folder / f"waiting{number}-{count}"
+                    return Hub(form, place, connectors, agency, samples[SAMPLE], AT_ONCE, backlog=count)
+
+                run.backlogs += await backlogs(hub_with, waiting, size.beside, size.backlog_repeats, _say)
+                if size is WHOLE and waiting is FEW:
+                    run.left_out.append(
+                        f"{form.name}, with {MANY[-1]:,} calls that wait, is left out: `--long` has it."
+                    )
             return run
         finally:
             await agency.child.stop(1)
@@ -104,6 +113,7 @@ async def _in_turns(size: Size, folder: Path, connectors: Path, agency: Played, 
                 run.carried[system.name].append(await system.carry(size.carried))
             for system in systems:
                 run.accepted[system.name].append(await system.accept(size.accepted))
+        run.sent = {hub.name: await hub.sent() for hub in systems if isinstance(hub, Hub) and len(hub.nodes) > 1}
         return run
 
 
@@ -121,12 +131,15 @@ def _say(line: str) -> None:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true", help="a smoke run: few calls, one repeat, nothing written")
-    quick = asked.parse_args().quick
-    run = uvloop.run(measure(QUICK if quick else WHOLE))
+    asked.add_argument(
+        "--long", action="store_true", help="also a million calls that wait in PostgreSQL: five minutes more"
+    )
+    said = asked.parse_args()
+    run = uvloop.run(measure(QUICK if said.quick else LONG if said.long else WHOLE))
     aims = weigh(run)
     text = page(run, aims)
     print(text)
-    if quick:
+    if said.quick:
         return
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "durability.md").write_text(text, "utf-8")

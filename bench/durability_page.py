@@ -6,8 +6,9 @@ Pure, from what `durability.py` measured.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -38,6 +39,8 @@ class Measured:
     backlogs: list[Backlog]
     left_out: list[str]
     """One line for each peer that is not installed."""
+    sent: dict[str, list[int]] = field(default_factory=dict)
+    """Exchanges of each node, by system, where there are several."""
     stands_on: str = ""
     """Versions of the peers and of the stores, and how busy the machine was before."""
 
@@ -58,13 +61,15 @@ def per_cpu_second(seen: Sequence[Seen]) -> float:
 
 def weigh(run: Measured) -> list[Aim]:
     """Return every figure that has an aim."""
-    return [*_beside_peers(run), *_beside_backlogs(run.backlogs)]
+    forms = dict.fromkeys(one.form for one in run.backlogs)
+    beside = (_beside_backlogs([one for one in run.backlogs if one.form == form]) for form in forms)
+    return [*_beside_peers(run), *chain.from_iterable(beside)]
 
 
 def _beside_peers(run: Measured) -> Iterator[Aim]:
     for peer, least in (("Celery", OVER_CELERY), ("taskiq", OVER_TASKIQ)):
         for form in FORMS:
-            if run.carried.get(peer):
+            if run.carried.get(peer) and run.carried.get(form.name):
                 ours, theirs = run.carried[form.name], run.carried[peer]
                 what = f"whole calls for a second of CPU, {form.name}, over {peer}"
                 failed = sum(one.failed for one in (*ours, *theirs))
@@ -75,7 +80,7 @@ def _beside_backlogs(seen: Sequence[Backlog]) -> Iterator[Aim]:
     least, *others = seen
     for one in others:
         failed = sum(each.failed for each in (*one.elsewhere, *one.accepted))
-        beside = f"{one.waiting:,} calls wait, over that with {least.waiting:,}"
+        beside = f"{one.waiting:,} calls wait, over that with {least.waiting:,}: {one.form}"
         ratio = median(each.cpu_us for each in one.elsewhere) / median(each.cpu_us for each in least.elsewhere)
         yield Aim(f"CPU of a whole call to another lane while {beside}", ratio, DEARER, failed=failed)
         yield Aim(
@@ -92,8 +97,8 @@ def _beside_backlogs(seen: Sequence[Backlog]) -> Iterator[Aim]:
 
 HEAD = "| system | a second | CPU µs a call | of that | a second of CPU | apart, µs a call | failed |\n|---|---|---|---|---|---|---|"
 BACKLOG_HEAD = (
-    "| calls that wait | ready after s | whole call to another lane, CPU µs | whole call to that lane, CPU µs "
-    "| of that: taking it | sending it | memory MB |\n|---|---|---|---|---|---|---|"
+    "| system | calls that wait | ready after s | whole call to another lane, CPU µs | whole call to that lane, CPU µs "
+    "| of that: taking it | sending it | memory MB |\n|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -116,7 +121,7 @@ def backlog_row(one: Backlog) -> str:
     """Return the line of one backlog."""
     elsewhere, taken, sent = ([each.cpu_us for each in part] for part in (one.elsewhere, one.accepted, one.drained))
     return (
-        f"| {one.waiting:,} | {one.ready_seconds:.1f} | {spread(elsewhere)} | {spread(one.same)} | {median(taken):,.0f} "
+        f"| {one.form} | {one.waiting:,} | {one.ready_seconds:.1f} | {spread(elsewhere)} | {spread(one.same)} | {median(taken):,.0f} "
         f"| {median(sent):,.0f} | {one.memory / 1e6:,.0f} |"
     )
 
@@ -125,14 +130,21 @@ DOES = """\
 | | hub | taskiq | Celery |
 |---|---|---|---|
 | asked over | HTTP, with a key, a quota, an officer and a purpose, checked | its library, in the process that enqueues | likewise |
-| on disk before the enqueue returns | yes, `synchronous=FULL` | yes, `appendfsync always` | yes, `appendfsync always` |
+| on disk before the enqueue returns | yes, `synchronous=FULL`, or `fsync` of PostgreSQL | yes, `appendfsync always` | yes, `appendfsync always` |
 | same key sent again | found, one call | a second task | a second task |
 | what is sent | rendered from a canonical model | bytes as enqueued | bytes as enqueued |
 | what comes back | judged, mapped, kept with the call | status looked at, thrown away | status looked at, thrown away |
 | before it leaves | `sending` is on disk: a crash leaves doubt, never a silent repeat | taken from the stream, repeated after a crash | likewise |
 | done | settled on disk with a journal that shows tampering | acknowledged, on disk | acknowledged, on disk |
-| limits of the agency, order, shares | kept | - | - |
+| limits of the agency, order, shares | kept, also over several nodes | - | - |
 | HTTP client | aiohttp | aiohttp | http.client, kept connection |"""
+
+
+WHY = (
+    "Where a row is dearer than the one above: PostgreSQL is a process of its own, to which a call goes with each of its "
+    "four writes (taken, leased, leaving, settled); and where two nodes share an agency, each exchange asks Redis for leave "
+    "three times (its permit, its moment to go, its return), so that the contract holds over both."
+)
 
 
 def page(run: Measured, aims: Sequence[Aim]) -> str:
@@ -145,6 +157,11 @@ def page(run: Measured, aims: Sequence[Aim]) -> str:
         *run.left_out,
         f"## Whole calls: taken, sent, settled, {AT_ONCE} at once",
         "\n".join([HEAD, *(row(*one) for one in run.carried.items())]),
+        *(
+            f"Exchanges that each node made, {name}: {', '.join(f'{n:,}' for n in sent)}."
+            for name, sent in run.sent.items()
+        ),
+        WHY,
         f"## Taking alone, {AT_ONCE} at once",
         "\n".join([HEAD, *(row(*one) for one in run.accepted.items())]),
         "## While many wait",
@@ -167,4 +184,5 @@ def as_json(run: Measured, aims: Sequence[Aim]) -> dict[str, Any]:
         "accepted": {system: [asdict(one) for one in seen] for system, seen in run.accepted.items()},
         "backlogs": [asdict(one) for one in run.backlogs],
         "left_out": run.left_out,
+        "sent": run.sent,
     }

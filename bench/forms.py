@@ -48,13 +48,13 @@ class Form:
     redis: bool = False
 
 
+ON_SQLITE = Form("hub, SQLite, one process")
+ON_POSTGRES = Form("hub, PostgreSQL, one process", postgres=True)
 FORMS = (
-    Form("hub, SQLite, one process"),
-    Form("hub, PostgreSQL, one process", postgres=True),
+    ON_SQLITE,
+    ON_POSTGRES,
     Form("hub, PostgreSQL and Redis, two processes", processes=2, postgres=True, redis=True),
 )
-ALONE = FORMS[:2]
-"""Forms of one process: the ones beside which many calls wait."""
 
 
 class Hub:

@@ -1,6 +1,7 @@
 """The benchmark runs and says of every aim whether it is met. Whether it is, depends on the machine: no test asks."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,7 +103,9 @@ def test_the_durability_run_prints_every_figure_beside_its_aim_and_names_the_pee
     assert [row.split(" | ")[0] for row in rows] == 2 * [f"| {one.name}" for one in (*FORMS, *there)]
     assert all(row.endswith("| 0 |") for row in rows), "a call was refused or failed"
     verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
-    assert len(verdicts) == len(FORMS) * len(there) + 3, ran.stdout
+    assert len(verdicts) == len(FORMS) * len(there) + 6, ran.stdout
+    exchanges = next(line for line in ran.stdout.splitlines() if line.startswith("Exchanges that each node made"))
+    assert all(int(sent) > 0 for sent in re.findall(r"\d+(?=[,.])", exchanges.rpartition(":")[2])), exchanges
 
 
 def _heaps(tree: Any) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a run has seen becomes figures and verdicts: pure arithmetic, and nothing that belongs to a system is left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def run(ours: list[Seen], theirs: list[Seen], backlogs: list[Backlog] | None = N
 
 def backlog(waiting: int, cpu_us: float, megabytes: int) -> Backlog:
     return Backlog(
-        waiting, 1.0, [seen(cpu_us)] * 3, [seen(cpu_us / 4)] * 3, [seen(cpu_us)] * 3, memory=megabytes * 1_000_000
+        HUB, waiting, 1.0, [seen(cpu_us)] * 3, [seen(cpu_us / 4)] * 3, [seen(cpu_us)] * 3, memory=megabytes * 1_000_000
     )
 
 
@@ -137,10 +138,23 @@ def test_the_page_shows_each_system_and_each_backlog() -> None:
     one = run([seen(700.0)], [seen(560.0)], [backlog(1_000, 700.0, 70), backlog(100_000, 710.0, 75)])
     one.accepted = one.carried
     text = page(one, weigh(one))
-    for name in (HUB, "taskiq", "Celery"):
-        assert text.count(f"\n| {name} |") == 2
-    assert "| 100,000 | 1.0 | 710.00" in text
+    for name, rows in ((HUB, 4), ("taskiq", 2), ("Celery", 2)):
+        assert text.count(f"\n| {name} |") == rows
+    assert f"\n| {HUB} | 100,000 | 1.0 | 710.00" in text
     assert text.count("| met |") + text.count("| **missed** |") == 5
+
+
+def test_each_form_is_compared_with_its_own_smallest_backlog() -> None:
+    other = [replace(backlog(waiting, cpu_us, 70), form="other") for waiting, cpu_us in ((10, 100.0), (1_000, 130.0))]
+    aims = weigh(run([seen(700.0)], [], [backlog(1_000, 700.0, 70), backlog(100_000, 700.0, 70), *other]))
+    dearer = [aim for aim in aims if "to another lane" in aim.what]
+    assert [(aim.what.rpartition(": ")[2], round(aim.figure, 2)) for aim in dearer] == [(HUB, 1.0), ("other", 1.3)]
+
+
+def test_the_page_says_how_many_exchanges_each_node_made() -> None:
+    one = run([seen(700.0)], [seen(560.0)])
+    one.accepted, one.sent = one.carried, {"two nodes": [1_200, 1_100]}
+    assert "\nExchanges that each node made, two nodes: 1,200, 1,100.\n" in page(one, weigh(one))
 
 
 # --- The exchange ----------------------------------------------------------------------------------------------------

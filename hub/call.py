@@ -7,6 +7,7 @@ Everything here is frozen data; `dispatcher.py` moves it and the store keeps it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -37,7 +38,8 @@ MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
     {
         # Accepted; opened as it leaves; answered by the exchange of another call, which it followed.
         None: frozenset({State.QUEUED, State.SENDING, State.ANSWERED}),
-        State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD}),
+        # In doubt without an exchange: only in a restored copy of a store, since it may have been sent after the copy.
+        State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELLED, State.DEAD, State.IN_DOUBT}),
         State.SENDING: frozenset({State.ANSWERED, State.IN_DOUBT, State.DEAD, State.QUEUED, State.EXPIRED}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.QUEUED, State.DEAD}),
         State.DEAD: frozenset({State.QUEUED, State.CANCELLED}),  # sent again, or discarded: by a person only
@@ -153,6 +155,14 @@ class Reply:
     """Why a call that is not answered stands where it stands, e.g. `timeout`, `deadline`."""
     fresh_as_of: float | None = None
     """When the agency said so, where that was before `answered_at`: for another call, which this one followed."""
+
+
+def made_at(call_id: str) -> float:
+    """Return when the id of a call was made, Unix seconds: what `uuid7` put into it. Infinite for what is no such id."""
+    try:
+        return int(call_id[:8] + call_id[9:13], 16) / 1000
+    except ValueError:
+        return inf
 
 
 def uuid7(now: float, random_bytes: Callable[[int], bytes]) -> str:

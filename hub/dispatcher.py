@@ -7,11 +7,13 @@ It decides nothing about agencies; each lane does that for itself.
 import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from math import inf
 
 from connectors.kit.operation import Operation
-from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission
+from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission, made_at
 from hub.errors import (
     BacklogFull,
+    CallGone,
     CallNotCancellable,
     CallUnknown,
     HubError,
@@ -21,10 +23,11 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.lane import Lane, LaneView
+from hub.pressure import Pressure
 from hub.route import Route, RouteView
 from hub.shedding import Shedding
 from hub.store.deciding import TURNINGS, Decided, Decision, Fate
-from hub.store.protocol import Accepted, News, Record, Recovered
+from hub.store.protocol import Accepted, News, Occupied, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
 
@@ -37,6 +40,10 @@ _SWEEP = 30.0
 _STOPPING_RETRY = 5.0
 _TOGETHER = 50
 """Calls that one commit decides about: 500 at once would keep every lane from its records while they are written."""
+_RECORD_SECONDS = 15.0
+"""
+How long a caller waits for its call to be recorded. Then it is refused, though nobody knows: under its key it may ask again.
+"""
 
 
 class Dispatcher:
@@ -48,15 +55,22 @@ class Dispatcher:
         surroundings: Surroundings,
         shedding: Shedding | None = None,
         routes: Sequence[Route] = (),
+        pressure: Pressure | None = None,
+        kept_seconds: float = inf,
     ) -> None:
         """
         Take *lanes* by agency, each made with the same *surroundings*, and the *routes* that some of them share.
 
-        *shedding* is told by somebody how the process is.
+        *shedding* is told by somebody how the process is, and *pressure* how its store is. A call
+        older than *kept_seconds* that is not there may have been there.
         """
         self._lanes = lanes
         self._routes = routes
         self._shedding = shedding or Shedding(surroundings.clock)
+        self._pressure = pressure or Pressure(surroundings.clock)
+        self._kept_seconds = kept_seconds
+        self._recording = 0
+        """Bytes of requests that the store has not taken yet."""
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._observer = surroundings.observer
@@ -65,19 +79,21 @@ class Dispatcher:
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self) -> Recovered:
+    async def start(self, occupied: Sequence[Occupied] = ()) -> Recovered:
         """
         Apply the crash rules to what an earlier process left, rebuild slots and day counts, and start every lane.
+
+        *occupied*: places of which the store does not know that they may be taken.
 
         Raises:
             StoreUnavailable: The store did not answer; nothing was started.
         """
         recovered = await self._store.recover(self._around.node)
         longest = max((lane.verification.patience for lane in self._lanes.values()), default=0.0)
-        occupied = await self._store.occupied(self._clock.now() - longest)
+        taken = [*occupied, *await self._store.occupied(self._clock.now() - longest)]
         today = moment(self._clock.now())[:10]
         for name, lane in self._lanes.items():
-            await lane.start(list(occupied), await self._store.sent_on_day(name, today))
+            await lane.start(taken, await self._store.sent_on_day(name, today))
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return recovered
 
@@ -98,7 +114,7 @@ class Dispatcher:
 
         Raises:
             OperationUnknown: No such agency or operation.
-            Refusal: `HubStopping`, `HubOverloaded`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`,
+            Refusal: `HubStopping`, `HubOverloaded`, `StoreUnavailable`, `LaneHeld`, `LaneOpen`, `LaneFull`, `LaneWaitTooLong` or `BacklogFull`,
                 with `retry_after`.
         """
         lane, _ = self._find(agency, operation)
@@ -106,6 +122,7 @@ class Dispatcher:
             if self._stopping:
                 raise HubStopping(retry_after=_STOPPING_RETRY)
             self._shedding.check(cls)
+            self._pressure.check(cls, interactive=interactive)
             lane.admission.check(operation, cls, payer, interactive=interactive, seconds=seconds)
         except Refusal as refusal:
             self._observer.admission(agency, cls.value, "refused", refusal.code)
@@ -158,6 +175,7 @@ class Dispatcher:
 
         Raises:
             CallUnknown: No such call of this caller; with *agency*, no such call to it.
+            CallGone: Likewise, and it is so old that it may have been removed.
         """
         end = self._clock.monotonic() + min(seconds, LONGEST_SECONDS)
         while True:
@@ -178,7 +196,7 @@ class Dispatcher:
         Take back a call that is still queued.
 
         Raises:
-            CallUnknown: No such call of this caller; with *agency*, no such call to it.
+            CallUnknown, CallGone: As for `wait_for`.
             CallNotCancellable: It is no longer queued.
         """
         if agency is not None:
@@ -250,8 +268,8 @@ class Dispatcher:
             lane.backlog.more()
 
     def queued_bytes(self) -> int:
-        """Return how many bytes of requests wait in all lines."""
-        return sum(lane.queued_bytes() for lane in self._lanes.values())
+        """Return how many bytes of requests wait in all lines, and for the store."""
+        return self._recording + sum(lane.queued_bytes() for lane in self._lanes.values())
 
     def routes(self) -> Sequence[RouteView]:
         """Return every shared route as it is."""
@@ -274,11 +292,19 @@ class Dispatcher:
 
     async def _durable(self, lane: Lane, operation: Operation, submission: Submission) -> Reply:
         call = self._call(submission, operation, submission.deadline or DURABLE_SECONDS, interactive=False)
+        self._recording += len(submission.request_json)
         try:
-            accepted = await self._store.accept(call, submission.request_json)
+            async with asyncio.timeout(_RECORD_SECONDS):
+                accepted = await self._store.accept(call, submission.request_json)
+        except TimeoutError:  # what is written yet is found by the lane's next sweep
+            raise StoreUnavailable(
+                "nobody knows yet whether this call is on record", retry_after=_RECORD_SECONDS
+            ) from None
         except BacklogFull:
             lane.admission.backlog_full()
             raise
+        finally:
+            self._recording -= len(submission.request_json)
         if accepted.new:
             lane.backlog.more(call.cls)
         if accepted.new and submission.wait is None:
@@ -320,6 +346,8 @@ class Dispatcher:
 
     async def _record(self, call_id: str, caller: str, agency: str | None) -> Record:
         record = await self._store.get(call_id, caller)
+        if record is None and self._kept_seconds < self._clock.now() - made_at(call_id):
+            raise CallGone
         if record is None or agency not in (None, record.call.agency):
             raise CallUnknown
         return record

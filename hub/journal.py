@@ -4,11 +4,13 @@ Who did what, when and why, in a chain of hashes: changing, removing or reorderi
 This module forms and verifies entries; the store writes them, in the same commit as what they record. Each node that
 writes a store continues a chain of its own, so that none waits for another; each is verified by itself. An entry holds
 ids of registers, codes of dossiers and ids of calls, never a citizen's data. Entries cut off the end leave a shorter
-but sound chain: compare with a head that was noted elsewhere.
+but sound chain: compare with a head that was noted elsewhere. Retention cuts entries off the beginning, and says so in
+an entry of its own, which names where the chain begins since then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import chain as followed_by
 from typing import NamedTuple
 
 from pydantic_core import to_json
@@ -43,6 +45,9 @@ class Head(NamedTuple):
     seq: int
     hash: bytes
 
+
+CUT = "journal_cut"
+"""Event of the entry that says where the chain begins since entries were cut off its beginning."""
 
 START = Head(0, BEGINNING)
 """The head of an empty journal."""
@@ -81,3 +86,30 @@ def first_break(rows: Iterable[Chained], start: Head = START, noted: Head | None
                 return head.seq
             met = True
     return None if met else head.seq + 1
+
+
+def cut_at(beginning: Chained) -> str:
+    """Return how an entry of event `CUT` names the entry with which the chain begins from now on."""
+    return f"begins with {beginning.seq}, sha256 {beginning.hash.hex()}"
+
+
+def first_break_kept(rows: Iterable[Chained], noted: Head | None = None) -> int | None:
+    """
+    Verify a journal from its first entry that is kept, as `first_break` does from the first that was ever written.
+
+    What was cut off the beginning must be named by the newest entry that says so; else its number is returned.
+    """
+    rest = iter(rows)
+    first = next(rest, None)
+    if first is None or first.seq == 1:
+        return first_break(followed_by([first] if first else [], rest), START, noted)
+    named: list[str | None] = []
+
+    def watched() -> Iterator[Chained]:
+        for row in rest:
+            if row.entry.event == CUT:
+                named.append(row.entry.detail)
+            yield row
+
+    broken = first_break(watched(), Head(first.seq, first.hash), noted)
+    return broken or (None if named and named[-1] == cut_at(first) else first.seq)

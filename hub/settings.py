@@ -110,6 +110,11 @@ class Hub(Table):
         description="Where nodes count their calls together, with PostgreSQL; without it each node keeps to its share",
         examples=["redis://cache.example:6379/0"],
     )
+    store_bytes: Count | None = Field(
+        None,
+        description="Size of the store above which no more durable calls are taken; four fifths of what its disk can hold",
+        examples=[200_000_000_000],
+    )
     node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
 
     @model_validator(mode="after")
@@ -119,6 +124,36 @@ class Hub(Table):
                 "`redis` is for several nodes, and they share a PostgreSQL; name one in `store`, or leave it out"
             )
         return self
+
+
+class Retention(Table):
+    """For how many days what has ended is kept. What waits, is in doubt or needs a person is kept whatever its age."""
+
+    lookups_days: Count = Field(
+        30, le=3650, description="Look-ups after their end, with the answers of durable ones", examples=[30]
+    )
+    filings_days: Count = Field(
+        365,
+        ge=31,
+        le=3650,
+        description="Filings after their end, with request and answer; their idempotency keys hold for 30 days in any case",
+        examples=[365],
+    )
+    notices_days: Count = Field(90, le=3650, description="What agencies told us", examples=[90])
+    references_days: Count = Field(
+        3650,
+        ge=365,
+        le=36_500,
+        description="What agencies call our dossiers, and after that as long as a call of the dossier is kept",
+        examples=[3650],
+    )
+    journal_days: Count = Field(
+        3650,
+        ge=365,
+        le=36_500,
+        description="Entries of the journal; what is cut off leaves its last hash",
+        examples=[3650],
+    )
 
 
 class RouteContract(Table):
@@ -252,6 +287,7 @@ class Settings(Table):
     """Everything an installation decides."""
 
     hub: Hub = Field(Hub(), description="The process itself")
+    retention: Retention = Field(Retention(), description="For how long records are kept")
     routes: dict[Name, Route] = Field({}, description="Roads that agencies share")
     agencies: dict[Name, AgencyEntry] = Field({}, description="The agencies this hub calls")
 

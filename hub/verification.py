@@ -101,12 +101,12 @@ class Verification:
             self._task.cancel()
 
     def _begin(self) -> None:
+        at = self._timer.when() if self._timer is not None else 0.0  # not the clock's: a loop may be a moment early
         self._timer = None
-        loop = asyncio.get_running_loop()
-        while self._moments and self._moments[0] <= loop.time():
+        while self._moments and self._moments[0] <= at:
             heappop(self._moments)
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._look_again())
+            self._task = asyncio.get_running_loop().create_task(self._look_again())
         else:
             self._fell_due = True
         if self._moments:

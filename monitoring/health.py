@@ -14,9 +14,13 @@ FRESH = 1.0
 """Seconds for which an answer is given again: a balancer that asks often must not load the store."""
 
 
+class Unwell(Exception):
+    """What a check raises that knows better than its kind what is wrong: its text is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Ready or not, and what each check said: `ok`, or the kind of what went wrong."""
+    """Ready or not, and what each check said: `ok`, the reason, or the kind of what went wrong."""
 
     ready: bool
     checks: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +54,8 @@ async def _outcome(check: Callable[[], Awaitable[object]]) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             await check()
+    except Unwell as reason:
+        return str(reason)
     except Exception as error:  # whatever it is, it is not ready; the kind is enough for an operator to look
         return type(error).__name__
     return "ok"

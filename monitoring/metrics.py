@@ -85,6 +85,8 @@ METRICS = (
     Metric("hub_store_commit_seconds", "histogram", (), "How long do commits take?"),
     Metric("hub_node_age_seconds", "gauge", ("node",), "How long ago did each node say that it lives?"),
     Metric("hub_granting", "gauge", ("by",), "Who grants permits now: 1 for redis, shares or none, 0 for the others."),
+    Metric("hub_store_bytes", "gauge", (), "How much does the store hold?"),
+    Metric("hub_store_most_bytes", "gauge", (), "How much may it hold before durable calls are refused?"),
     Metric("hub_loop_lag_seconds", "histogram", (), "How late does the event loop run what is due?"),
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
@@ -145,6 +147,11 @@ class Metrics:
         """So many calls of *agency* need a person, by the store's count."""
         self.child("hub_dead_letters", agency).set(dead)
         self.child("hub_in_doubt", agency).set(in_doubt)
+
+    def store_size(self, used: int, most: int) -> None:
+        """The store holds *used* bytes, of *most* that it may."""
+        self.child("hub_store_bytes").set(used)
+        self.child("hub_store_most_bytes").set(most)
 
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None:
         self._admissions[agency, cls, decision, reason] += 1

@@ -6,20 +6,21 @@ Read `build` from top to bottom to see what the hub is made of; nothing is made 
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
-from hub.app.failpoints import failpoint
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Hearing, group_of
+from hub.app.opening import admin_key, open_store, redis_address, store_address
+from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
+from hub.app.watching_store import StoreWatch
 from hub.call import uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
@@ -31,17 +32,18 @@ from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.orders import Allowed, Orders
-from hub.references import NotFollowed, follow
+from hub.pressure import Pressure
+from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.security.quotas import Quotas
-from hub.settings import POSTGRESQL, SQLITE, Settings, masked_store
+from hub.settings import POSTGRESQL, Settings, masked_store
 from hub.shedding import Shedding
+from hub.store.backup import copied_at
 from hub.store.persons import Needing, Persons
-from hub.store.postgres import PostgresStore
+from hub.store.protocol import Occupied
 from hub.store.sql_store import SqlStore
-from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
@@ -55,7 +57,6 @@ from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
 from hub.web.problems import PROBLEMS
-from mappings.errors import FileFault, FilesRefused
 from monitoring.events import Observer
 from monitoring.health import Readiness
 from monitoring.metrics import Metrics
@@ -70,6 +71,9 @@ class Hub:
 
     installed: Mapping[str, Installed]
     store: SqlStore
+    copied: float | None
+    """When the store was copied, if it is a copy that was not served yet."""
+    clock: Clock
     coordination: Coordination
     heartbeat: Heartbeat | None
     """None: this process is the only one on its store."""
@@ -81,6 +85,8 @@ class Hub:
     readiness: Readiness
     shedding: Shedding
     memory: Memory
+    store_watch: StoreWatch
+    retention: Retention
     inbound: InboundGuard
     public: Doors
     operators: Any
@@ -88,24 +94,38 @@ class Hub:
     patience: float
     """Seconds a stop waits for what is on the wire."""
 
-    async def start(self) -> None:
-        """Read what operators registered and ordered, apply the crash rules, and start every lane."""
+    async def start(self, after_restore: float | None = None) -> None:
+        """
+        Read what operators registered and ordered, apply the crash rules, and start every lane.
+
+        *after_restore*: the store is a copy, made at that moment (Unix seconds).
+
+        Raises:
+            FilesRefused: It is no such copy, or one and nobody says so.
+        """
+        check_copy(self.copied, after_restore)
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
         await self.coordination.start()
         await self.load()
-        await self.dispatcher.start()
+        occupied: Sequence[Occupied] = ()
+        if after_restore is not None:
+            occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
+        await self.dispatcher.start(occupied)
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
+        self.retention.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
         await self.identity.load()
         await self.orders.load()
+        await self.store_watch.weigh()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
+        await self.retention.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -136,7 +156,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     address = store_address(settings, environ)
     shared = SharedClock(clock)
     clock = shared if address.startswith(POSTGRESQL) else clock
-    store = open_store(settings, address, environ, clock, observer, installed)
+    pressure = Pressure(clock, store_bytes=settings.hub.store_bytes)
+    store = open_store(settings, address, environ, clock, observer, installed, pressure.committed)
+    store_watch = StoreWatch(store, pressure, metrics.store_size)
     node, bounds = settings.hub.node, bearable_of(settings, installed)
     group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
@@ -169,7 +191,11 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         queued_bytes=settings.hub.queued_bytes,
         memory_bytes=settings.hub.memory_bytes or memory.allowed(),
     )
-    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()))
+    kept_days = min(settings.retention.lookups_days, settings.retention.filings_days)
+    dispatcher = Dispatcher(lanes, surroundings, shedding, tuple(routes.values()), pressure, 86_400.0 * kept_days)
+    retention = Retention(
+        store.retention, settings.retention, lambda: pressure.troubled, clock, surroundings.random, observer
+    )
     heartbeat = hearing = None
     if group is not None:
         heartbeat = Heartbeat(
@@ -200,14 +226,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         random_bytes=os.urandom,
         new_id=surroundings.new_id,
     )
-    readiness = Readiness(
-        {"store": partial(store.give_back, settings.hub.node, ())}, clock.monotonic
-    )  # an empty commit
+    readiness = Readiness({"store": store_watch.well}, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
     office = Office(
         key=admin_key(settings, environ),
-        about=about(settings, installed),
+        about=partial(about, settings, installed, pressure),
         identity=identity,
         registers=store.registers,
         calls=CallOffice(
@@ -216,6 +240,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
         ),
+        note=store.note,
         metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
         lanes=LaneOffice(
             orders,
@@ -236,6 +261,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,
+        copied=copied_at(path) if (path := settings.store_file()) is not None else None,
+        clock=clock,
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,
@@ -243,6 +270,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         readiness=readiness,
         shedding=shedding,
         memory=memory,
+        store_watch=store_watch,
+        retention=retention,
         inbound=inbound,
         public=Doors(
             calls,
@@ -257,68 +286,6 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
     )
-
-
-def store_address(settings: Settings, environ: Mapping[str, str]) -> str:
-    """
-    Return where calls are kept.
-
-    Raises:
-        FilesRefused: The reference leads nowhere, or to no address of a store.
-    """
-    try:
-        address = follow(settings.hub.store, environ, settings.folder)
-    except NotFollowed as lost:
-        raise _refused("hub.store", str(lost)) from None
-    if not address.startswith((SQLITE, POSTGRESQL)):
-        raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
-    return address
-
-
-def redis_address(settings: Settings, environ: Mapping[str, str]) -> str:
-    """
-    Return where nodes count together, empty when they do not.
-
-    Raises:
-        FilesRefused: The reference leads nowhere, or to no address of a Redis.
-    """
-    try:
-        address = follow(settings.hub.redis, environ, settings.folder)
-    except NotFollowed as lost:
-        raise _refused("hub.redis", str(lost)) from None
-    if address and not address.startswith(("redis://", "rediss://")):
-        raise _refused("hub.redis", "leads to no address of a Redis; one begins with redis:// or rediss://")
-    return address
-
-
-def open_store(
-    settings: Settings,
-    address: str,
-    environ: Mapping[str, str],
-    clock: Clock,
-    observer: Observer,
-    installed: Mapping[str, Installed],
-) -> SqlStore:
-    """
-    Open the store at *address*: a file for this process alone, PostgreSQL under the name of this node.
-
-    Raises:
-        StoreInUse: Another process serves the file, or the database under the same name.
-        StoreUnavailable: PostgreSQL does not answer.
-        FilesRefused: The folder is missing, or a failpoint is set outside of tests.
-    """
-    common: dict[str, Any] = {
-        "backlog_calls": {name: one.contract.backlog_calls for name, one in installed.items()},
-        "failpoint": failpoint(environ),
-        "on_commit": observer.commit,
-    }
-    if address.startswith(POSTGRESQL):
-        return PostgresStore.connect(address, settings.hub.node, clock, **common)
-    path = settings.path(address.removeprefix(SQLITE))
-    if not path.parent.is_dir():
-        raise _refused("hub.store", f"lies in {path.parent}, which is no folder; create it")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold personal data: nobody else may read it
-    return SqliteStore.open_file(path, clock, **common)
 
 
 def bearable_of(settings: Settings, installed: Mapping[str, Installed]) -> Bearable:
@@ -339,49 +306,17 @@ def route_of(settings: Settings) -> dict[str, str]:
     return {name: entry.route for name, entry in settings.agencies.items() if entry.route is not None}
 
 
-def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
-    """
-    Return the key of the admin doors: as the settings say, else one kept beside the file of the store, made when missing.
-
-    Raises:
-        FilesRefused: The settings name a key that cannot be found, or none where the store is no file.
-    """
-    if settings.hub.admin_key:
-        try:
-            return follow(settings.hub.admin_key, environ, settings.folder)
-        except NotFollowed as lost:
-            raise _refused("hub.admin_key", str(lost)) from None
-    store = settings.store_file()
-    if store is None:
-        raise _refused(
-            "hub.admin_key",
-            "is not set, and a key is made only beside an SQLite store; set the same one for every node",
-        )
-    file = admin_key_file(store)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text("utf-8").strip()
-    with os.fdopen(descriptor, "w") as fresh:
-        key = "lta_" + secrets.token_urlsafe(32)
-        fresh.write(key + "\n")
-    return key
-
-
-def admin_key_file(store: Path) -> Path:
-    """Return where the admin key lies when the settings name none: beside *store*, readable by the user of the hub only."""
-    return store.with_name(store.name + ".admin-key")
-
-
-def about(settings: Settings, installed: Mapping[str, Installed]) -> dict[str, Any]:
-    """Return what operators are told about this hub."""
+def about(settings: Settings, installed: Mapping[str, Installed], pressure: Pressure) -> dict[str, Any]:
+    """Return what operators are told about this hub and its store."""
     return {
-        "version": version(), "node": settings.hub.node, "agencies": list(installed), "store": masked_store(settings),
-    }  # fmt: skip
-
-
-def _refused(key: str, says: str) -> FilesRefused:
-    return FilesRefused([FileFault("hub.toml", key, says)])
+        "version": version(),
+        "node": settings.hub.node,
+        "agencies": list(installed),
+        "store": masked_store(settings),
+        "store_bytes": pressure.used_bytes,
+        "store_most_bytes": pressure.most_bytes,
+        "store_trouble": pressure.reason,
+    }
 
 
 def version() -> str:

@@ -29,9 +29,9 @@ has it, took 20 of the 750 microseconds of a durable call.
 """
 
 
-def run(settings: Settings, environ: Mapping[str, str], out: BinaryIO) -> None:
+def run(settings: Settings, environ: Mapping[str, str], out: BinaryIO, *, after_restore: float | None = None) -> None:
     """
-    Serve until told to stop; lines of JSON go to *out*.
+    Serve until told to stop; lines of JSON go to *out*. *after_restore*: the store is a copy of that moment.
 
     Raises:
         FilesRefused: Settings or connectors cannot be used, or an address is taken.
@@ -42,7 +42,7 @@ def run(settings: Settings, environ: Mapping[str, str], out: BinaryIO) -> None:
     libraries = LibraryLines(writer)
     logging.getLogger().addHandler(libraries)
     try:
-        _on_fast_loop(_serve(settings, environ, clock, writer))
+        _on_fast_loop(_serve(settings, environ, clock, writer, after_restore))
     finally:
         logging.getLogger().removeHandler(libraries)
         writer.close()
@@ -58,20 +58,29 @@ def _on_fast_loop(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def _serve(settings: Settings, environ: Mapping[str, str], clock: SystemClock, writer: LineWriter) -> None:
+async def _serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: SystemClock,
+    writer: LineWriter,
+    after_restore: float | None,
+) -> None:
     metrics = Metrics(clock.monotonic)
     hub = build(settings, environ, clock, Fan(metrics, LogLines(writer, clock.monotonic)), metrics)
     try:
         public = _listener(hub.public, settings.hub.listen, "hub.listen")
         operators = _listener(hub.operators, settings.hub.admin, "hub.admin")
+        stops = _signals()
+        await hub.start(after_restore)
     except FilesRefused:
         await hub.close()
         raise
-    stops = _signals()
-    await hub.start()
     public.start()
     operators.start()
-    watching = asyncio.create_task(watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory))
+    watching = [
+        asyncio.create_task(watch(metrics, hub.shedding, hub.dispatcher.queued_bytes, hub.memory)),
+        asyncio.create_task(hub.store_watch.run()),
+    ]
     gc.collect()
     gc.freeze()  # what was built stays: the collector need not walk it again and again
     gc.set_threshold(_YOUNG)
@@ -79,7 +88,8 @@ async def _serve(settings: Settings, environ: Mapping[str, str], clock: SystemCl
     writer.flush()
     await stops[0].wait()
     await _stop(hub, stops[1], writer)
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     await public.stop()
     await operators.stop()
     writer.event("stopped")

@@ -10,8 +10,9 @@ from typing import Any
 import httpx2
 import typer
 
-from hub.app.build import admin_key_file, version
+from hub.app.build import version
 from hub.app.installed import install, plain_settings
+from hub.app.opening import admin_key_file
 from hub.cli.lane_table import sentence, whose
 from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json
@@ -19,6 +20,8 @@ from hub.cli.settings import Config, read_settings
 from hub.clock import SystemClock
 from hub.settings import Settings, masked, masked_store
 from mappings.errors import FilesRefused
+
+NODES = ("node", "is", "last heard", "since", "version", "redis")
 
 
 def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
@@ -32,11 +35,16 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     except FilesRefused as refused:
         findings += [{"where": f"{fault.file} {fault.key}".strip(), "says": fault.says} for fault in refused.faults]
     findings += _store(settings)
-    running, orders = _asked(config) if not findings else (None, [])
+    running, store, orders = _asked(config) if not findings else (None, {}, [])
+    if store.get("store_trouble"):
+        findings.append(
+            {"where": "store", "says": f"{store['store_trouble']}; see `When the store is short` in the guide"}
+        )
     told: dict[str, Any] = {
         "version": version(),
         "settings": masked(settings, plain),
         "hub": running or "not running",
+        "store": store,
         "orders": orders,
         "findings": findings,
     }
@@ -47,11 +55,27 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
         say(
             f"version {told['version']}, store {settings.store_file() or masked_store(settings)}, hub {'running' if running else 'not running'}"
         )
+        if store:
+            say(f"store holds {store['store_bytes']:,} of {store['store_most_bytes']:,} bytes that it may")
+        if running and running["nodes"]:
+            show("Nodes", NODES, [_node(one) for one in running["nodes"]], as_json=False)
         in_force = [{"about": whose(order), "order": sentence(order)} for order in orders]
         show("Orders in force", ("about", "order"), in_force, as_json=False)
         show("Findings", ("where", "says"), findings, as_json=False)
     if findings:
         raise typer.Exit(1)
+
+
+def _node(node: dict[str, Any]) -> dict[str, str]:
+    """Return what a line of the table says of a node."""
+    return {
+        "node": node["node"],
+        "is": "alive" if node["alive"] else "dead",
+        "last heard": f"{node['seconds']:.0f} s ago",
+        "since": node["started_at"][:19].replace("T", " "),
+        "version": node["version"],
+        "redis": "reached" if node["reaches"] else "not reached",
+    }
 
 
 def _store(settings: Settings) -> list[dict[str, str]]:
@@ -75,18 +99,19 @@ def _private(file: Path) -> bool:
     return not file.exists() or os.name == "nt" or not file.stat().st_mode & 0o077
 
 
-def _asked(config: Path | None) -> tuple[Any, list[dict[str, Any]]]:
-    """What a running hub says of itself and its lanes, or None; and what operators ordered that is in force."""
+def _asked(config: Path | None) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
+    """What a running hub says of itself and its lanes, or None; how the store is; and what operators ordered."""
 
     async def state(http: httpx2.AsyncClient) -> Any:
         orders = await said(await http.get("/admin/v1/orders"))
+        about = await said(await http.get("/admin/v1/hub"))
+        store = {name: value for name, value in about.items() if name.startswith("store_")}
         if over_store(http):
-            return None, orders
-        running = {
-            "about": await said(await http.get("/admin/v1/hub")),
-            "lanes": await said(await http.get("/admin/v1/lanes")),
-        }
-        return running, orders
+            return None, store, orders
+        running = {"about": about}
+        for what in ("nodes", "lanes"):
+            running[what] = await said(await http.get(f"/admin/v1/{what}"))
+        return running, store, orders
 
-    told: tuple[Any, list[dict[str, Any]]] = ask(config, state)
+    told: tuple[Any, dict[str, Any], list[dict[str, Any]]] = ask(config, state)
     return told

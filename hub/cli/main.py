@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import typer
 
+from hub.cli.backup import backup
 from hub.cli.call import call
 from hub.cli.calls import calls
 from hub.cli.check import check
@@ -43,6 +44,7 @@ def program() -> typer.Typer:
     app.command()(call)
     app.command()(check)
     app.command()(doctor)
+    app.command()(backup)
     app.add_typer(lanes(), name="lanes")
     app.add_typer(callers(), name="callers")
     app.add_typer(officers(), name="officers")

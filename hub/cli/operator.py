@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx2
 
-from hub.app.build import admin_key, build
+from hub.app.build import build
+from hub.app.opening import admin_key
 from hub.cli.output import fail
 from hub.cli.settings import read_settings
 from hub.clock import SystemClock

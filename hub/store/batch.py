@@ -202,6 +202,11 @@ class Batch:
             return self._connection.executemany(statement.sql, rows).rowcount
         return self._connection.execute(statement.together, (statement.rows_as_json(rows),)).rowcount
 
+    @property
+    def chain(self) -> str:
+        """The chain of the journal that this process writes."""
+        return self._book.chain
+
     def write(self, entry: Entry) -> None:
         """Add *entry* to the journal, in this commit."""
         self._head = head = chain(self._head, entry)

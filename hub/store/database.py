@@ -6,9 +6,12 @@ with the surface that both drivers have.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Dialect
+
+if TYPE_CHECKING:
+    from hub.store.room import Room
 
 SINGLE = "main"
 """Name of the journal's chain where one process writes it, and of the chain of stores older than chains by node."""
@@ -63,6 +66,14 @@ class Database(Protocol):
 
     def lost(self, connection: Any, /) -> bool:
         """Say whether nothing can come of *connection* any more, so that only another one may bring an answer."""
+        ...
+
+    def meets_all(self, error: Exception) -> bool:
+        """Say whether every member would meet *error*: running them one by one would fail each in turn."""
+        ...
+
+    def room(self, connection: Any) -> "Room":
+        """Return how large the store is, asked over *connection*."""
         ...
 
     def says(self, error: Exception) -> str:

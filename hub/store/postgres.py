@@ -22,9 +22,10 @@ from hub.store.database import StoreInUse
 from hub.store.listening import Listener
 from hub.store.migrate import migrate_postgres
 from hub.store.reading import Reader
+from hub.store.room import Room
 from hub.store.sql_store import OnCommit, SqlStore
 from hub.store.statements import CHANNEL, Statements, postgres_dialect
-from hub.store.writer import RETRY_AFTER, Failpoint, ThreadedLine, Writer
+from hub.store.writer import RETRY_AFTER, Failpoint, ThreadedLine, Watch, Writer
 
 RV = TypeVar("RV")
 
@@ -125,6 +126,15 @@ class Postgres:
     def lost(self, connection: PostgresConnection) -> bool:
         return connection.closed or connection.broken
 
+    def meets_all(self, _error: Exception, /) -> bool:
+        """A connection that is lost says so itself; whatever else fails is the matter of one member."""
+        return False
+
+    def room(self, connection: PostgresConnection) -> Room:
+        """Nobody but its own machine knows how much room a server has: `hub.store_bytes` says how much it may take."""
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return Room(int(row[0]) if row else 0, None)
+
     def says(self, error: Exception) -> str:
         """Return state and message without the detail, in which PostgreSQL quotes the row."""
         if isinstance(error, psycopg.Error) and error.sqlstate:
@@ -145,6 +155,7 @@ class PostgresStore(SqlStore):
         backlog_calls: Mapping[str, int],
         failpoint: Failpoint | None = None,
         on_commit: OnCommit | None = None,
+        watch: Watch | None = None,
     ) -> "PostgresStore":
         """
         Open the database *dsn* for serving as *node*, making or migrating its tables when needed.
@@ -169,4 +180,4 @@ class PostgresStore(SqlStore):
             told = str(error).partition("\n")[0]
             raise StoreUnavailable(f"PostgreSQL does not let us in: {told}", retry_after=RETRY_AFTER) from None
         listener = Listener(lambda: database.open("listens"), CHANNEL, node)
-        return cls(ThreadedLine(writer, clock, on_commit=on_commit), book, reader, listener=listener)
+        return cls(ThreadedLine(writer, clock, on_commit=on_commit, watch=watch), book, reader, listener=listener)

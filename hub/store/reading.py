@@ -7,6 +7,7 @@ from typing import Any
 from hub.journal import Chained, Entry, Head
 from hub.store.database import Connection, Cursor, Database
 from hub.store.protocol import Leased, Occupied, Record, Sought
+from hub.store.room import Room
 from hub.store.rows import to_call, to_record
 from hub.store.statements import Prepared, Statements, Values, listed
 
@@ -82,6 +83,12 @@ class Reader:
             after = row[0]
             heads[after] = Head(*self._run(self._say.journal_head, {"chain": after}).fetchone())
         return heads
+
+    def room(self) -> Room:
+        """Return how large the store is."""
+        if self._connection is None:
+            self._connection = self.database.connect_to_read()
+        return self.database.room(self._connection)
 
     def rows(self, statement: Prepared, values: Values = MappingProxyType({})) -> list[tuple[Any, ...]]:
         return self._run(statement, values).fetchall()

@@ -23,7 +23,7 @@ def recover(batch: Batch, node: str, starting: bool) -> Recovered:
     ended: Counter[State] = Counter()
     for row in rows.values():
         to, cause = after_crash(row)
-        _apply(batch, row, to, cause)
+        leave(batch, row, to, cause)
         ended[to] += 1
     return Recovered(
         expired=ended[State.EXPIRED],
@@ -54,7 +54,8 @@ def after_crash(row: Standing) -> tuple[State, str]:
     return State.IN_DOUBT, "crash"
 
 
-def _apply(batch: Batch, row: Standing, to: State, cause: str) -> None:
+def leave(batch: Batch, row: Standing, to: State, cause: str) -> None:
+    """Move a call whose exchange, if there was one, nobody will end any more."""
     changes: dict[str, Any] = {"cause": cause, "fence": row.fence + 1, "ended_at": batch.now}
     if to is State.QUEUED:
         changes["ended_at"] = None

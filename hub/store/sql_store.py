@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from hub.call import Call, Class, State
 from hub.errors import HubError, IdempotencyConflict, StoreUnavailable
 from hub.journal import Chained, Head
-from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers
+from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers, restoring
 from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
@@ -36,6 +36,9 @@ from hub.store.protocol import (
 )
 from hub.store.reading import Reader
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
+from hub.store.restoring import Restored, RestoringStatements
+from hub.store.retention import Keeping
+from hub.store.room import Room, TrialStatements, try_out
 from hub.store.statements import Prepared, Values, listed
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
@@ -71,6 +74,9 @@ class SqlStore:
         self._listener = listener
         self._readers = ThreadPoolExecutor(1, "store-reader") if isinstance(line, ThreadedLine) else None
         self._nodes = NodeStatements(book.statements)
+        self._trial = TrialStatements(book.statements)
+        self.retention = Keeping(book.statements, self._write)
+        """Removes what has been kept for long enough; `hub.retention` says when."""
         self.registers = SqlRegisters(self)
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqlOrders(self)
@@ -119,6 +125,31 @@ class SqlStore:
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:
         return await self._write("recover", recovering.recover, node, starting)
+
+    async def restore(self, moment: float, sent: Mapping[str, int]) -> Restored:
+        """
+        Move what waited at *moment*, when this copy was made; *sent*: how many each agency may have got today since.
+
+        Nothing is done when the store was used after that moment.
+        """
+        say = RestoringStatements(self._book.statements)
+        return await self._write("restore", restoring.restore, say, moment, sent)
+
+    async def note(self, event: str, by: str, detail: str) -> None:
+        """Write an entry of the journal about the store as a whole."""
+        await self._write("note", restoring.note, event, by, detail)
+
+    async def room(self) -> Room:
+        """Return how large the store is, and how large its disk would let it grow."""
+        return await self._read(self._reader.room)
+
+    async def try_out(self) -> None:
+        """Write something and take it out again; returns when the disk has it."""
+        await self._write("try_out", try_out, self._trial)
+
+    def waiting_seconds(self) -> float:
+        """Return for how long nothing was committed though something waits to be; 0 when nothing waits."""
+        return self._line.waiting_seconds()
 
     async def get(self, call_id: str, caller: str | None = None) -> Record | None:
         return await self._read(self._reader.get, call_id, caller)
@@ -186,7 +217,7 @@ class SqlStore:
             if self._readers is None:
                 return ask(*args)
             return await asyncio.get_running_loop().run_in_executor(self._readers, ask, *args)
-        except (self._reader.database.failed, RuntimeError) as error:
+        except (self._reader.database.failed, OSError, RuntimeError) as error:
             raise StoreUnavailable(
                 f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER
             ) from None

@@ -16,12 +16,14 @@ from hub.store.batch import Book
 from hub.store.database import SINGLE, StoreInUse
 from hub.store.migrate import migrate
 from hub.store.reading import Reader
+from hub.store.room import Room, room_in_memory, room_of_file
 from hub.store.schema import metadata
 from hub.store.sql_store import OnCommit, SqlStore
 from hub.store.statements import Statements, sqlite_dialect
-from hub.store.writer import Failpoint, Line, ThreadedLine, Writer
+from hub.store.writer import Failpoint, Line, ThreadedLine, Watch, Writer
 
 _BUSY_SECONDS = 5.0
+_OF_THE_DISK = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT})
 _WAL_BYTES = 64 * 1024 * 1024
 
 
@@ -61,6 +63,13 @@ class Sqlite:
     def lost(self, _connection: sqlite3.Connection, /) -> bool:
         return False
 
+    def meets_all(self, error: Exception) -> bool:
+        """A full disk does not: it may have room for the small ones."""
+        return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
+
+    def room(self, connection: sqlite3.Connection) -> Room:
+        return room_in_memory(connection) if self._path is None else room_of_file(connection, self._path)
+
     def says(self, error: Exception) -> str:
         return str(error)
 
@@ -82,6 +91,7 @@ class SqliteStore(SqlStore):
         backlog_calls: Mapping[str, int],
         failpoint: Failpoint | None = None,
         on_commit: OnCommit | None = None,
+        watch: Watch | None = None,
     ) -> "SqliteStore":
         """
         Open *path* for serving, making or migrating it when needed; blocks for some 100 ms then.
@@ -102,7 +112,7 @@ class SqliteStore(SqlStore):
         except BaseException:
             release()
             raise
-        return cls(ThreadedLine(writer, clock, on_commit=on_commit), book, reader, release=release)
+        return cls(ThreadedLine(writer, clock, on_commit=on_commit, watch=watch), book, reader, release=release)
 
     @classmethod
     def in_memory(
@@ -112,11 +122,12 @@ class SqliteStore(SqlStore):
         backlog_calls: Mapping[str, int],
         failpoint: Failpoint | None = None,
         on_commit: OnCommit | None = None,
+        watch: Watch | None = None,
     ) -> "SqliteStore":
         """Return an empty store that lives and dies with the process and uses no thread: for tests and simulations."""
         database = Sqlite(None)
         book = Book(database, Statements(database.dialect), clock, backlog_calls, chain=SINGLE)
-        line = Line(Writer(book, failpoint), clock, on_commit=on_commit)
+        line = Line(Writer(book, failpoint), clock, on_commit=on_commit, watch=watch)
         line.writer.connection()
         return cls(line, book, Reader(database, book.statements, SINGLE))
 

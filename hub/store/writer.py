@@ -20,6 +20,9 @@ from hub.store.database import Connection, Database
 Failpoint = Callable[[str], None]
 """Called as `<name>.before_commit` and `<name>.after_commit` for each kind of member a commit holds: for tests."""
 
+Watch = Callable[[float, StoreUnavailable | None], None]
+"""Called after each commit with its seconds, and with what a member was told that the store did not write."""
+
 LARGEST = 512
 """Members of one commit at most, so that none waits for an endless one."""
 RETRY_AFTER = 5.0
@@ -130,7 +133,7 @@ class Writer:
         except Exception as error:
             lost = self._database.lost(connection)
             self._roll_back(connection)
-            raise _Failed(error, nothing_begun=lost) from error
+            raise _Failed(error, nothing_begun=lost or self._database.meets_all(error)) from error
         try:
             connection.execute("COMMIT")
             self._pass("after_commit", members)
@@ -231,11 +234,14 @@ class Line:
         clock: Clock,
         *,
         on_commit: Callable[[float, int], None] | None,
+        watch: Watch | None = None,
         most_waiting: int = 10_000,
     ) -> None:
         self.writer = writer
         self.clock = clock
         self.on_commit = on_commit
+        self._watch = watch
+        self._since = 0.0
         self._most_waiting = most_waiting
         self._waiting = 0
         self._tick: list[Member] = []
@@ -257,9 +263,15 @@ class Line:
         if not self._tick:
             loop.call_soon(self._end_of_tick)
             self._loop = loop
+        if not self._waiting:
+            self._since = self.clock.monotonic()
         self._waiting += 1
         self._tick.append(Member(name, act, args, future, about))
         return future
+
+    def waiting_seconds(self) -> float:
+        """Return for how long nothing was committed though something waits to be; 0 when nothing waits."""
+        return self.clock.monotonic() - self._since if self._waiting else 0.0
 
     async def close(self) -> None:
         """Write what waits, then take nothing more. Idempotent."""
@@ -280,6 +292,10 @@ class Line:
 
     def _committed(self, members: Sequence[Member], ended: Sequence[Ended], seconds: float) -> None:
         self._waiting -= len(members)
+        self._since = self.clock.monotonic()
+        if self._watch is not None:  # before the members hear: whoever is refused next is refused at the door
+            outages = [error for _, error in ended if isinstance(error, StoreUnavailable)]
+            self._watch(seconds, outages[0] if outages else None)
         _tell(members, ended)
         if self.on_commit is not None:
             self.on_commit(seconds, len(members))

@@ -58,16 +58,28 @@ class NewQuota(BaseModel):
     calls_per_minute: int = Field(description="Its quota")
 
 
+class NewBackup(BaseModel):
+    """A copy of the store that was made beside the running hub."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    moment: str = Field(max_length=40, description="When it was made, ISO 8601")
+    journal_seq: int = Field(description="Number of the last entry of the journal in it")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the file")
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the operators' doors open onto."""
 
     key: str
-    about: Mapping[str, Any]
-    """Version, node, addresses: no secret."""
+    about: Callable[[], Mapping[str, Any]]
+    """Version, node, addresses, how the store is: no secret."""
     identity: Identity
     registers: Registers
     calls: CallOffice
+    note: Callable[[str, str, str], Awaitable[None]]
+    """Writes event, who, and detail into the journal."""
     metrics: Callable[[], Awaitable[bytes]]
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
@@ -106,12 +118,17 @@ def _lock(key: str) -> Callable[[Request], Awaitable[None]]:
 
 def _state(office: Office) -> Doors:
     async def about() -> dict[str, Any]:
-        return dict(office.about)
+        return dict(office.about())
 
     async def nodes() -> list[dict[str, Any]]:
         return [asdict(node) | {"started_at": moment(node.started_at)} for node in office.nodes()]
 
-    return {("GET", "/hub"): about, ("GET", "/nodes"): nodes}
+    async def backed_up(made: NewBackup) -> dict[str, Any]:
+        detail = f"as of {made.moment}, up to entry {made.journal_seq}, sha256 {made.sha256}"
+        await office.note("backed_up", OPERATOR, detail)
+        return made.model_dump()
+
+    return {("GET", "/hub"): about, ("GET", "/nodes"): nodes, ("POST", "/backups"): backed_up}
 
 
 def _callers(office: Office) -> Doors:

@@ -24,7 +24,7 @@ from hub.cli.main import program
 from hub.errors import RequestFault, RequestInvalid
 from hub.guards.guard import HoldCause
 from hub.security.register_files import read_officers, read_units
-from hub.settings import AgencyEntry, DirectRoute, Hub, LgspRoute, RouteContract, ScheduledAs, load_settings
+from hub.settings import AgencyEntry, DirectRoute, Hub, LgspRoute, Retention, RouteContract, ScheduledAs, load_settings
 from hub.store.feed import Noticed
 from hub.web.batch import BatchLine
 from hub.web.notices import event
@@ -127,7 +127,12 @@ def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, list[str]]]:
 
 def test_every_key_of_the_settings_is_explained_as_the_code_explains_it() -> None:
     routes = dict(keys(LgspRoute, "routes.<name>")) | dict(keys(DirectRoute, "routes.<name>"))  # what is common, once
-    declared = dict(keys(Hub, "hub")) | routes | dict(keys(AgencyEntry, "agencies.<name>"))
+    declared = (
+        dict(keys(Hub, "hub"))
+        | dict(keys(Retention, "retention"))
+        | routes
+        | dict(keys(AgencyEntry, "agencies.<name>"))
+    )
     assert rows(OPERATE, "key by key") == declared
 
 

@@ -157,6 +157,15 @@ async def test_a_node_that_stops_in_order_is_gone_from_the_list(nodes: Nodes) ->
     await nodes.one.until_true(sees(nodes, nodes.one, {"hub_1": True}), "the other to be gone")
 
 
+async def test_the_doctor_shows_who_lives(nodes: Nodes) -> None:
+    await nodes.one.until_true(sees(nodes, nodes.one, {"hub_1": True, "hub_2": True}), "both nodes")
+    listeners = {"HUB__HUB__ADMIN": nodes.one.admin_url.removeprefix("http://"), "HUB__HUB__STORE": nodes.database}
+    status, out, errors = await nodes.one.hub("doctor", **listeners)
+    assert status == 0, errors
+    assert [line.split()[1:5:2] for line in out.splitlines() if "hub_" in line and "alive" in line] != []
+    assert out.count("alive") == 2
+
+
 async def test_two_processes_of_one_name_are_refused(nodes: Nodes) -> None:
     status, _, errors = await nodes.two.hub("serve", HUB__HUB__STORE=nodes.database, HUB__HUB__NODE="hub_1")
     assert status == 1

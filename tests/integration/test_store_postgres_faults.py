@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from bench.servers import Postgres
-from hub.app.build import admin_key, open_store
+from hub.app.opening import admin_key, open_store
 from hub.call import Call, Class, Kind, Purpose, State
 from hub.clock import SystemClock, VirtualClock
 from hub.errors import Internal, StoreUnavailable

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def test_help_names_every_group(hub: Hub) -> None:
         "call",
         "check",
         "doctor",
+        "backup",
         "lanes",
         "callers",
         "officers",
@@ -209,3 +211,37 @@ def test_the_doctor_shows_settings_masked_and_finds_what_is_missing(hub: Hub, se
     assert status == 1
     assert "NOT_SET_ANYWHERE is not set" in out
     assert "`tax` is no connector" in out
+
+
+def test_the_doctor_says_how_large_the_store_is_and_what_is_wrong_with_it(
+    hub: Hub, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.loads(hub("doctor", "--json")[1])["store"]
+    assert 10_000 < told["store_bytes"] < told["store_most_bytes"]
+    assert told["store_trouble"] == ""
+    assert "bytes that it may" in hub("doctor")[1]
+    monkeypatch.setenv("HUB__HUB__STORE_BYTES", "1000")
+    status, out, _ = hub("doctor", "--json")
+    (finding,) = json.loads(out)["findings"]
+    assert (status, finding["where"]) == (1, "store")
+    assert finding["says"].startswith("full: ")
+
+
+def test_a_backup_is_on_record_in_the_store_that_was_copied_and_takes_no_file_s_place(
+    hub: Hub, settings: Path, tmp_path: Path
+) -> None:
+    assert hub("units", "list")[0] == 0  # makes the store
+    status, out, errors = hub("backup", "copy.db", "--json")
+    assert status == 0, errors
+    made = json.loads(out)
+    connection = sqlite3.connect(tmp_path / "hub.db")
+    ((event, who, detail),) = connection.execute("SELECT event, caller, detail FROM journal").fetchall()
+    connection.close()
+    assert (event, who) == ("backed_up", "operator")
+    assert made["sha256"] in detail
+    assert made["moment"] in detail
+    for words, says in ((("copy.db",), "not overwritten"), (("nowhere/copy.db",), "cannot be written")):
+        status, _, errors = hub("backup", *words)
+        assert status == 1
+        assert says in errors
+    assert "hub serve --after-restore" in hub("backup", "second.db")[1]

@@ -22,6 +22,7 @@ from hub.dispatcher import Dispatcher
 from hub.feed import Feed
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
+from hub.pressure import Pressure
 from hub.route import Route, bounds_of
 from hub.shedding import Shedding
 from hub.store.deciding import Act, Decision, Fate
@@ -243,7 +244,8 @@ class World:
         self.routes: list[Route] = []
         self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}
         self.shedding = Shedding(self.clock, queued_bytes=1000)
-        self.hub = Dispatcher(self.lanes, self.around, self.shedding, self.routes)
+        self.pressure = Pressure(self.clock)
+        self.hub = Dispatcher(self.lanes, self.around, self.shedding, self.routes, self.pressure)
         self.agency = next(iter(self.agencies.values()))
         self.lane = next(iter(self.lanes.values()))
         self._keys = itertools.count()

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from connectors.kit.outcomes import Answered, Broken, Busy, Result, Unavailable
-from hub.call import Class, State
-from hub.errors import BacklogFull, CallNotCancellable, CallUnknown, IdempotencyConflict, StoreUnavailable
+from hub.call import Class, State, made_at, uuid7
+from hub.dispatcher import Dispatcher
+from hub.errors import BacklogFull, CallGone, CallNotCancellable, CallUnknown, IdempotencyConflict, StoreUnavailable
 from hub.store.deciding import Act
 from hub.store.protocol import Sought
 from tests.unit.engine.stage import CALLER, OK, Paper, World, play
@@ -390,5 +391,19 @@ def test_a_long_backlog_of_an_operation_that_is_stopped_costs_the_store_nothing_
         world.agency.otherwise = lambda _: (0.1, OK)
         await asyncio.sleep(7200)
         assert [(await world.state(one))[0] for one in stopped] == [State.ANSWERED] * 200
+
+    play(scenario)
+
+
+def test_a_call_that_may_have_been_removed_is_gone_and_a_young_one_unknown() -> None:
+    async def scenario(world: World) -> None:
+        hub = Dispatcher(world.lanes, world.around, kept_seconds=30 * 86_400.0)
+        now = world.clock.now()
+        for age, problem in ((31, CallGone), (29, CallUnknown)):
+            with pytest.raises(problem):
+                await hub.wait_for(uuid7(now - age * 86_400, bytes), CALLER, 0.0)
+        with pytest.raises(CallUnknown):
+            await hub.wait_for("no id of ours", CALLER, 0.0)
+        assert made_at(uuid7(now, bytes)) == pytest.approx(now, abs=0.001)
 
     play(scenario)

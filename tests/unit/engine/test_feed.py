@@ -11,6 +11,7 @@ from hub.call import Class, Reply, State
 from hub.clock import VirtualClock, run_virtual
 from hub.errors import BacklogFull, CallerQuota, HubStopping, IdempotencyConflict, StoreUnavailable
 from hub.feed import GATHER, HEARTBEAT, HOLD_BACK, MOST_LISTENING, PAGE, SWEEP, Feed, Listener
+from hub.store.deciding import Act, Decision
 from hub.store.feed import Mark, Noticed
 from tests.unit.engine.stage import CALLER, OK, Paper, Query, World, play
 
@@ -44,7 +45,7 @@ def test_doubt_a_persons_word_and_a_call_taken_back_are_told() -> None:
             world.agency.otherwise = lambda name: (0.05, InDoubt("timeout") if name == "file_blindly" else OK)
             doubtful = await world.file("file_blindly")
             assert [one.data["state"] for one in await heard(listener, 1)] == ["in_doubt"]
-            await world.store.decide(doubtful.call, State.ANSWERED, "an operator")
+            await world.hub.decide([doubtful.call], Decision(Act.DONE, "an operator", "they have it", b"{}"))
             assert [one.data["state"] for one in await heard(listener, 1, SWEEP + 1)] == ["answered"]
             await world.coordination.hold("agency", "operator", None)
             taken_back = await world.file()

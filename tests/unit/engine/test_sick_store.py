@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Unavailable
-from hub.call import State
+from hub.call import Class, State
 from hub.errors import StoreUnavailable
 from hub.store.protocol import Sought
 from tests.unit.engine.stage import OK, World, play
@@ -119,3 +119,55 @@ def test_an_idle_hub_of_twenty_five_lanes_runs_under_two_statements_a_second() -
         assert 25 < len(questions) < 2 * 1800
 
     play(scenario, names=tuple(f"agency_{number}" for number in range(25)))
+
+
+def test_a_store_that_says_nothing_is_waited_for_a_while_and_what_it_took_is_sent_once() -> None:
+    async def scenario(world: World) -> None:
+        async def hangs() -> None:
+            await asyncio.sleep(40)
+
+        world.store.after["accept"] = hangs
+        began = world.clock.monotonic()
+        with pytest.raises(StoreUnavailable) as told:
+            await world.file(idempotency_key="k", code="H32-9")
+        assert world.clock.monotonic() - began <= 15.0
+        assert told.value.retry_after
+        world.store.after.clear()
+        await asyncio.sleep(130)
+        assert len(world.agency.arrivals) == 1, "it was written, and the lane found it"
+        assert (await world.file(idempotency_key="k", code="H32-9", wait=5.0)).state is State.ANSWERED
+        assert len(world.agency.arrivals) == 1
+
+    play(scenario)
+
+
+def test_a_sick_store_refuses_at_the_door_before_a_body_is_read() -> None:
+    async def scenario(world: World) -> None:
+        world.pressure.committed(0.1, StoreUnavailable("the store did not write: disk I/O error"))
+        for name, interactive in (("file_paper", False), ("lookup_citizen", True)):
+            with pytest.raises(StoreUnavailable) as told:
+                world.hub.admit("agency", name, Class.COUNTER, ("", ""), interactive=interactive, seconds=30.0)
+            assert told.value.retry_after == 5.0
+        world.pressure.proved()
+        world.hub.admit("agency", "file_paper", Class.COUNTER, ("", ""), interactive=False, seconds=30.0)
+
+    play(scenario)
+
+
+def test_requests_that_the_store_has_not_taken_count_as_waiting_bytes() -> None:
+    async def scenario(world: World) -> None:
+        go = asyncio.Event()
+
+        async def waits() -> None:
+            await go.wait()
+
+        world.store.before["accept"] = waits
+        filing = asyncio.create_task(world.file())
+        await asyncio.sleep(1)
+        assert world.hub.queued_bytes() > 20
+        go.set()
+        await filing
+        await asyncio.sleep(60)
+        assert world.hub.queued_bytes() == 0
+
+    play(scenario)

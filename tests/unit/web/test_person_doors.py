@@ -49,7 +49,9 @@ class Doors:
         self.decided: list[Decision] = []
         nothing = cast(Any, None)
         calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS)
-        app = admin(Office("key", {}, nothing, nothing, calls, nothing, LaneOffice(*[nothing] * 8), list, Silent()))
+        app = admin(
+            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+        )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://hub/admin/v1",

@@ -1,0 +1,125 @@
+"""
+What a hub finds outside of itself: where its calls are kept and its nodes count, the store there, and the admin key.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hub.app.failpoints import failpoint
+from hub.app.installed import Installed
+from hub.clock import Clock
+from hub.references import NotFollowed, follow
+from hub.settings import POSTGRESQL, SQLITE, Settings
+from hub.store.postgres import PostgresStore
+from hub.store.sql_store import SqlStore
+from hub.store.sqlite import SqliteStore
+from hub.store.writer import Watch
+from mappings.errors import FileFault, FilesRefused
+from monitoring.events import Observer
+
+
+def store_address(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return where calls are kept.
+
+    Raises:
+        FilesRefused: The reference leads nowhere, or to no address of a store.
+    """
+    try:
+        address = follow(settings.hub.store, environ, settings.folder)
+    except NotFollowed as lost:
+        raise _refused("hub.store", str(lost)) from None
+    if not address.startswith((SQLITE, POSTGRESQL)):
+        raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
+    return address
+
+
+def redis_address(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return where nodes count together, empty when they do not.
+
+    Raises:
+        FilesRefused: The reference leads nowhere, or to no address of a Redis.
+    """
+    try:
+        address = follow(settings.hub.redis, environ, settings.folder)
+    except NotFollowed as lost:
+        raise _refused("hub.redis", str(lost)) from None
+    if address and not address.startswith(("redis://", "rediss://")):
+        raise _refused("hub.redis", "leads to no address of a Redis; one begins with redis:// or rediss://")
+    return address
+
+
+def open_store(
+    settings: Settings,
+    address: str,
+    environ: Mapping[str, str],
+    clock: Clock,
+    observer: Observer,
+    installed: Mapping[str, Installed],
+    watch: Watch,
+) -> SqlStore:
+    """
+    Open the store at *address*: a file for this process alone, PostgreSQL under the name of this node.
+
+    *watch* hears how each commit went.
+
+    Raises:
+        StoreInUse: Another process serves the file, or the database under the same name.
+        StoreUnavailable: PostgreSQL does not answer.
+        FilesRefused: The folder is missing, or a failpoint is set outside of tests.
+    """
+    common: dict[str, Any] = {
+        "backlog_calls": {name: one.contract.backlog_calls for name, one in installed.items()},
+        "failpoint": failpoint(environ),
+        "on_commit": observer.commit,
+        "watch": watch,
+    }
+    if address.startswith(POSTGRESQL):
+        return PostgresStore.connect(address, settings.hub.node, clock, **common)
+    path = settings.path(address.removeprefix(SQLITE))
+    if not path.parent.is_dir():
+        raise _refused("hub.store", f"lies in {path.parent}, which is no folder; create it")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold personal data: nobody else may read it
+    return SqliteStore.open_file(path, clock, **common)
+
+
+def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key of the admin doors: as the settings say, else one kept beside the file of the store, made when missing.
+
+    Raises:
+        FilesRefused: The settings name a key that cannot be found, or none where the store is no file.
+    """
+    if settings.hub.admin_key:
+        try:
+            return follow(settings.hub.admin_key, environ, settings.folder)
+        except NotFollowed as lost:
+            raise _refused("hub.admin_key", str(lost)) from None
+    store = settings.store_file()
+    if store is None:
+        raise _refused(
+            "hub.admin_key",
+            "is not set, and a key is made only beside an SQLite store; set the same one for every node",
+        )
+    file = admin_key_file(store)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text("utf-8").strip()
+    with os.fdopen(descriptor, "w") as fresh:
+        key = "lta_" + secrets.token_urlsafe(32)
+        fresh.write(key + "\n")
+    return key
+
+
+def admin_key_file(store: Path) -> Path:
+    """Return where the admin key lies when the settings name none: beside *store*, readable by the user of the hub only."""
+    return store.with_name(store.name + ".admin-key")
+
+
+def _refused(key: str, says: str) -> FilesRefused:
+    return FilesRefused([FileFault("hub.toml", key, says)])

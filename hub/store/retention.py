@@ -1,0 +1,254 @@
+"""
+Removing what has been kept for long enough, a few rows a commit, so that no lane waits for it. `hub/retention.py` drives it.
+
+One step looks through a stretch of one table and removes what it may. Calls are walked in the order of their acceptance:
+an index over their ends would cost every call something, and the walk costs nobody anything. One node works at a time:
+a pass has a number, kept in a row of `cursors`, and each step renews it or learns that another node has begun the next.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.expression import ClauseElement
+
+from hub.call import BUILT_IN
+from hub.journal import CUT, Chained, Entry, cut_at
+from hub.store.batch import Batch, day_of
+from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
+from hub.store.statements import Prepared, Statements
+
+MOST_CALLS = 50
+"""Calls of one step: with bodies and exchanges some 200 rows."""
+MOST_ROWS = 200
+STRETCH = 1000
+"""Rows of `calls` that one step looks through."""
+PASSES = {"caller": BUILT_IN, "agency": "/retention"}
+"""The row of `cursors` that counts passes. No agency has such a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Moments (Unix seconds): what ended, came or was written before them is removed."""
+
+    lookups: float
+    filings: float
+    notices: float
+    references: float
+    journal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pass stands: in which table, and after what."""
+
+    table: str = "calls"
+    seq: int = 0
+    dossier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one step did."""
+
+    removed: int
+    """Calls, references, notices or entries."""
+    next: Place | None
+    """Where the next step begins; None: the pass is over, or no longer this node's."""
+
+
+class Kept(Protocol):
+    """What `hub.retention` may ask of a store. Every method raises `StoreUnavailable` when the store did not answer."""
+
+    async def begin(self, every: float) -> int | None:
+        """Begin a pass, and return its number, unless one went on within the last *every* seconds, here or elsewhere."""
+        ...
+
+    async def sweep(self, number: int, place: Place, until: Until) -> Swept:
+        """Take one step of pass *number*, in one commit."""
+        ...
+
+
+class Keeping:
+    """`Kept`, for whatever store runs *write* as one member of a commit."""
+
+    def __init__(self, statements: Statements, write: Callable[..., Any]) -> None:
+        self._say = RetentionStatements(statements)
+        self._write = write
+
+    async def begin(self, every: float) -> int | None:
+        number: int | None = await self._write("begin_retention", begin, self._say, every)
+        return number
+
+    async def sweep(self, number: int, place: Place, until: Until) -> Swept:
+        swept: Swept = await self._write("retention", sweep, self._say, number, place, until)
+        return swept
+
+
+class RetentionStatements:
+    """What is asked, compiled once."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._prepare = statements.prepare
+        dialect_insert = sqlite.insert if statements.dialect.name == "sqlite" else postgresql.insert
+        this_row = and_(cursors.c.caller == bindparam("caller"), cursors.c.agency == bindparam("agency"))
+        first: dict[str, Any] = {name: bindparam(name) for name in ("caller", "agency", "seq", "moved_at")}
+        self.first_pass = self._say(dialect_insert(cursors).values(first).on_conflict_do_nothing())
+        self.begin = self._say(
+            update(cursors)
+            .where(this_row, cursors.c.moved_at <= bindparam("before"))
+            .values(seq=cursors.c.seq + bindparam("one"), moved_at=bindparam("now"))
+        )
+        self.number = self._say(select(cursors.c.seq).where(this_row))
+        self.go_on = self._say(
+            update(cursors).where(this_row, cursors.c.seq == bindparam("number")).values(moved_at=bindparam("now"))
+        )
+        self._of_calls()
+        self._of_others()
+
+    def _say(self, statement: ClauseElement) -> Prepared:
+        return self._prepare(statement)
+
+    def _of_calls(self) -> None:
+        after = calls.c.seq > bindparam("after")
+        self.next_call = self._say(select(calls.c.seq, calls.c.accepted_at).where(after).order_by(calls.c.seq).limit(1))
+        self.old_calls = self._say(
+            select(calls.c.seq, calls.c.id)
+            .where(after, calls.c.seq <= bindparam("upto"), _is_over())
+            .order_by(calls.c.seq)
+            .limit(bindparam("most"))
+        )
+        self.drop_call = self._say(delete(calls).where(calls.c.seq == bindparam("at"), _is_over()))
+        self.drop_parts = tuple(
+            self._say(delete(table).where(table.c.call == bindparam("call"))) for table in (bodies, exchanges)
+        )
+
+    def _of_others(self) -> None:
+        self.next_dossiers = self._say(
+            select(references.c.dossier)
+            .where(references.c.dossier > bindparam("after"))
+            .distinct()
+            .order_by(references.c.dossier)
+            .limit(bindparam("most"))
+        )
+        lives = select(calls.c.seq).where(calls.c.dossier == references.c.dossier).exists()
+        self.drop_references = self._say(
+            delete(references).where(
+                references.c.dossier > bindparam("after"),
+                references.c.dossier <= bindparam("upto"),
+                references.c.known_at <= bindparam("before"),
+                ~lives,
+            )
+        )
+        self.first_notices = self._say(
+            select(notices.c.seq, notices.c.received_at).order_by(notices.c.seq).limit(bindparam("most"))
+        )
+        self.last_notice = self._say(select(func.max(notices.c.seq)))
+        self.drop_notice = self._say(delete(notices).where(notices.c.seq == bindparam("at")))
+        own = journal.c.chain == bindparam("chain")
+        entries = [column for column in journal.c if column.name != "chain"]
+        self.first_entries = self._say(select(*entries).where(own).order_by(journal.c.seq).limit(bindparam("most")))
+        self.drop_entries = self._say(delete(journal).where(own, journal.c.seq < bindparam("at")))
+        self.drop_days = self._say(delete(quota_days).where(quota_days.c.day < bindparam("day")))
+
+
+def _is_over() -> ColumnElement[bool]:
+    """
+    Return what makes a call removable: it ended long ago, and nobody has to hear of it, decide or be asked again.
+
+    A dead letter may be sent again as long as no person has ended it for good.
+    """
+    state, result = calls.c.state, calls.c.result
+    ended = or_(
+        state == fixed("expired"),
+        state == fixed("cancelled"),
+        and_(state == fixed("answered"), or_(result.is_(None), result != fixed("pending"))),
+    )
+    old = or_(
+        and_(calls.c.kind == fixed("lookup"), calls.c.ended_at <= bindparam("lookups")),
+        and_(calls.c.kind == fixed("filing"), calls.c.ended_at <= bindparam("filings")),
+    )
+    return and_(ended, old)
+
+
+def begin(batch: Batch, say: RetentionStatements, every: float) -> int | None:
+    """Begin a pass unless one went on a moment ago."""
+    batch.run(say.first_pass, PASSES | {"seq": 0, "moved_at": 0.0})
+    asked = PASSES | {"before": batch.now - every, "now": batch.now, "one": 1}
+    if batch.run(say.begin, asked).rowcount != 1:
+        return None
+    return int(batch.run(say.number, PASSES).fetchone()[0])
+
+
+def sweep(batch: Batch, say: RetentionStatements, number: int, place: Place, until: Until) -> Swept:
+    """Take one step, if pass *number* is still the last that began."""
+    if batch.run(say.go_on, PASSES | {"number": number, "now": batch.now}).rowcount != 1:
+        return Swept(0, None)
+    return _STEPS[place.table](batch, say, place, until)
+
+
+def _calls(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    ended = {"lookups": until.lookups, "filings": until.filings}
+    first = batch.run(say.next_call, {"after": place.seq}).fetchone()
+    if first is None or first[1] > max(ended.values()):  # a call ends after it was accepted
+        return Swept(0, Place("references"))
+    upto = first[0] - 1 + STRETCH
+    asked = ended | {"after": place.seq, "upto": upto, "most": MOST_CALLS}
+    found = batch.run(say.old_calls, asked).fetchall()
+    gone = [id_ for seq, id_ in found if batch.run(say.drop_call, ended | {"at": seq}).rowcount == 1]
+    if gone:
+        for statement in say.drop_parts:
+            batch.run_many(statement, [{"call": id_} for id_ in gone])
+    return Swept(len(gone), replace(place, seq=found[-1][0] if len(found) == MOST_CALLS else upto))
+
+
+def _references(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    asked = {"after": place.dossier, "most": MOST_ROWS // 4}
+    dossiers = [row[0] for row in batch.run(say.next_dossiers, asked)]
+    if not dossiers:
+        return Swept(0, Place("notices"))
+    where = {"after": place.dossier, "upto": dossiers[-1], "before": until.references}
+    return Swept(batch.run(say.drop_references, where).rowcount, replace(place, dossier=dossiers[-1]))
+
+
+def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    """The newest stays in any case: whoever follows the feed sees by its number that nothing is missing."""
+    first = batch.run(say.first_notices, {"most": MOST_ROWS}).fetchall()
+    newest = batch.run(say.last_notice, {}).fetchone()[0]
+    old = [{"at": seq} for seq, received_at in first if received_at <= until.notices and seq != newest]
+    if old:
+        batch.run_many(say.drop_notice, old)
+    return Swept(len(old), place if len(old) == MOST_ROWS else Place("journal"))
+
+
+def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    """
+    Cut entries off the beginning of this node's chain. The last old one stays, and a new entry names it: it begins there.
+
+    A chain is cut by who writes it, and that of a node which is gone by nobody.
+    """
+    rows = batch.run(say.first_entries, {"chain": batch.chain, "most": MOST_ROWS + 1}).fetchall()
+    first = [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
+    old = next((number for number, row in enumerate(first) if row.entry.at > until.journal), len(first))
+    if old < 2:
+        return Swept(0, Place("quota_days"))
+    beginning = first[old - 1]
+    batch.run(say.drop_entries, {"chain": batch.chain, "at": beginning.seq})
+    batch.write(Entry(batch.now, CUT, caller=BUILT_IN, detail=cut_at(beginning)))
+    return Swept(old - 1, place if old == len(first) else Place("quota_days"))
+
+
+def _days(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:
+    """Counts of days past serve nobody but who wonders about last month."""
+    return Swept(batch.run(say.drop_days, {"day": day_of(min(until.lookups, until.filings))}).rowcount, None)
+
+
+_STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] = {
+    "calls": _calls,
+    "references": _references,
+    "notices": _notices,
+    "journal": _journal,
+    "quota_days": _days,
+}

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers pytest bench overhead congestion lock wheel clean
+.PHONY: help demo test check lint types layers pytest bench overhead congestion durability lock wheel clean
 
 help:  ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,18 @@ pytest: $(STAMP)  ## all tests, warnings are errors
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check
 
-bench: overhead congestion  ## both benchmarks; results and plots go to bench/results
+bench: overhead congestion durability  ## all benchmarks; results and plots go to bench/results
 
 overhead: $(STAMP)  ## what the hub costs, beside its peers: four minutes
 	@$(BIN)/python -m bench.overhead
 
 congestion: $(STAMP)  ## whether its lanes can congest, beside a naive gateway: ten minutes
 	@$(BIN)/python -m bench.congestion
+
+durability: $(STAMP)  ## what it costs that nothing is lost, beside taskiq and Celery: ten minutes
+	@$(BIN)/python -c 'import celery, taskiq_redis' 2>/dev/null || \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[bench]'
+	@$(BIN)/python -m bench.durability
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx2
 
+from bench import processes
 from connectors.kit.registry import find_connectors
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
@@ -34,6 +35,7 @@ RAISED = {
     "calls_at_once": 512,
     "queue_calls": 10_000,
     "queue_seconds": 30,
+    "backlog_calls": 10_000_000,
 }
 ADMIN_KEY = "bench-admin-key"
 UNITS = "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n"
@@ -129,9 +131,8 @@ class Child:
         return self._process.pid
 
     def cpu(self) -> float:
-        """Return the CPU seconds used so far, of all its threads (Linux: utime and stime of /proc)."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the CPU seconds used so far, of all its threads."""
+        return processes.read(Path(f"/proc/{self.pid}/stat").read_text()).own
 
     async def stop(self, patience: float = 90.0) -> None:
         """Let it end gently for *patience* seconds, then not."""
@@ -164,12 +165,17 @@ async def hub(folder: Path, lab: Path, urls: Mapping[str, str]) -> tuple[Child, 
     return child, f"http://{child.said['listen']}", key
 
 
-async def serve(folder: Path, connectors: Path, agencies: str) -> Child:
-    """Start `hub serve` in *folder*, with connectors beside the installed ones and the lines of hub.toml for *agencies*."""
+async def serve(folder: Path, connectors: Path, agencies: str, **more: str) -> Child:
+    """
+    Start `hub serve` in *folder*, with connectors beside the installed ones and the lines of hub.toml for *agencies*.
+
+    *more* are keys of its table `[hub]`.
+    """
     head = (
         '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:BENCH_KEY"\n'
         f'connectors = "{connectors.as_posix()}"\n'
     )
+    head += "".join(f'{key} = "{value}"\n' for key, value in more.items())
     (folder / "hub.toml").write_text(head + agencies, "utf-8")
     return await Child.start("hub.cli", "serve", folder=folder, HUB_CONFIG="hub.toml", BENCH_KEY=ADMIN_KEY)
 

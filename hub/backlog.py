@@ -103,7 +103,7 @@ class Backlog:
             self._more = set(Class)
         if self._resting_until and self._around.coordination.stopped(self._lane, "") is None:
             self._resting_until = 0.0
-        if self._wanting() and (self._task is None or self._task.done()):
+        if (self._task is None or self._task.done()) and self._wanting():  # a task that runs looks again by itself
             self._task = asyncio.get_running_loop().create_task(self._lease_ahead())
 
     async def give_back(self, turns: Sequence[Turn], due_at: float | None = None) -> None:

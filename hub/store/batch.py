@@ -101,7 +101,7 @@ class Batch:
     """
 
     __slots__ = (
-        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_notices", "_sent", "_touched", "_waiting", "moved",
+        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_notices", "_orders", "_sent", "_touched", "_waiting", "moved",
         "news", "now", "say",
     )  # fmt: skip
 
@@ -114,6 +114,7 @@ class Batch:
         self._sent: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, int] = {}
         self._later: dict[Prepared, list[tuple[Any, ...]]] = {}
+        self._orders: set[str] = set()
         self._touched: set[object] = set()
         self.moved: Counter[str] = Counter()
         """By agency: how many durable calls began to wait, less how many stopped."""
@@ -185,6 +186,9 @@ class Batch:
     def _flush(self) -> None:
         if not self._later:
             return
+        if self._orders and self.say.queue_up is not None:  # in an order, so that no two nodes wait for each other
+            self._connection.execute(self.say.queue_up.sql, self.say.queue_up.order({"keys": sorted(self._orders)}))
+            self._orders = set()
         waiting, self._later = self._later, {}
         for statement, rows in waiting.items():
             met = self._write_rows(statement, rows)
@@ -234,9 +238,7 @@ class Batch:
 
     def queue_up(self, agency: str, order_key: str) -> None:
         """Let the calls of one order key be numbered in the order in which they become visible, on whichever node."""
-        if self.say.queue_up is not None:
-            lock = self.say.queue_up
-            self._connection.execute(lock.sql, lock.order({"key": f"{agency} {order_key}"}))
+        self._orders.add(f"{agency} {order_key}")  # held from before any row is written until the commit
 
     def finish(self) -> None:
         self._flush()

@@ -1,6 +1,7 @@
 """The benchmark runs and says of every aim whether it is met. Whether it is, depends on the machine: no test asks."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 
 from bench import overhead
 from bench.congestion import RESULTS
+from bench.forms import FORMS
 from bench.plan import QUICK
+from bench.queues import KINDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,24 @@ def test_the_congestion_run_prints_every_figure_beside_its_aim_and_every_call_is
         assert f"(congestion-{plot}.png)" in page
         assert (tmp_path / f"congestion-{plot}.png").stat().st_size > 10_000
     assert sorted(file.name for file in RESULTS.iterdir()) == written, "a smoke run wrote results"
+
+
+def test_the_durability_run_prints_every_figure_beside_its_aim_and_names_the_peers_it_leaves_out() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.durability", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    there = [kind for kind in KINDS if not kind.missing]
+    for kind in KINDS:
+        said = [line for line in ran.stdout.splitlines() if line.startswith(f"{kind.name} is left out: ")]
+        assert bool(said) is (kind not in there)
+    rows = [line for line in ran.stdout.splitlines() if line.startswith("| ") and " asking " in line]
+    assert [row.split(" | ")[0] for row in rows] == 2 * [f"| {one.name}" for one in (*FORMS, *there)]
+    assert all(row.endswith("| 0 |") for row in rows), "a call was refused or failed"
+    verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
+    assert len(verdicts) == len(FORMS) * len(there) + 6, ran.stdout
+    exchanges = next(line for line in ran.stdout.splitlines() if line.startswith("Exchanges that each node made"))
+    assert all(int(sent) > 0 for sent in re.findall(r"\d+(?=[,.])", exchanges.rpartition(":")[2])), exchanges
 
 
 def _heaps(tree: Any) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from bench.servers import Postgres
-from hub.app.opening import admin_key, open_store
+from hub.app.opening import admin_key, open_store, store_address
 from hub.call import Call, Class, Kind, Purpose, State
 from hub.clock import SystemClock, VirtualClock
 from hub.errors import Internal, StoreUnavailable
@@ -243,13 +243,14 @@ async def test_a_server_that_is_not_there_is_told_when_the_store_is_opened() -> 
 async def test_the_builder_opens_what_a_reference_leads_to(tmp_path: Path, database: str) -> None:
     environ = {"HUB__HUB__STORE": "env:HUB_STORE", "HUB_STORE": database}
     settings = load_settings(environ, tmp_path / "hub.toml")
-    store = open_store(settings, environ, SystemClock(), Silent(), {})
+    address = store_address(settings, environ)
+    store = open_store(settings, address, environ, SystemClock(), Silent(), {}, lambda *_: None)
     assert isinstance(store, PostgresStore)
     await store.close()
     with pytest.raises(FilesRefused, match="leads to no address"):
-        open_store(settings, environ | {"HUB_STORE": "hub.db"}, SystemClock(), Silent(), {})
+        store_address(settings, environ | {"HUB_STORE": "hub.db"})
     with pytest.raises(FilesRefused, match="HUB_STORE is not set"):
-        open_store(settings, {}, SystemClock(), Silent(), {})
+        store_address(settings, {})
 
 
 def test_without_a_file_to_lie_beside_the_admin_key_has_to_be_given(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from connectors.kit.samples import load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
 from hub.client import HubClient, Purpose
 from mappings.canonical import CitizenQuery, Dossier, ProcessingStep
+from tests.integration.crashing.cluster import FORMS
+from tests.integration.crashing.run import Run, running
 
 ROOT = Path(__file__).parents[2]
 UNITS = "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n"
@@ -176,3 +178,10 @@ def step() -> ProcessingStep:
 @pytest.fixture
 def purpose(dossier: Dossier) -> Purpose:
     return Purpose(officer="cb-102", unit="H32", dossier=from_json(dossier.model_dump_json())["code"])
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: form.name)
+async def run(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Run]:
+    """An installation of each form before a played agency, with callers; nothing is started yet."""
+    async with running(tmp_path, request.param) as run:
+        yield run

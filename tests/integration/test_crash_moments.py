@@ -1,4 +1,4 @@
-"""A hub killed at a hundred random moments under load: nothing accepted is lost, nothing is sent that may not be."""
+"""Nodes killed at a hundred random moments under load: nothing accepted is lost, nothing is sent that may not be."""
 
 import asyncio
 from random import Random
@@ -9,25 +9,26 @@ from tests.integration.crashing.run import TROUBLE, Run
 
 pytestmark = pytest.mark.process
 
-MOMENTS = 25
-"""Of each seed: four seeds make a hundred."""
-LONGEST_LIFE = 0.6
-"""Seconds from the moment at which a life serves."""
+MOMENTS = 50
+"""Of each seed: two seeds make a hundred."""
+LONGEST_LIFE = 0.5
+"""Seconds from the moment at which a life serves: a log-in and some exchanges."""
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_at_random_moments_under_load(run: Run, seed: int) -> None:
     random = Random(seed)
     await run.cluster.start()
     run.misbehave(*TROUBLE)
-    run.traffic.flow(per_second=8)
-    for _ in range(MOMENTS):
-        victim = random.choice(run.cluster.nodes)
-        moment = random.uniform(0.0, LONGEST_LIFE)
+    run.traffic.flow(per_second=5)
+    for number in range(MOMENTS):
+        victim, moment = random.choice(run.cluster.nodes), random.uniform(0.0, LONGEST_LIFE)
+        print(f"{number}: {victim.name} killed after {moment:.3f} s")
         await asyncio.sleep(moment)
         await victim.kill()
         await victim.start()
     history = await run.ends_well()
-    assert run.node.deaths == [-9] * MOMENTS or len(run.cluster.nodes) > 1
-    answered = [one for one in history.stands if one.state == "answered"]
-    print(len(history.asked), len(history.stands), len(answered), len(history.arrived))
+    assert [death for node in run.cluster.nodes for death in node.deaths] == [-9] * MOMENTS
+    states = [one.state for one in history.stands]
+    assert states.count("answered") > MOMENTS, "a run in which nothing gets through proves nothing"
+    assert any(one.status == 0 for one in history.heard), "nobody was cut off: the kills met no load"

@@ -25,7 +25,7 @@ from tests.integration.crashing.life import begin
 
 AGENCY = "npsp"
 ADMIN_KEY = "admin-key-of-the-tests"
-CONTRACT = Contract(per_second=10, at_once=10, per_minute=500)
+CONTRACT = Contract(per_second=10, at_once=5, per_minute=560)
 """What the agency bears: few enough that a scheduler's delay of 100 ms on a busy machine is not taken for a call too many."""
 CALL_TIMEOUT = 1.0
 LEASE = CALL_TIMEOUT + 30.0

@@ -26,7 +26,8 @@ TROUBLE = (
     Fault(fault="hang", rate=0.02, seconds=5.0),
     Fault(fault="429", rate=0.01, retry_after="1"),
     Fault(fault="expired_session", rate=0.01),
-    Fault(fault="latency", rate=0.5, seconds=0.2),
+    Fault(fault="latency", rate=0.2, seconds=0.8),
+    Fault(fault="latency", rate=0.4, seconds=0.1),
 )
 """How an agency of this country behaves on an ordinary day."""
 

@@ -28,7 +28,7 @@ _BEAT = 0.01
 _STILL = 3.0
 """Seconds without any change after which calls that are still queued are taken to wait for something: a time, a person."""
 _MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3}
-_INTERACTIVE = {"prefer": "wait=5"}
+_INTERACTIVE = {"prefer": "wait=3"}
 _TICKET = {"prefer": "respond-async"}
 
 
@@ -67,6 +67,7 @@ class Traffic:
         """Ask one thing, and see it through in the background; return what is asked."""
         asked, content = self._made(kind)
         self.asked[asked.key] = asked
+        wait = wait and kind != "look up"  # a look-up that is waited for is not durable
         prefer = _INTERACTIVE if wait or not asked.durable else _TICKET
         known = {**prefer, "idempotency-key": asked.key, "content-type": "application/json"} | headers
         known["hub-purpose"] = f'officer="cb-102", unit="H32", dossier="{asked.subject}"'

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import isawaitable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ LEASE = CALL_TIMEOUT + 30.0
 """Seconds for which a node holds what it leased (design section 5)."""
 PATIENCE = 60.0
 _LOOK = 0.02
+_ROOM_FOR_LINES = 64 * 1024
+"""Bytes: some two hundred lines; the store's log of what it writes is longer soon."""
 _UNITS = "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n"
 _OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-102,H32,2020-01-01,,npsp,cb-102\n"
 REGISTERS = {"units": _UNITS, "officers": _OFFICERS}
@@ -52,9 +55,9 @@ FORMS = (Form("sqlite"),)
 
 
 async def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until *true* says so; fail, naming *what*, after *seconds*."""
+    """Wait until *true*, a function or a coroutine function, says so; fail, naming *what*, after *seconds*."""
     end = time.monotonic() + seconds
-    while not true():
+    while not (await said if isawaitable(said := true()) else said):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         await asyncio.sleep(_LOOK)
@@ -147,9 +150,9 @@ class Node:
         self._signal(signal.SIGTERM)
         await self.died()
 
-    def fill_disk(self, room: int) -> None:
-        """Let no file of this life grow beyond *room* bytes, as on a disk that is full."""
-        self._limit(room)
+    def fill_disk(self) -> None:
+        """Let no file of this life grow beyond what its log may still need, as on a disk that is full."""
+        self._limit(self._output.stat().st_size + _ROOM_FOR_LINES)
 
     def free_disk(self) -> None:
         """Let files grow again."""
@@ -215,10 +218,10 @@ class Cluster:
         self.redis.start()
         return {"HUB__HUB__STORE": self.postgres.dsn(), "HUB__HUB__REDIS": self.redis.address()}
 
-    async def start(self) -> None:
-        """Start every node, and register who will call."""
+    async def start(self, nodes: int | None = None) -> None:
+        """Start *nodes*, or all, and register who will call."""
         self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(10.0, read=30.0), limits=httpx2.Limits())
-        first, *others = self.nodes
+        first, *others = self.nodes[:nodes]
         await first.start()  # alone: it makes the tables
         for register, content in REGISTERS.items():
             (await self.operator("PUT", f"/admin/v1/{register}", content=content.encode())).raise_for_status()
@@ -246,6 +249,10 @@ class Cluster:
         url = f"{serving[self._turn % len(serving)].url}{path}"
         known = {"authorization": f"Bearer {self.key}", **(headers or {})}
         return await self._http.request(method, url, headers=known, **more)
+
+    async def ready(self) -> bool:
+        """Return whether the node whose turn it is says that it should be given work."""
+        return (await self.ask("GET", "/readyz")).status_code == 200
 
     async def close(self) -> None:
         """End everything."""

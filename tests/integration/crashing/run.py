@@ -55,6 +55,10 @@ class Run:
         """Return how often *operation* about *subject* came to the agency's door so far."""
         return sum((one.operation, one.key) == (operation, subject) for one in self.sandbox.arrivals.of(AGENCY))
 
+    def answered(self) -> int:
+        """Return how many answers callers have heard so far."""
+        return sum(one.state == "answered" for one in self.traffic.heard)
+
     async def ends_well(self, *, all_written: bool = True) -> History:
         """Let the agency be well, let everything come to rest, and fail if any promise was broken."""
         self.misbehave()

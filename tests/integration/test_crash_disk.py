@@ -16,12 +16,20 @@ pytestmark = [
 ]  # fmt: skip
 
 
-def refused_for_the_store(run: Run) -> int:
+async def served(run: Run, more: int) -> None:
+    """Wait until *more* answers than so far have been heard."""
+    enough = run.answered() + more
+    await until(lambda: run.answered() >= enough, "service")
+
+
+async def refused(run: Run, more: int) -> None:
+    """Wait until callers were told so often that the store cannot write."""
+    enough = refusals(run) + more
+    await until(lambda: refusals(run) >= enough, "honest refusals")
+
+
+def refusals(run: Run) -> int:
     return sum(one.code == "store.unavailable" for one in run.traffic.heard)
-
-
-async def not_ready(run: Run) -> bool:
-    return not await run.cluster.ready()
 
 
 async def test_a_full_disk_is_survived(run: Run) -> None:
@@ -29,13 +37,10 @@ async def test_a_full_disk_is_survived(run: Run) -> None:
     run.misbehave(*TROUBLE)
     run.traffic.flow(per_second=8)
     for _ in range(2):
-        before, answered = refused_for_the_store(run), run.answered()
-        await until(lambda: run.answered() > answered + 5, "service")
+        await served(run, 5)
         run.node.fill_disk()
-        await until(lambda: refused_for_the_store(run) > before + 5, "honest refusals")
-        await until(lambda: not_ready(run), "a red light")
+        await refused(run, 5)
         run.node.free_disk()
-        await until(run.cluster.ready, "a green light")
     await run.ends_well(all_written=False)
     assert run.node.deaths == []
 
@@ -45,10 +50,9 @@ async def test_killed_while_its_disk_is_full(run: Run) -> None:
     run.misbehave(*TROUBLE)
     run.traffic.flow(per_second=8)
     for _ in range(3):
-        before, answered = refused_for_the_store(run), run.answered()
-        await until(lambda: run.answered() > answered + 5, "service")
+        await served(run, 5)
         run.node.fill_disk()
-        await until(lambda: refused_for_the_store(run) > before + 2, "honest refusals")
+        await refused(run, 2)
         await run.node.kill()
         await run.node.start()
     await run.ends_well(all_written=False)

@@ -38,7 +38,9 @@ class Arrivals:
         self._processed: Counter[tuple[str, str, str]] = Counter()
         self._no = 0
 
-    def add(self, at: float, agency: str, operation: str, key: str, outcome: str, processed: bool, at_once: int = 0) -> None:
+    def add(
+        self, at: float, agency: str, operation: str, key: str, outcome: str, processed: bool, at_once: int = 0
+    ) -> None:
         self._no += 1
         self._log.append(Arrival(self._no, at, agency, operation, key, outcome, processed, at_once))
         if processed:

@@ -14,7 +14,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _LIVES: ForkServerContext = multiprocessing.get_context("forkserver")
-_LIVES.set_forkserver_preload(["hub.cli.main", "hub.app.serve", __name__, "pytest"])  # a child loads our main module too
+_LIVES.set_forkserver_preload(
+    ["hub.cli.main", "hub.app.serve", __name__, "pytest"]
+)  # a child loads our main module too
 
 
 def begin(folder: Path, output: Path, environ: Mapping[str, str]) -> BaseProcess:

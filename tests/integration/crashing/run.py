@@ -25,7 +25,6 @@ TROUBLE = (
     Fault(fault="reset_before", rate=0.02),
     Fault(fault="hang", rate=0.02, seconds=5.0),
     Fault(fault="429", rate=0.01, retry_after="1"),
-    Fault(fault="expired_session", rate=0.01),
     Fault(fault="latency", rate=0.2, seconds=0.8),
     Fault(fault="latency", rate=0.4, seconds=0.1),
 )

@@ -131,6 +131,16 @@ class Postgres(_Server):
                     raise
                 time.sleep(_LOOK)
 
+    def _signal(self, number: int) -> None:
+        children: list[str] = []
+        if self.process is not None and self.process.poll() is None:  # each of them leads a group of its own
+            pid = self.process.pid
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        super()._signal(number)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
     def stop(self) -> None:
         """End it at once, but in order: its data are whole."""
         if self.process is not None and self.process.poll() is None:

@@ -1,7 +1,8 @@
 """
 Who did what, when and why, in a chain of hashes: changing, removing or reordering one entry shows. Read by `hub journal`.
 
-This module forms and verifies entries; the store writes them, in the same commit as what they record. An entry holds
+This module forms and verifies entries; the store writes them, in the same commit as what they record. Each node that
+writes a store continues a chain of its own, so that none waits for another; each is verified by itself. An entry holds
 ids of registers, codes of dossiers and ids of calls, never a citizen's data. Entries cut off the end leave a shorter
 but sound chain: compare with a head that was noted elsewhere.
 """

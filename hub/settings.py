@@ -31,6 +31,8 @@ from mappings.table_faults import faults_of, read_toml
 PREFIX = "HUB__"
 MASK = "***"
 MISSING = "is missing; create it (`hub sandbox police npsp` prints lines to begin with), or name another with --config"
+SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
 REFERENCES = ("env:", "file:", "cmd:")
 
 
@@ -74,7 +76,10 @@ class Hub(Table):
         examples=["env:HUB_ADMIN"],
     )
     store: str = Field(
-        "sqlite:///hub.db", pattern=r"^sqlite:///.+", description="Where calls are kept", examples=["sqlite:///hub.db"]
+        SQLITE + "hub.db",
+        pattern=rf"^({SQLITE}|{POSTGRESQL}|env:|file:|cmd:).+",
+        description="Where calls are kept: a file for one process, PostgreSQL for several; or a reference to the address",
+        examples=["sqlite:///hub.db", "postgresql://hub@db.example/hub"],
     )
     connectors: str = Field(
         "",
@@ -244,9 +249,9 @@ class Settings(Table):
         """Return *text* as a path; a relative one starts where `hub.toml` lies."""
         return self.folder / text
 
-    def store_file(self) -> Path:
-        """Return the file of the embedded store."""
-        return self.path(self.hub.store.removeprefix("sqlite:///"))
+    def store_file(self) -> Path | None:
+        """Return the file of the embedded store, None when `hub.store` names PostgreSQL or is a reference."""
+        return self.path(self.hub.store.removeprefix(SQLITE)) if self.hub.store.startswith(SQLITE) else None
 
 
 def load_settings(environ: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -324,6 +329,7 @@ def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str,
     """
     table = settings.model_dump(mode="json", exclude_none=True, exclude={"folder"})
     table["hub"]["admin_key"] = _mask(settings.hub.admin_key)
+    table["hub"]["store"] = masked_store(settings)
     for name, route in settings.routes.items():
         table["routes"][name] |= {key: _mask(getattr(route, key)) for key in secrets_of(route) if getattr(route, key)}
     for name, agency in settings.agencies.items():
@@ -332,6 +338,15 @@ def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str,
         shown = plain.get(name, frozenset())
         entry.update({key: value if key in shown else _mask(value) for key, value in agency.settings.items()})
     return table
+
+
+def masked_store(settings: Settings) -> str:
+    """Return where calls are kept, to print: without the password that an address of PostgreSQL may hold."""
+    written = settings.hub.store
+    if not written.startswith(POSTGRESQL):
+        return written if written.startswith(SQLITE) else _mask(written)
+    address = urlsplit(without_password(written))
+    return urlunsplit(address._replace(query=MASK)) if "password" in address.query else urlunsplit(address)
 
 
 def secrets_of(table: Table) -> list[str]:

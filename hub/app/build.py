@@ -32,8 +32,10 @@ from hub.route import Route, bounds_of, one_process
 from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.security.quotas import Quotas
-from hub.settings import Settings
+from hub.settings import POSTGRESQL, SQLITE, Settings, masked_store
 from hub.shedding import Shedding
+from hub.store.postgres import PostgresStore
+from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -58,7 +60,7 @@ class Hub:
     """All parts of one hub, ready to be started."""
 
     installed: Mapping[str, Installed]
-    store: SqliteStore
+    store: SqlStore
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
@@ -193,27 +195,33 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
 
 def open_store(
     settings: Settings, environ: Mapping[str, str], clock: Clock, observer: Observer, installed: Mapping[str, Installed]
-) -> SqliteStore:
+) -> SqlStore:
     """
-    Open the store for this process alone.
+    Open the store: a file for this process alone, PostgreSQL under the name of this node.
 
     Raises:
-        StoreInUse: Another process serves it.
-        FilesRefused: Its folder is missing, or a failpoint is set outside of tests.
+        StoreInUse: Another process serves the file, or the database under the same name.
+        StoreUnavailable: PostgreSQL does not answer.
+        FilesRefused: The folder is missing, the reference leads nowhere, or a failpoint is set outside of tests.
     """
-    path = settings.store_file()
+    try:
+        address = follow(settings.hub.store, environ, settings.folder)
+    except NotFollowed as lost:
+        raise _refused("hub.store", str(lost)) from None
+    common: dict[str, Any] = {
+        "backlog_calls": {name: one.contract.backlog_calls for name, one in installed.items()},
+        "failpoint": failpoint(environ),
+        "on_commit": observer.commit,
+    }
+    if address.startswith(POSTGRESQL):
+        return PostgresStore.connect(address, settings.hub.node, clock, **common)
+    if not address.startswith(SQLITE):
+        raise _refused("hub.store", f"leads to no address of a store; one begins with {SQLITE} or {POSTGRESQL}")
+    path = settings.path(address.removeprefix(SQLITE))
     if not path.parent.is_dir():
-        raise FilesRefused(
-            [FileFault("hub.toml", "hub.store", f"lies in {path.parent}, which is no folder; create it")]
-        )
+        raise _refused("hub.store", f"lies in {path.parent}, which is no folder; create it")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold personal data: nobody else may read it
-    return SqliteStore.open_file(
-        path,
-        clock,
-        backlog_calls={name: one.contract.backlog_calls for name, one in installed.items()},
-        failpoint=failpoint(environ),
-        on_commit=observer.commit,
-    )
+    return SqliteStore.open_file(path, clock, **common)
 
 
 def coordination(settings: Settings, clock: Clock, installed: Mapping[str, Installed]) -> InProcess:
@@ -230,17 +238,23 @@ def route_of(settings: Settings) -> dict[str, str]:
 
 def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
     """
-    Return the key of the admin doors: as the settings say, else one kept beside the store, made when there is none.
+    Return the key of the admin doors: as the settings say, else one kept beside the file of the store, made when missing.
 
     Raises:
-        FilesRefused: The settings name a key that cannot be found.
+        FilesRefused: The settings name a key that cannot be found, or none where the store is no file.
     """
     if settings.hub.admin_key:
         try:
             return follow(settings.hub.admin_key, environ, settings.folder)
         except NotFollowed as lost:
-            raise FilesRefused([FileFault("hub.toml", "hub.admin_key", str(lost))]) from None
-    file = admin_key_file(settings)
+            raise _refused("hub.admin_key", str(lost)) from None
+    store = settings.store_file()
+    if store is None:
+        raise _refused(
+            "hub.admin_key",
+            "is not set, and a key is made only beside an SQLite store; set the same one for every node",
+        )
+    file = admin_key_file(store)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -251,15 +265,20 @@ def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
     return key
 
 
-def admin_key_file(settings: Settings) -> Path:
-    """Return where the admin key lies when the settings name none; readable by the user of the hub only."""
-    store = settings.store_file()
+def admin_key_file(store: Path) -> Path:
+    """Return where the admin key lies when the settings name none: beside *store*, readable by the user of the hub only."""
     return store.with_name(store.name + ".admin-key")
 
 
 def about(settings: Settings, installed: Mapping[str, Installed]) -> dict[str, Any]:
     """Return what operators are told about this hub."""
-    return {"version": version(), "node": settings.hub.node, "agencies": list(installed), "store": settings.hub.store}
+    return {
+        "version": version(), "node": settings.hub.node, "agencies": list(installed), "store": masked_store(settings),
+    }  # fmt: skip
+
+
+def _refused(key: str, says: str) -> FilesRefused:
+    return FilesRefused([FileFault("hub.toml", key, says)])
 
 
 def version() -> str:

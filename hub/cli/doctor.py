@@ -17,7 +17,7 @@ from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json
 from hub.cli.settings import Config, read_settings
 from hub.clock import SystemClock
-from hub.settings import Settings, masked
+from hub.settings import Settings, masked, masked_store
 from mappings.errors import FilesRefused
 
 
@@ -44,7 +44,9 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
         show_json(told)
     else:
         show_json(told["settings"])
-        say(f"version {told['version']}, store {settings.store_file()}, hub {'running' if running else 'not running'}")
+        say(
+            f"version {told['version']}, store {settings.store_file() or masked_store(settings)}, hub {'running' if running else 'not running'}"
+        )
         in_force = [{"about": whose(order), "order": sentence(order)} for order in orders]
         show("Orders in force", ("about", "order"), in_force, as_json=False)
         show("Findings", ("where", "says"), findings, as_json=False)
@@ -53,13 +55,16 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
 
 
 def _store(settings: Settings) -> list[dict[str, str]]:
-    folder = settings.store_file().parent
+    file = settings.store_file()
+    if file is None:  # whether a server answers, whoever opens it says
+        return []
+    folder, key = file.parent, admin_key_file(file)
     checks: list[tuple[Callable[[], bool], str]] = [
         (folder.is_dir, f"lies in {folder}, which is no folder; create it"),
         (lambda: os.access(folder, os.W_OK), f"lies in {folder}, where this user may not write"),
         (
-            lambda: _private(admin_key_file(settings)),
-            f"{admin_key_file(settings)} can be read by others; run `chmod 600` on it",
+            lambda: _private(key),
+            f"{key} can be read by others; run `chmod 600` on it",
         ),
     ]
     says = next((advice for well, advice in checks if not well()), None)

@@ -20,7 +20,7 @@ from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
 from hub.client import Problem
 from hub.errors import HubError
-from hub.store.sqlite import StoreInUse
+from hub.store.database import StoreInUse
 from mappings.errors import FilesRefused
 
 DEMO = "hub.cli.demo"

@@ -16,7 +16,7 @@ from hub.cli.output import fail
 from hub.cli.settings import read_settings
 from hub.clock import SystemClock
 from hub.settings import Settings
-from hub.store.sqlite import StoreInUse
+from hub.store.database import StoreInUse
 from monitoring.events import Silent
 from monitoring.metrics import Metrics
 

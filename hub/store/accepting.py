@@ -33,11 +33,14 @@ def accept(batch: Batch, call: Call, request: bytes) -> Accepted:
     _check_backlog(batch, call.agency)
     if lapsed is not None:
         batch.run(batch.say.forget_key, {"at": lapsed})
+    if call.order_key is not None:
+        batch.queue_up(call.agency, call.order_key)
     row = from_call(call, digest_of(request), len(request))
     batch.run(batch.say.insert_call, row)
     batch.run(batch.say.insert_body, {"call": call.id, "side": "request", "bytes": request})
     batch.write(said_of(call, batch.now, "accepted"))
     batch.moved[call.agency] += 1
+    batch.news.ready(call.agency, call.cls)  # due or not: whoever hears also learns when it falls due
     return Accepted(call, new=True)
 
 

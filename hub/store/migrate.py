@@ -12,8 +12,11 @@ from hub.store.schema import REVISION
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Engine
 
+_CONNECT_SECONDS = 3
 STEPS = Path(__file__).parent / "migrations"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('lienthong migrates', 0))"
 
 
 class StoreTooNew(Exception):
@@ -29,19 +32,26 @@ def migrate(path: Path) -> None:
     """
     if at_revision(path) == REVISION:
         return
-    from alembic import command  # here, because loading it takes longer than opening a store
-    from alembic.util import CommandError
+    from sqlalchemy import create_engine  # here, because loading it takes longer than opening a store
+
+    _upgrade(create_engine(f"sqlite:///{path}"), str(path))
+
+
+def migrate_postgres(dsn: str) -> None:
+    """
+    Bring the database *dsn* to the current tables. Of several nodes that start at once one does it, the others wait.
+
+    Raises:
+        StoreTooNew: As for `migrate`.
+        psycopg.OperationalError: The server does not answer.
+    """
+    if at_revision_of(dsn) == REVISION:
+        return
+    import psycopg
     from sqlalchemy import create_engine
 
-    engine = create_engine(f"sqlite:///{path}")
-    try:
-        with engine.connect() as connection:
-            command.upgrade(_config(connection), "head")
-            connection.commit()
-    except CommandError as error:
-        raise StoreTooNew(f"{path}: {' '.join((StoreTooNew.__doc__ or '').split())}") from error
-    finally:
-        engine.dispose()
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    _upgrade(engine, "the database", before=_ONE_AT_A_TIME)
 
 
 def at_revision(path: Path) -> str | None:
@@ -56,6 +66,33 @@ def at_revision(path: Path) -> str | None:
         return None
     finally:
         connection.close()
+
+
+def at_revision_of(dsn: str) -> str | None:
+    """Return the revision of the tables in the database *dsn*, None for an empty or foreign one."""
+    import psycopg
+
+    with psycopg.connect(dsn, connect_timeout=_CONNECT_SECONDS) as connection:
+        if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+
+
+def _upgrade(engine: "Engine", where: str, before: str | None = None) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
+    try:
+        with engine.connect() as connection:
+            if before is not None:
+                connection.exec_driver_sql(before)
+            command.upgrade(_config(connection), "head")
+            connection.commit()
+    except CommandError as error:
+        raise StoreTooNew(f"{where}: {' '.join((StoreTooNew.__doc__ or '').split())}") from error
+    finally:
+        engine.dispose()
 
 
 def _config(connection: object) -> "Config":

@@ -34,7 +34,8 @@ def give_back(batch: Batch, node: str, calls: Sequence[str], due_at: float | Non
     """End leases of calls that were not sent; with *due_at*, they are not ready before that moment."""
     for call in calls:
         if due_at is None:
-            batch.run(batch.say.give_back, {"call": call, "node": node})
+            for agency, cls in batch.run(batch.say.give_back, {"call": call, "node": node}).fetchall():
+                batch.news.ready(agency, cls)
         else:
             batch.run(batch.say.postpone, {"call": call, "node": node, "due": due_at})
 
@@ -207,6 +208,17 @@ def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:
     _exactly_one(batch.run(batch.say.move, values).rowcount)
     if not row.interactive:
         batch.moved[row.agency] += (to in WAITING) - (row.state in WAITING)
+        _note(batch, row, to, values["due_at"])
+
+
+def _note(batch: Batch, row: Standing, to: State, due_at: float) -> None:
+    """Tell other nodes. Whoever waits for an interactive call waits where it is sent, and needs no news."""
+    if to is State.QUEUED and due_at <= batch.now:
+        batch.news.ready(row.agency, row.cls)
+    if to not in WAITING:
+        batch.news.ended(row.id)
+    if to is State.IN_DOUBT:
+        batch.news.doubt(row.agency)
 
 
 def _exactly_one(rows: int) -> None:

@@ -1,7 +1,7 @@
 """
 What `hub.orders` may ask of a store: to keep what operators ordered, so that a restart does not undo it.
 
-Each order is one row, and each change one commit with its journal entry. `SqliteStore.orders` is the embedded one.
+Each order is one row, and each change one commit with its journal entry. `SqlStore.orders` is one.
 """
 
 from collections.abc import Sequence
@@ -92,12 +92,14 @@ def in_force(batch: Batch, say: OrderStatements) -> list[Order]:
 def give(batch: Batch, say: OrderStatements, order: Order) -> None:
     """Write an order and its journal entry."""
     batch.run(say.put, asdict(order) | {"kind": order.kind.value})
+    batch.news.orders()
     batch.write(_said(batch, _GIVEN[order.kind], order.scope, order.given_by, f"{_terms(order)}: {order.reason}"))
 
 
 def take_back(batch: Batch, say: OrderStatements, scope: str, kind: OrderKind, by: str, why: str) -> None:
     """Delete an order, and write the journal entry."""
     batch.run(say.drop, {"scope": scope, "kind": kind.value})
+    batch.news.orders()
     batch.write(_said(batch, _TAKEN_BACK[kind], scope, by, why))
 
 

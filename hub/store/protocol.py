@@ -6,7 +6,7 @@ settle says is never applied over newer truth. Every method raises `StoreUnavail
 then nothing of that method was applied, or it will be found applied on reading back.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -137,8 +137,40 @@ class Sought:
     """Only calls with a smaller id (older): the id of the last row of the page before."""
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What another node on the same store committed."""
+
+    ready: Mapping[str, frozenset[Class]] = field(default_factory=dict)
+    """By agency: classes of which durable calls may be leased that could not be before."""
+    ended: tuple[str, ...] = ()
+    """Ids of durable calls that are neither queued nor on the wire any more: whoever waits for one reads it."""
+    doubt: frozenset[str] = frozenset()
+    """Agencies with another call in doubt."""
+    orders: bool = False
+    """What operators ordered changed."""
+    registers: bool = False
+    """Callers, officers or units changed."""
+    missed: bool = False
+    """Nobody knows what was told before this moment: look at everything. Said whenever listening begins, or begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A process that serves this store, as it last said. Moments are Unix seconds of the clock that it goes by."""
+
+    node: str
+    started_at: float
+    seen_at: float
+    epoch: int
+    """Of the coordination, as the node last knew it."""
+    reaches: bool
+    """Whether it reaches the coordination."""
+    version: str
+
+
 class Store(Protocol):
-    """Durable truth about calls. Implementations pass `tests/contract/test_store.py`."""
+    """Durable truth about calls. Implementations pass `tests/contract/test_store_*.py`."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         """
@@ -268,6 +300,31 @@ class Store(Protocol):
 
     async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
         """Return what `refs` of settlements said of *dossier* (of a call without one: its id): our key -> their key."""
+        ...
+
+    def listen(self, heard: Callable[[News], None]) -> None:
+        """
+        Call *heard* in the running loop with what other nodes commit from now on, never with what this one does.
+
+        Where nobody else writes the store, it is never called. To be asked for once.
+        """
+        ...
+
+    async def beat(self, node: str, started_at: float, epoch: int, reaches: bool, version: str) -> Sequence[NodeRow]:
+        """Write that *node* lives, at the store's time; return what all nodes wrote last, its own row among them."""
+        ...
+
+    async def depart(self, node: str) -> None:
+        """Forget *node*, which stops in order."""
+        ...
+
+    async def inherit(self, dead: str) -> int:
+        """
+        Let calls be leased again that *dead* had leased and not sent; return how many.
+
+        Their fences rise: should it live after all, it finds that they are no longer its own. What it was sending stays
+        as it is until the lease ends; then `recover` knows what to do.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -1,21 +1,23 @@
 """Questions to the store that change nothing. Each is a function over a connection, run beside the writer."""
 
-import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from hub.journal import Chained, Entry
+from hub.journal import Chained, Entry, Head
+from hub.store.database import Connection, Cursor, Database
 from hub.store.protocol import Leased, Occupied, Record, Sought
 from hub.store.rows import to_call, to_record
 from hub.store.statements import Prepared, Statements, Values, listed
 
 
 class Reader:
-    """Answers from what is committed. One thread at a time."""
+    """Answers from what is committed; *chain* is that of the journal which is read unless another is named. One thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
-        self.connection = connection
+    def __init__(self, database: Database, statements: Statements, chain: str) -> None:
+        self.database = database
         self._say = statements
+        self._chain = chain
+        self._connection: Connection | None = database.connect_to_read()
         self._searches: dict[frozenset[str], Prepared] = {}
 
     def get(self, call_id: str, caller: str | None) -> Record | None:
@@ -49,8 +51,10 @@ class Reader:
         return [Occupied(*row) for row in self._run(self._say.occupied, {"since": since})]
 
     def sent_on_day(self, agency: str, day: str) -> int:
-        row = self._run(self._say.sent_on_day, {"agency": agency, "day": day}).fetchone()
-        return 0 if row is None else int(row[0])
+        return int(self._run(self._say.sent_on_day, {"agency": agency, "day": day}).fetchone()[0])
+
+    def backlog(self, agency: str) -> int:
+        return int(self._run(self._say.waiting, {"agency": agency}).fetchone()[0])
 
     def next_due(self, agency: str, now: float, after: float, without: Collection[str]) -> float | None:
         asked = {"agency": agency, "now": now, "after": after, "without": listed(without)}
@@ -60,15 +64,35 @@ class Reader:
     def remembered(self, dossier: str, agency: str) -> dict[str, str]:
         return dict(self._run(self._say.remembered, {"dossier": dossier, "agency": agency}).fetchall())
 
-    def entries(self, after: int, limit: int) -> Sequence[Chained]:
-        rows = self._run(self._say.entries, {"after": after, "limit": limit})
-        return [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
+    def entries(self, after: int, limit: int, chain: str | None) -> Sequence[Chained]:
+        asked = {"chain": self._chain if chain is None else chain, "after": after, "limit": limit}
+        return [Chained(row[1], Entry(*row[2:-1]), row[-1]) for row in self._run(self._say.entries, asked)]
+
+    def chains(self) -> dict[str, Head]:
+        return {row[0]: Head(row[1], row[2]) for row in self._run(self._say.chains, {})}
 
     def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
         return self._run(statement, {}).fetchall()
 
     def close(self) -> None:
-        self.connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _run(self, statement: Prepared, values: Values) -> sqlite3.Cursor:
-        return self.connection.execute(statement.sql, statement.order(values))
+    def _run(self, statement: Prepared, values: Values) -> Cursor:
+        """Ask, over another connection where the last one was lost: a question can be asked twice."""
+        kept = self._connection
+        try:
+            return self._ask(statement, values)
+        except self.database.failed:
+            if self._connection is None or not self.database.lost(self._connection):
+                raise
+            self.close()
+            if kept is None:
+                raise
+        return self._ask(statement, values)
+
+    def _ask(self, statement: Prepared, values: Values) -> Cursor:
+        if self._connection is None:
+            self._connection = self.database.connect_to_read()
+        return self._connection.execute(statement.sql, statement.order(values))

@@ -18,8 +18,8 @@ def recover(batch: Batch, node: str, starting: bool) -> Recovered:
     rows = {row[0]: Standing(*row) for row in batch.run(batch.say.lapsed, {"now": batch.now})}
     if starting:
         rows |= {row[0]: Standing(*row) for row in batch.run(batch.say.crashed, {"node": node})}
-        for statement in batch.say.drop_leases:
-            batch.run(statement, {"of_node": node})
+        drop_leases(batch, node)
+        batch.run(batch.say.drop_verifications, {"of_node": node}).fetchall()
     ended: Counter[State] = Counter()
     for row in rows.values():
         to, cause = after_crash(row)
@@ -31,6 +31,14 @@ def recover(batch: Batch, node: str, starting: bool) -> Recovered:
         in_doubt=ended[State.IN_DOUBT],
         dead=ended[State.DEAD],
     )
+
+
+def drop_leases(batch: Batch, node: str) -> int:
+    """Let calls be leased again that *node* had leased and not sent, and say how many; their fences rise."""
+    dropped = batch.run(batch.say.drop_leases, {"of_node": node}).fetchall()
+    for agency, cls in dropped:
+        batch.news.ready(agency, cls)
+    return len(dropped)
 
 
 def after_crash(row: Standing) -> tuple[State, str]:

@@ -1,7 +1,7 @@
 """
 What `hub.security.identity` may ask of a store: the registers of callers, officers and units, and their changes.
 
-Each change is one commit with its journal entry. `SqliteStore.registers` is the embedded one.
+Each change is one commit with its journal entry. `SqlStore.registers` is one.
 """
 
 import hashlib
@@ -91,6 +91,7 @@ def put_caller(batch: Batch, say: RegisterStatements, row: CallerRow, event: str
     """Write a caller and its journal entry."""
     allowed = " ".join(row.allowed)
     batch.run(say.put_caller, asdict(row) | {"allowed": allowed, "top_class": row.top_class.value})
+    batch.news.registers()
     may = f"{row.name} may call {allowed}, at most {row.top_class.value}, {row.calls_per_minute} calls a minute"
     batch.write(Entry(batch.now, event, caller=by, detail=may))
 
@@ -101,6 +102,7 @@ def replace_lines(batch: Batch, say: RegisterStatements, table: str, lines: Sequ
     rows = [asdict(line) | {"line": number} for number, line in enumerate(lines, 1)]
     if rows:
         batch.run_many(say.fill[table], rows)
+    batch.news.registers()
     digest = hashlib.sha256(to_json([astuple(line) for line in lines])).hexdigest()
     batch.write(Entry(batch.now, f"{table}_imported", caller=by, detail=f"{len(lines)} lines, sha256 {digest}"))
 

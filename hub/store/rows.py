@@ -38,6 +38,7 @@ class Standing(NamedTuple):
     ended_at: float | None
     lease_node: str | None
     lease_until: float | None
+    cls: str
 
 
 def to_call(row: Sequence[Any], raised: int = 0) -> Call:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -236,6 +236,17 @@ nodes = Table(
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("reaches", Boolean, nullable=False, server_default=text("false")),  # whether it reaches the coordination
+    Column("version", Text, nullable=False, server_default=""),
+)
+
+waiting = Table(  # durable calls that wait, counted by each node for itself: only the sum over nodes says how many
+    "waiting",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("calls", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 quota_days = Table(
@@ -243,6 +254,7 @@ quota_days = Table(
     metadata,
     Column("agency", Text, primary_key=True),
     Column("day", Text, primary_key=True),
+    Column("node", Text, primary_key=True),  # each counts in a row of its own, so that none waits for another
     Column("sent", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -250,7 +262,8 @@ quota_days = Table(
 journal = Table(
     "journal",
     metadata,
-    Column("seq", _number, primary_key=True),
+    Column("chain", Text, primary_key=True),  # each node writes one of its own
+    Column("seq", BigInteger, primary_key=True),
     Column("at", Double, nullable=False),
     Column("event", Text, nullable=False),
     Column("call", Text),
@@ -262,5 +275,6 @@ journal = Table(
     Column("purpose", Text),
     Column("detail", Text),
     Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
-# No index: it would cost every call twice, and whoever reads the journal reads it in order.
+# No other index: it would cost every call twice, and whoever reads the journal reads it in order.

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -41,6 +42,7 @@ from hub.store.schema import (
     metadata,
     quota_days,
     references,
+    waiting,
 )
 
 Values = Mapping[str, Any]
@@ -70,15 +72,26 @@ def _in_order(names: tuple[str, ...], written: Values) -> Callable[[Values], tup
     return itemgetter(*names)
 
 
+CHANNEL = "lienthong"
+"""Where nodes on one PostgreSQL tell each other what they committed."""
+
+
 def sqlite_dialect() -> Dialect:
     """Return the dialect whose text the standard library's driver takes."""
     return sqlite.dialect(paramstyle="qmark")
+
+
+def postgres_dialect() -> Dialect:
+    """Return the dialect whose text a raw cursor of psycopg takes: `$1`, given once however often it is used."""
+    dialect: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    return dialect
 
 
 def _p(name: str) -> ColumnElement[Any]:
     return bindparam(name)
 
 
+_NOTHING: ColumnElement[int] = literal_column("0")
 _ONE: ColumnElement[int] = literal_column("1")
 
 
@@ -127,7 +140,7 @@ CALL_COLUMNS = (
 _STANDING = (
     "seq", "id", "state", "fence", "exchange_no", "settled_no", "doubt_no", "interactive", "kind", "repeat_safe",
     "agency", "operation", "step", "caller", "officer", "unit", "dossier", "intake", "procedure", "result", "attempts",
-    "due_at", "deadline", "ended_at", "lease_node", "lease_until",
+    "due_at", "deadline", "ended_at", "lease_node", "lease_until", "class",
 )  # fmt: skip
 """What a move is decided on, in the order of `rows.Standing`."""
 
@@ -137,6 +150,8 @@ class Statements:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+        self._shared = dialect.name == "postgresql"
+        """Several nodes write here, and wait for or hear of each other."""
         self._accepting()
         self._moving()
         self._sharing()
@@ -161,11 +176,14 @@ class Statements:
         )
         columns = [calls.c[name] for name in ("seq", "ended_at", *CALL_COLUMNS)]
         self.by_idempotency = self.prepare(select(*columns).where(by_key))
+        key = func.hashtextextended(_p("key"), literal_column("0"))
+        self.queue_up = self.prepare(select(func.pg_advisory_xact_lock(key))) if self._shared else None
         self.forget_key = self.prepare(update(calls).where(calls.c.seq == _p("at")).values(idempotency_key=null()))
 
     def _moving(self) -> None:
         standing = select(*(calls.c[name] for name in _STANDING))
-        self.standing = self.prepare(standing.where(calls.c.id == _p("call")))
+        self.standing = self.prepare(standing.where(calls.c.id == _p("call")).with_for_update())
+        free_of_others = standing.with_for_update(skip_locked=True)
         of_class = and_(calls.c.agency == _p("agency"), calls.c["class"] == _p("class"))
         self.leasable = self.prepare(
             select(*(calls.c[name] for name in CALL_COLUMNS), calls.c.seq, bodies.c.bytes)
@@ -174,6 +192,7 @@ class Statements:
             .where(_free(_p("now")), _not_stopped(), _first_of_its_key())
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(_p("want"))
+            .with_for_update(of=calls, skip_locked=True)
         )
         self.next_payer = self.prepare(
             select(calls.c.payer)
@@ -191,12 +210,10 @@ class Statements:
         self.renew = self.prepare(
             update(calls).where(mine, calls.c.lease_until > _p("now")).values(lease_until=_p("until"))
         )
-        self.give_back = self.prepare(
-            update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE)
-        )
-        self.postpone = self.prepare(
-            update(calls).where(mine, is_ready).values(lease_node=null(), fence=calls.c.fence + _ONE, due_at=_p("due"))
-        )
+        dropped = {"lease_node": null(), "fence": calls.c.fence + _ONE}
+        whose = (calls.c.agency, calls.c["class"])
+        self.give_back = self.prepare(update(calls).where(mine, is_ready).values(**dropped).returning(*whose))
+        self.postpone = self.prepare(update(calls).where(mine, is_ready).values(**dropped, due_at=_p("due")))
         self.begin = self.prepare(
             guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
         )
@@ -216,14 +233,11 @@ class Statements:
             .where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
             .values(outcome=_p("outcome"), cause=_p("cause"), seconds=_p("seconds"))
         )
-        self.crashed = self.prepare(standing.where(is_leaving, calls.c.lease_node == _p("node")))
-        self.lapsed = self.prepare(standing.where(is_leaving, calls.c.lease_until <= _p("now")))
-        self.drop_leases = tuple(
-            self.prepare(
-                update(calls)
-                .where(calls.c.lease_node == _p("of_node"), which)
-                .values(lease_node=null(), fence=calls.c.fence + _ONE)
-            )
+        self.crashed = self.prepare(free_of_others.where(is_leaving, calls.c.lease_node == _p("node")))
+        self.lapsed = self.prepare(free_of_others.where(is_leaving, calls.c.lease_until <= _p("now")))
+        of_node = select(calls.c.seq).where(calls.c.lease_node == _p("of_node")).with_for_update(skip_locked=True)
+        self.drop_leases, self.drop_verifications = (
+            self.prepare(update(calls).where(calls.c.seq.in_(of_node.where(which))).values(**dropped).returning(*whose))
             for which in (is_ready, calls.c.state == fixed("in_doubt"))
         )
         self.cut_exchanges = self.prepare(
@@ -235,12 +249,19 @@ class Statements:
     def _sharing(self) -> None:
         """Statements whose rows one batch writes together, at its end."""
         self.insert_entry = self.prepare(_insert(journal))
-        self.journal_head = self.prepare(select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1))
-        self.add_sent = self.prepare(self._upsert(quota_days, {"sent": quota_days.c.sent + _p("sent")}))
-        self.backlogs = tuple(
-            self.prepare(select(calls.c.agency, func.count()).where(which).group_by(calls.c.agency))
-            for which in (is_ready, and_(calls.c.state == fixed("sending"), ~calls.c.interactive))
+        self.journal_head = self.prepare(
+            select(journal.c.seq, journal.c.hash)
+            .where(journal.c.chain == _p("chain"))
+            .order_by(journal.c.seq.desc())
+            .limit(1)
         )
+        self.add_sent = self.prepare(self._upsert(quota_days, {"sent": quota_days.c.sent + _p("sent")}))
+        self.add_waiting = self.prepare(self._upsert(waiting, {"calls": waiting.c.calls + _p("calls")}))
+        self.waiting = self.prepare(
+            select(func.coalesce(func.sum(waiting.c.calls), _NOTHING)).where(waiting.c.agency == _p("agency"))
+        )
+        notify = select(func.pg_notify(fixed(CHANNEL), _p("payload")))
+        self.notify = self.prepare(notify) if self._shared else None
         self.put_body = self.prepare(self._upsert(bodies))
         self.put_reference = self.prepare(self._upsert(references))
 
@@ -267,7 +288,9 @@ class Statements:
             .order_by(exchanges.c.sent_at)
         )
         self.sent_on_day = self.prepare(
-            select(quota_days.c.sent).where(quota_days.c.agency == _p("agency"), quota_days.c.day == _p("day"))
+            select(func.coalesce(func.sum(quota_days.c.sent), _NOTHING)).where(
+                quota_days.c.agency == _p("agency"), quota_days.c.day == _p("day")
+            )
         )
         self.next_due = self.prepare(
             select(calls.c.due_at)
@@ -282,7 +305,16 @@ class Statements:
             )
         )
         self.entries = self.prepare(
-            select(*journal.c).where(journal.c.seq > _p("after")).order_by(journal.c.seq).limit(_p("limit"))
+            select(*journal.c)
+            .where(journal.c.chain == _p("chain"), journal.c.seq > _p("after"))
+            .order_by(journal.c.seq)
+            .limit(_p("limit"))
+        )
+        ends = select(journal.c.chain, func.max(journal.c.seq).label("seq")).group_by(journal.c.chain).subquery()
+        self.chains = self.prepare(
+            select(journal.c.chain, journal.c.seq, journal.c.hash).join(
+                ends, and_(journal.c.chain == ends.c.chain, journal.c.seq == ends.c.seq)
+            )
         )
 
     def find(self, given: frozenset[str]) -> Prepared:
@@ -316,7 +348,7 @@ class Statements:
 
     def _upsert(self, table: Table, changed: dict[str, Any] | None = None) -> UpdateBase:
         """Return an insert that replaces the row of the same primary key, or changes only *changed* of it."""
-        dialect_insert = sqlite.insert if self.dialect.name == "sqlite" else postgresql.insert
+        dialect_insert = postgresql.insert if self._shared else sqlite.insert
         statement = dialect_insert(table).values({column.name: _p(column.name) for column in table.c})
         rest = [column.name for column in table.c if not column.primary_key]
         return statement.on_conflict_do_update(

@@ -2,12 +2,11 @@
 One writer: what one tick of the event loop brought is committed together, and every member hears of it after COMMIT.
 
 Syncing the disk is what a commit costs, so thirty-two calls that arrive together pay for one. A member is a function
-over the batch; `batch.py` is what members share, `sqlite.py` puts the pieces together. A batch that fails is rolled
+over the batch; `batch.py` is what members share, `sql_store.py` puts the pieces together. A batch that fails is rolled
 back whole, then its members run one by one, so that one bad member fails alone.
 """
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from hub.clock import Clock
 from hub.errors import HubError, Internal, StoreUnavailable
+from hub.store.database import Connection, Database
 
 Failpoint = Callable[[str], None]
 """Called as `<name>.before_commit` and `<name>.after_commit` for each kind of member a commit holds: for tests."""
@@ -36,7 +36,7 @@ class SharedBatch(Protocol):
         """The batch is on disk: remember what it changed."""
         ...
 
-    def landed(self, connection: sqlite3.Connection) -> bool:
+    def landed(self, connection: Connection) -> bool:
         """Say whether this batch is on disk, read back after a COMMIT that gave no clear answer."""
         ...
 
@@ -44,11 +44,13 @@ class SharedBatch(Protocol):
 class Shelf(Protocol):
     """Where connections and batches come from. `batch.Book` is one."""
 
-    def connect(self) -> sqlite3.Connection:
+    database: Database
+
+    def connect(self) -> Connection:
         """Open the store for writing and load what batches continue from."""
         ...
 
-    def batch(self, connection: sqlite3.Connection) -> Any:
+    def batch(self, connection: Connection) -> Any:
         """Begin a batch on *connection*, in a transaction that is already open."""
         ...
 
@@ -71,10 +73,11 @@ class Writer:
 
     def __init__(self, shelf: Shelf, failpoint: Failpoint | None = None) -> None:
         self._shelf = shelf
+        self._database = shelf.database
         self._failpoint = failpoint
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
 
-    def connection(self) -> sqlite3.Connection:
+    def connection(self) -> Connection:
         """Return the connection, opening it when the last one was given up."""
         if self._connection is None:
             self._connection = self._shelf.connect()
@@ -85,16 +88,16 @@ class Writer:
         try:
             return self._together(members)
         except _Failed as failed:
-            if failed.nothing_begun or len(members) == 1:
-                return [(None, _told(failed.error))] * len(members)
+            if failed.nothing_begun or (len(members) == 1 and not self._worth_repeating(failed)):
+                return [(None, self._told(failed.error))] * len(members)
         ended: list[Ended] = []
         for member in members:
             try:
-                ended += self._together([member])
+                ended += self._alone(member)
             except _Failed as failed:
-                ended.append((None, _told(failed.error)))
+                ended.append((None, self._told(failed.error)))
                 if failed.nothing_begun:  # the rest would only wait as long, one after the other
-                    return ended + [(None, _told(failed.error))] * (len(members) - len(ended))
+                    return ended + [(None, self._told(failed.error))] * (len(members) - len(ended))
         return ended
 
     def close(self) -> None:
@@ -103,54 +106,87 @@ class Writer:
             self._connection.close()
             self._connection = None
 
-    def _together(self, members: Sequence[Member]) -> list[Ended]:
+    def _alone(self, member: Member) -> list[Ended]:
+        """Commit one member; once more where another node was in its way, and what that one did is seen now."""
         try:
-            connection = self.connection()
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            self._give_up()
-            raise _Failed(error, nothing_begun=True) from error
+            return self._together([member])
+        except _Failed as failed:
+            if not self._worth_repeating(failed):
+                raise
+        return self._together([member])
+
+    def _worth_repeating(self, failed: "_Failed") -> bool:
+        return not failed.nothing_begun and isinstance(failed.error, self._database.again)
+
+    def _together(self, members: Sequence[Member]) -> list[Ended]:
+        connection = self._begun()
         try:
             batch = self._shelf.batch(connection)
             ended = [_act(member, batch) for member in members]
             batch.finish()
             self._pass("before_commit", members)
         except Exception as error:
+            lost = self._database.lost(connection)
             self._roll_back(connection)
-            raise _Failed(error) from error
+            raise _Failed(error, nothing_begun=lost) from error
         try:
             connection.execute("COMMIT")
             self._pass("after_commit", members)
-        except sqlite3.Error as error:
+        except self._database.failed as error:
             self._read_back(batch, connection, error)
         batch.keep()
         return ended
 
-    def _read_back(self, batch: SharedBatch, connection: sqlite3.Connection, error: sqlite3.Error) -> None:
+    def _begun(self) -> Connection:
+        """Return the connection with a transaction open; one that was lost while nothing happened is opened anew."""
+        kept = self._connection
+        try:
+            connection = self.connection()
+            connection.execute(self._database.begin)
+            return connection
+        except self._database.failed as error:
+            lost = kept is not None and self._database.lost(kept)
+            self._give_up()
+            if not lost:
+                raise _Failed(error, nothing_begun=True) from error
+        return self._begun()
+
+    def _read_back(self, batch: SharedBatch, connection: Connection, error: Exception) -> None:
         """Find out what became of a COMMIT that raised; raise `_Failed` when the batch is not on disk."""
         self._roll_back(connection)
         self._give_up()
         try:
             landed = batch.landed(self.connection())
-        except sqlite3.Error as second:
+        except self._database.failed as second:
             self._give_up()
             raise _Failed(second, nothing_begun=True) from error
         if not landed:
             raise _Failed(error, nothing_begun=True) from error
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
+    def _roll_back(self, connection: Connection) -> None:
         try:
-            if connection.in_transaction:
+            if self._database.in_transaction(connection):
                 connection.execute("ROLLBACK")
-        except sqlite3.Error:
+        except self._database.failed:
             self._give_up()
 
     def _give_up(self) -> None:
         """Drop a connection whose state is unknown; the next batch opens another."""
         try:
             self.close()
-        except sqlite3.Error:
+        except self._database.failed:
             self._connection = None
+
+    def _told(self, error: Exception) -> HubError:
+        if isinstance(error, HubError):
+            return error
+        if isinstance(error, self._database.refused):
+            return Internal(f"the store refused a row: {self._database.says(error)}")
+        if isinstance(error, self._database.failed):
+            return StoreUnavailable(f"the store did not write: {self._database.says(error)}", retry_after=RETRY_AFTER)
+        told = Internal(f"the store failed by a fault of its own: {type(error).__name__}")
+        told.__cause__ = error
+        return told
 
     def _pass(self, place: str, members: Sequence[Member]) -> None:
         if self._failpoint is not None:
@@ -172,18 +208,6 @@ def _act(member: Member, batch: SharedBatch) -> Ended:
         return member.act(batch, *member.args), None
     except HubError as refusal:  # raised before anything was written: the others of the batch do not mind
         return None, refusal
-
-
-def _told(error: Exception) -> HubError:
-    if isinstance(error, sqlite3.IntegrityError):
-        return Internal(f"the store refused a row: {error}")
-    if isinstance(error, sqlite3.Error):
-        return StoreUnavailable(f"the store did not write: {error}", retry_after=RETRY_AFTER)
-    if isinstance(error, HubError):
-        return error
-    told = Internal(f"the store failed by a fault of its own: {type(error).__name__}")
-    told.__cause__ = error
-    return told
 
 
 def _tell(members: Sequence[Member], ended: Sequence[Ended]) -> None:

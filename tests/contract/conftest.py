@@ -10,7 +10,9 @@ import pytest
 
 from hub.call import Call, Class, Kind, Purpose, State, uuid7
 from hub.clock import VirtualClock
+from hub.store.postgres import PostgresStore
 from hub.store.protocol import Leased, Record, Settled, Settlement
+from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
 
 AGENCY = "npsp"
@@ -22,7 +24,7 @@ BOUND = 64
 class Bench:
     """One store, its clock, and short words for what tests do with them."""
 
-    store: SqliteStore
+    store: SqlStore
     clock: VirtualClock
     backlog_calls: dict[str, int]
     numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -91,13 +93,17 @@ class Bench:
         return [row.entry.event for row in await self.store.journal()]
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "postgres"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    """A store in memory (the fake that ships) and one in a file: both keep every promise."""
+    """A store in memory (the fake that ships), one in a file, one in PostgreSQL: all keep every promise."""
     clock = VirtualClock()
     backlog_calls = {AGENCY: BOUND, "police": BOUND}
+    store: SqlStore
     if request.param == "memory":
         store = SqliteStore.in_memory(clock, backlog_calls=backlog_calls)
+    elif request.param == "postgres":
+        dsn = request.getfixturevalue("database")
+        store = PostgresStore.connect(dsn, NODE, clock, backlog_calls=backlog_calls)
     else:
         store = SqliteStore.open_file(tmp_path / "hub.db", clock, backlog_calls=backlog_calls)
     yield Bench(store, clock, backlog_calls)

@@ -198,6 +198,28 @@ def test_no_secret_is_printed(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        ("sqlite:///hub.db", "sqlite:///hub.db"),
+        ("postgresql://hub:hunter2@db.example/hub", "postgresql://***@db.example/hub"),
+        ("postgresql://db.example/hub?user=hub&password=hunter2", "postgresql://db.example/hub?***"),
+        ("env:HUB_STORE", "env:HUB_STORE"),
+        ("cmd:vault read hunter2", "***"),
+    ],
+)
+def test_an_address_of_a_store_is_printed_without_its_password(tmp_path: Path, written: str, printed: str) -> None:
+    settings = load(tmp_path, GOOD, HUB__HUB__STORE=written)
+    assert masked(settings, {})["hub"]["store"] == printed
+    assert (settings.store_file() is not None) == written.startswith("sqlite")
+
+
+def test_a_store_of_another_kind_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(FilesRefused) as caught:
+        load(tmp_path, GOOD, HUB__HUB__STORE="mysql://db.example/hub")
+    assert [fault.file for fault in caught.value.faults] == ["HUB__HUB__STORE"]
+
+
 def test_references_lead_to_variables_files_and_programs(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from file\n", "utf-8")
     assert follow("env:A", {"A": "from env"}, tmp_path) == "from env"

@@ -269,8 +269,8 @@ async def test_the_count_of_the_backlog_agrees_with_the_table_after_any_walk(mak
     await store.close()
 
 
-async def test_the_writer_has_a_thread_only_for_a_file(make: Callable[..., SqliteStore]) -> None:
+async def test_the_writer_has_a_thread_only_for_a_file(make: Callable[..., SqliteStore], tmp_path: Path) -> None:
     store = make()
-    assert isinstance(store._line, ThreadedLine) == store._own.threaded
+    assert isinstance(store._line, ThreadedLine) == (tmp_path / "hub.db").exists()
     assert isinstance(store._book, Book)
     await store.close()

@@ -1,0 +1,236 @@
+"""
+A store in a database of SQL: implements `protocol.Store` for SQLite and PostgreSQL alike. The rules are in
+`accepting.py`, `moving.py` and `recovering.py`; `sqlite.py` and `postgres.py` put a store together.
+
+What is written goes through one line to one connection, what is read through another.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from hub.call import Call, Class, State
+from hub.errors import IdempotencyConflict, StoreUnavailable
+from hub.journal import Chained, Head
+from hub.store import accepting, leasing, moving, nodes, orders, recovering, registers
+from hub.store.batch import Book
+from hub.store.nodes import NodeStatements
+from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.protocol import (
+    Accepted,
+    Follower,
+    Leased,
+    News,
+    NodeRow,
+    Occupied,
+    Record,
+    Recovered,
+    Settled,
+    Settlement,
+    Shared,
+    Sought,
+)
+from hub.store.reading import Reader
+from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
+from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
+
+T = TypeVar("T")
+
+DURABLE_SECONDS = 7 * 86_400.0
+"""A replayed call gets this long again when nobody says otherwise."""
+
+OnCommit = Callable[[float, int], None]
+
+
+class Listener(Protocol):
+    """Hears what other nodes commit. `listening.Listener` is one."""
+
+    def start(self, loop: asyncio.AbstractEventLoop, heard: Callable[[News], None]) -> None: ...
+    def stop(self) -> None: ...
+
+
+class SqlStore:
+    """A store over one database. `SqliteStore` and `PostgresStore` say how to make one."""
+
+    def __init__(
+        self,
+        line: Line,
+        book: Book,
+        reader: Reader,
+        *,
+        release: Callable[[], None] = lambda: None,
+        listener: Listener | None = None,
+    ) -> None:
+        self._line = line
+        self._book = book
+        self._reader = reader
+        self._release = release
+        self._listener = listener
+        self._readers = ThreadPoolExecutor(1, "store-reader") if isinstance(line, ThreadedLine) else None
+        self._nodes = NodeStatements(book.statements)
+        self.registers = SqlRegisters(self)
+        """Callers, officers and units; `hub.security.identity` keeps them in memory."""
+        self.orders = SqlOrders(self)
+        """What operators ordered; `hub.orders` sees that it is kept."""
+
+    async def accept(self, call: Call, request: bytes) -> Accepted:
+        return await self._write("accept", accepting.accept, call, request)
+
+    async def open(self, call: Call, node: str, digest: str, size: int) -> int:
+        return await self._write("open", accepting.open_, call, node, digest, size)
+
+    async def follow(self, shared: Shared, followers: Sequence[Follower]) -> Sequence[IdempotencyConflict | None]:
+        return await self._write("follow", accepting.follow, shared, followers)
+
+    async def lease(
+        self, agency: str, node: str, want: Mapping[Class, int], ttl: float, without: Collection[str] = ()
+    ) -> Sequence[Leased]:
+        return await self._write("lease", leasing.lease, agency, node, want, ttl, tuple(without))
+
+    async def renew(self, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
+        return await self._write("renew", moving.renew, node, calls, ttl)
+
+    async def give_back(self, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
+        await self._write("give_back", moving.give_back, node, calls, due_at)
+
+    async def begin(self, call_id: str, fence: int, node: str) -> int | None:
+        return await self._write("begin", moving.begin, call_id, fence, node)
+
+    async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
+        return await self._write("begin_verification", moving.begin_verification, call_id, node)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        return await self._write("settle", moving.settle, settlement)
+
+    async def end(self, call_id: str, state: State, cause: str) -> bool:
+        return await self._write("end", moving.end, call_id, state, cause)
+
+    async def cancel(self, call_id: str, caller: str) -> State | None:
+        return await self._write("cancel", moving.cancel, call_id, caller)
+
+    async def decide(self, call_id: str, state: State, by: str, seconds: float = DURABLE_SECONDS) -> bool:
+        """
+        Move a dead or doubtful call as the person *by* says: `queued` sends it again, within *seconds* from now.
+
+        False: it moved meanwhile, or this move is not allowed.
+        """
+        deadline = self._book.clock.now() + seconds
+        return await self._write("decide", moving.decide, call_id, state, by, deadline)
+
+    async def recover(self, node: str, *, starting: bool = True) -> Recovered:
+        return await self._write("recover", recovering.recover, node, starting)
+
+    async def get(self, call_id: str, caller: str | None = None) -> Record | None:
+        return await self._read(self._reader.get, call_id, caller)
+
+    async def find(self, sought: Sought) -> Sequence[Record]:
+        return await self._read(self._reader.find, sought)
+
+    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        return await self._read(self._reader.in_doubt_due, agency, not_after, limit, self._book.clock.now())
+
+    async def occupied(self, since: float) -> Sequence[Occupied]:
+        return await self._read(self._reader.occupied, since)
+
+    async def sent_on_day(self, agency: str, day: str) -> int:
+        return await self._read(self._reader.sent_on_day, agency, day)
+
+    async def next_due(self, agency: str, after: float = 0.0, without: Collection[str] = ()) -> float | None:
+        return await self._read(self._reader.next_due, agency, self._book.clock.now(), after, tuple(without))
+
+    async def remembered(self, dossier: str, agency: str) -> Mapping[str, str]:
+        return await self._read(self._reader.remembered, dossier, agency)
+
+    async def backlog(self, agency: str) -> int:
+        return await self._read(self._reader.backlog, agency)
+
+    async def journal(self, after: int = 0, limit: int = 1000, chain: str | None = None) -> Sequence[Chained]:
+        """Read entries numbered above *after* of one chain of the journal, oldest first; without a name, of its own."""
+        return await self._read(self._reader.entries, after, limit, chain)
+
+    async def chains(self) -> Mapping[str, Head]:
+        """Return where each chain of the journal ends: one of each node that ever wrote this store."""
+        return await self._read(self._reader.chains)
+
+    def listen(self, heard: Callable[[News], None]) -> None:
+        if self._listener is not None:
+            self._listener.start(asyncio.get_running_loop(), heard)
+
+    async def beat(self, node: str, started_at: float, epoch: int, reaches: bool, version: str) -> Sequence[NodeRow]:
+        return await self._write("beat", nodes.beat, self._nodes, node, started_at, epoch, reaches, version)
+
+    async def depart(self, node: str) -> None:
+        await self._write("depart", nodes.depart, self._nodes, node)
+
+    async def inherit(self, dead: str) -> int:
+        return await self._write("inherit", recovering.drop_leases, dead)
+
+    async def close(self) -> None:
+        """Write what waits, close every connection and let others serve the store. Idempotent."""
+        if self._listener is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._listener.stop)
+        await self._line.close()
+        if self._readers is not None:
+            self._readers.shutdown()
+        self._reader.close()
+        self._release()
+
+    def _write(self, name: str, act: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+        return self._line.do(name, act, *args)
+
+    async def _read(self, ask: Callable[..., T], *args: Any) -> T:
+        try:
+            if self._readers is None:
+                return ask(*args)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, ask, *args)
+        except (self._reader.database.failed, RuntimeError) as error:
+            raise StoreUnavailable(
+                f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER
+            ) from None
+
+
+class SqlRegisters:
+    """The registers of a store. Implements `registers.Registers`."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._say = RegisterStatements(store._book.statements)
+
+    async def callers(self) -> Sequence[CallerRow]:
+        return [to_caller(row) for row in await self._all("callers")]
+
+    async def officers(self) -> Sequence[OfficerLine]:
+        return [OfficerLine(*row[1:]) for row in await self._all("officers")]
+
+    async def units(self) -> Sequence[UnitLine]:
+        return [UnitLine(*row[1:]) for row in await self._all("units")]
+
+    async def put_caller(self, row: CallerRow, event: str, by: str) -> None:
+        await self._store._write("put_caller", registers.put_caller, self._say, row, event, by)
+
+    async def replace_officers(self, lines: Sequence[OfficerLine], by: str) -> None:
+        await self._store._write("replace_officers", registers.replace_lines, self._say, "officers", lines, by)
+
+    async def replace_units(self, lines: Sequence[UnitLine], by: str) -> None:
+        await self._store._write("replace_units", registers.replace_lines, self._say, "units", lines, by)
+
+    async def _all(self, table: str) -> Sequence[Any]:
+        return await self._store._read(self._store._reader.register, self._say.all[table])
+
+
+class SqlOrders:
+    """The orders of a store. Implements `orders.KeptOrders`."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._say = OrderStatements(store._book.statements)
+
+    async def in_force(self) -> Sequence[Order]:
+        return await self._store._write("orders_in_force", orders.in_force, self._say)
+
+    async def give(self, order: Order) -> None:
+        await self._store._write("give_order", orders.give, self._say, order)
+
+    async def take_back(self, scope: str, kind: OrderKind, by: str, why: str) -> None:
+        await self._store._write("take_order_back", orders.take_back, self._say, scope, kind, by, why)

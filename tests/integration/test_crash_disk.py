@@ -12,7 +12,7 @@ from tests.integration.crashing.run import TROUBLE, Run
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.parametrize("run", [form for form in FORMS if not form.shared], indirect=True, ids=lambda form: form.name),
+    pytest.mark.parametrize("run", [form for form in FORMS if not form.postgres], indirect=True, ids=lambda form: form.name),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from multiprocessing.process import BaseProcess
@@ -19,7 +19,6 @@ from typing import Any
 
 import httpx2
 
-from bench.servers import Postgres, Redis
 from connectors.kit.sandbox.server import Play
 from tests.integration.crashing.history import Contract
 from tests.integration.crashing.life import begin
@@ -46,11 +45,13 @@ class Form:
 
     name: str
     nodes: int = 1
-    shared: bool = False
-    """True: the nodes share a PostgreSQL and a Redis. False: one node with a file of its own."""
+    postgres: bool = False
+    """False: a file, which one node has for itself."""
+    redis: bool = False
+    """False: permits are granted in the process, which then is the only one."""
 
 
-FORMS = (Form("sqlite"),)
+FORMS = (Form("sqlite"), Form("postgres-1", postgres=True))
 """Every form in which the hub can be installed; each crash test runs in all of them."""
 
 
@@ -175,14 +176,13 @@ class Node:
 
 
 class Cluster:
-    """All nodes of one installation, their servers, and one caller's way to them."""
+    """All nodes of one installation, and one caller's way to them."""
 
-    def __init__(self, folder: Path, form: Form, play: Play) -> None:
+    def __init__(self, folder: Path, form: Form, play: Play, servers: Mapping[str, str]) -> None:
+        """*servers*: where its PostgreSQL and its Redis are, as environment."""
         self.form = form
         self.folder = folder
         self.key = ""
-        self.postgres: Postgres | None = None
-        self.redis: Redis | None = None
         self._http: httpx2.AsyncClient | None = None
         self._turn = 0
         self._write_config(play)
@@ -192,9 +192,8 @@ class Cluster:
             "HUB_CONFIG": str(folder / "hub.toml"),
             "HUB_TESTING": "1",
             "HUB__HUB__LATE_SECONDS": "60",  # how busy this machine is must not decide what a test sees
+            **servers,
         }
-        if form.shared:
-            environ |= self._servers()
         names = [f"node{number}" for number in range(1, form.nodes + 1)]
         self.nodes = [Node(name, folder, environ | {"HUB__HUB__NODE": name}) for name in names]
 
@@ -208,15 +207,6 @@ class Cluster:
             f"[agencies.{AGENCY}.contract]\n{most}call_timeout = {CALL_TIMEOUT}\n",
             "utf-8",
         )
-
-    def _servers(self) -> dict[str, str]:
-        places = [self.folder / name for name in ("postgres", "redis")]
-        for place in places:
-            place.mkdir()
-        self.postgres, self.redis = Postgres(places[0]), Redis(places[1])
-        self.postgres.start()
-        self.redis.start()
-        return {"HUB__HUB__STORE": self.postgres.dsn(), "HUB__HUB__REDIS": self.redis.address()}
 
     async def start(self, nodes: int | None = None) -> None:
         """Start *nodes*, or all, and register who will call."""
@@ -261,6 +251,3 @@ class Cluster:
                 await node.kill()
         if self._http is not None:
             await self._http.aclose()
-        for server in (self.postgres, self.redis):
-            if server is not None:
-                server.kill()

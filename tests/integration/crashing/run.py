@@ -6,7 +6,7 @@ One run of a crash test: a played agency, the installation before it, and its ca
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +68,8 @@ class Run:
 
 
 @asynccontextmanager
-async def running(folder: Path, form: Form, seed: int = 1) -> AsyncIterator[Run]:
-    """Make a run in *folder*; its nodes are not started yet, and are ended in the end."""
+async def running(folder: Path, form: Form, servers: Mapping[str, str], seed: int = 1) -> AsyncIterator[Run]:
+    """Make a run in *folder*, on *servers* that run; its nodes are not started yet, and are ended in the end."""
     began, since = time.time(), time.monotonic()
 
     def now() -> float:
@@ -84,7 +84,7 @@ async def running(folder: Path, form: Form, seed: int = 1) -> AsyncIterator[Run]
     play = Play(AGENCY, source, settings)
     sandbox = Sandbox([play], now=now, chance=Random(seed))
     await sandbox.start()
-    cluster = Cluster(folder, form, play)
+    cluster = Cluster(folder, form, play, servers)
     traffic = Traffic(cluster, sandbox, now, seed)
     try:
         yield Run(sandbox, cluster, traffic)

@@ -155,7 +155,7 @@ WAYS = {
     "give_order": Way(hold, kept=is_held),
     "take_order_back": Way(resume, before=hold, kept=is_not_held),
 }  # fmt: skip
-NO_DOOR = frozenset({"decide"})
+NO_DOOR = frozenset({"decide", "beat", "depart", "inherit"})
 """Members that nothing outside of the store asks for yet."""
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')

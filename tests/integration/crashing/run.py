@@ -16,7 +16,7 @@ from connectors.kit.manifest import load_manifest
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.server import Play, Sandbox
-from tests.integration.crashing.cluster import AGENCY, Cluster, Form, Node
+from tests.integration.crashing.cluster import AGENCY, Cluster, Form, Node, until
 from tests.integration.crashing.history import History, broken
 from tests.integration.crashing.traffic import Traffic
 
@@ -57,6 +57,20 @@ class Run:
     def answered(self) -> int:
         """Return how many answers callers have heard so far."""
         return sum(one.state == "answered" for one in self.traffic.heard)
+
+    def unwritable(self) -> int:
+        """Return how often callers were told so far that the store cannot be written."""
+        return sum(one.code == "store.unavailable" for one in self.traffic.heard)
+
+    async def served(self, more: int) -> None:
+        """Wait until *more* answers than so far have been heard."""
+        enough = self.answered() + more
+        await until(lambda: self.answered() >= enough, "service")
+
+    async def refused(self, more: int) -> None:
+        """Wait until callers were told *more* times than so far that the store cannot be written."""
+        enough = self.unwritable() + more
+        await until(lambda: self.unwritable() >= enough, "honest refusals")
 
     async def ends_well(self, *, all_written: bool = True) -> History:
         """Let the agency be well, let everything come to rest, and fail if any promise was broken."""

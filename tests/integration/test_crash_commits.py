@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import hub
-from tests.integration.crashing.members import NO_DOOR, SLOW, WAYS, Way, members_of_the_store, nothing, resume
+from tests.integration.crashing.members import NO_DOOR, SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
 from tests.integration.crashing.run import Run
+from tests.integration.crashing.traffic import MIX
 
 PER_SECOND = 4.0
 
@@ -33,8 +34,10 @@ def test_what_has_no_door_has_none_yet() -> None:
 async def test_killed_before_and_after_its_commit(run: Run, member: str) -> None:
     way = WAYS[member]
     await run.cluster.start(1)
+    if way.careful:
+        await dossiers(run)
     run.misbehave(SLOW)
-    run.traffic.flow(PER_SECOND)
+    run.traffic.flow(PER_SECOND, {"file_progress": 1} if way.careful else MIX)
     for place in ("before_commit", "after_commit"):
         if way.before is not nothing:
             await starts(run)

@@ -34,6 +34,8 @@ class Way:
     """Done in the life before it."""
     time: int = 1
     """Which of its commits is meant, where a start has some of its own."""
+    careful: bool = False
+    """It happens to what may not be repeated: steps of dossiers that are at the agency, and nothing else comes."""
     starting: bool = False
     """It is written before the node is ready."""
     kept: Callable[[Run], Awaitable[bool]] | None = None
@@ -86,6 +88,13 @@ async def in_doubt(run: Run) -> None:
     assert step.operation == "file_progress"
     await until(lambda: run.arrived(step.operation, step.subject), "a step")
     await run.node.kill()
+
+
+async def dossiers(run: Run) -> None:
+    """File what steps can be added to."""
+    filed = [run.traffic.ask("file_dossier", wait=True) for _ in range(12)]
+    for one in filed:
+        await until(lambda one=one: run.arrived(one.operation, one.subject), "a dossier at the agency")
 
 
 async def killed(run: Run) -> None:
@@ -142,9 +151,9 @@ WAYS = {
     "lease": Way(time=3),
     "renew": Way(held),
     "give_back": Way(stopped_in_order),
-    "begin": Way(time=2),
+    "begin": Way(time=2, careful=True),
     "begin_verification": Way(before=in_doubt),
-    "settle": Way(time=2),
+    "settle": Way(time=2, careful=True),
     "end": Way(out_of_time),
     "cancel": Way(many_take_it_back),
     "recover": Way(before=killed, starting=True),

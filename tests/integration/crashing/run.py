@@ -77,7 +77,8 @@ class Run:
         self.misbehave()
         await asyncio.gather(*(node.start() for node in self.cluster.nodes if not node.lives))
         history = await self.traffic.end(all_written=all_written)
-        assert broken(history) == []
+        faults = broken(history)
+        assert not faults, "\n".join(faults)
         return history
 
 

@@ -27,7 +27,8 @@ _PAUSE = 0.1
 _BEAT = 0.01
 _STILL = 3.0
 """Seconds without any change after which calls that are still queued are taken to wait for something: a time, a person."""
-_MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3}
+MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3}
+"""What comes, and how often. A step is of a dossier that came before; while there is none, a dossier comes instead."""
 _INTERACTIVE = {"prefer": "wait=3"}
 _TICKET = {"prefer": "respond-async"}
 
@@ -52,9 +53,9 @@ class Traffic:
 
     # --- What is asked -----------------------------------------------------------------------------------------------
 
-    def flow(self, per_second: float) -> None:
-        """Let things come, *per_second* on average, until `ebb`."""
-        self._flowing = asyncio.ensure_future(self._flow(per_second))
+    def flow(self, per_second: float, mix: Mapping[str, int] = MIX) -> None:
+        """Let things come, *per_second* on average and weighted by *mix*, until `ebb`."""
+        self._flowing = asyncio.ensure_future(self._flow(per_second, mix))
 
     async def ebb(self) -> None:
         """Let nothing new come, and wait until everybody who asked was told something or has given up."""
@@ -80,8 +81,8 @@ class Traffic:
         """Return the replies that name a call, of *asked*."""
         return [one for one in self.heard if one.key == asked.key and one.call]
 
-    async def _flow(self, per_second: float) -> None:
-        kinds, weights = list(_MIX), list(_MIX.values())
+    async def _flow(self, per_second: float, mix: Mapping[str, int]) -> None:
+        kinds, weights = list(mix), list(mix.values())
         while True:
             (kind,) = self._random.choices(kinds, weights)
             chance = self._random.random()

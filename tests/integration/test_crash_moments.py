@@ -5,6 +5,8 @@ from random import Random
 
 import pytest
 
+from connectors.kit.sandbox.faults import Fault
+from tests.integration.crashing.cluster import AGENCY, until
 from tests.integration.crashing.run import TROUBLE, Run
 
 pytestmark = pytest.mark.process
@@ -32,3 +34,19 @@ async def test_killed_at_random_moments_under_load(run: Run, seed: int) -> None:
     states = [one.state for one in history.stands]
     assert states.count("answered") > MOMENTS, "a run in which nothing gets through proves nothing"
     assert any(one.status == 0 for one in history.heard), "nobody was cut off: the kills met no load"
+
+
+async def test_killed_while_the_agency_has_all_it_can_bear(run: Run) -> None:
+    """The agency works on at what a dead node asked of it: the next node counts that before it asks for more."""
+    patient = {f"HUB__AGENCIES__{AGENCY.upper()}__CONTRACT__CALL_TIMEOUT": "4.0"}
+    first_limit = 4
+    await run.cluster.start(**patient)
+    run.misbehave(Fault(fault="latency", operation="file_dossier", seconds=3.6))  # longer than a start takes
+    for _ in range(12):
+        run.traffic.ask("file_dossier")
+
+    await until(lambda: run.sandbox.under_way(AGENCY) >= first_limit, "as many exchanges as a lane begins with")
+    await run.node.kill()
+    await run.node.start(**patient)
+    history = await run.ends_well()
+    assert max(one.at_once for one in history.arrived) >= first_limit

@@ -114,6 +114,10 @@ class Sandbox:
     def _faults(self, name: str) -> FaultBook:
         return self._gateways[name].faults if name in self._gateways else self._stages[name].faults
 
+    def under_way(self, agency: str) -> int:
+        """Return how many requests are under way at *agency* now."""
+        return self._stages[agency].under_way
+
     def expire_sessions(self, agency: str) -> int:
         """End every session that *agency* has issued; returns how many."""
         return self._stages[agency].played.sessions.expire()
@@ -159,7 +163,7 @@ class _Stage:
         )
         self._arrivals = arrivals
         self._now = now
-        self._under_way = 0
+        self.under_way = 0
 
     @property
     def xml(self) -> bool:
@@ -170,15 +174,15 @@ class _Stage:
         """Return the agency's own answer to *request*, without faults, and do what it asks."""
         heard = self.played.hear(request)
         said = self.played.say(heard, request)
-        self._log(self._now(), heard, said.outcome, said.processed, self._under_way + 1)
+        self._log(self._now(), heard, said.outcome, said.processed, self.under_way + 1)
         return said.reply
 
     async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        self._under_way += 1
+        self.under_way += 1
         try:
-            return await self._served(request, reader, writer, self._under_way)
+            return await self._served(request, reader, writer, self.under_way)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
     async def _served(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, at_once: int

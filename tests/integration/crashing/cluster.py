@@ -208,16 +208,16 @@ class Cluster:
             "utf-8",
         )
 
-    async def start(self, nodes: int | None = None) -> None:
+    async def start(self, nodes: int | None = None, **environ: str) -> None:
         """Start *nodes*, or all, and register who will call."""
         self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(10.0, read=30.0), limits=httpx2.Limits())
         first, *others = self.nodes[:nodes]
-        await first.start()  # alone: it makes the tables
+        await first.start(**environ)  # alone: it makes the tables
         for register, content in REGISTERS.items():
             (await self.operator("PUT", f"/admin/v1/{register}", content=content.encode())).raise_for_status()
         caller = {"name": "one-stop", "allowed": ["*"], "top_class": "counter", "calls_per_minute": 1_000_000}
         self.key = (await self.operator("POST", "/admin/v1/callers", json=caller)).raise_for_status().json()["key"]
-        await asyncio.gather(*(node.start() for node in others))
+        await asyncio.gather(*(node.start(**environ) for node in others))
 
     async def operator(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """Ask the admin door of the first node."""

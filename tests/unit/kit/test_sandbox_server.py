@@ -110,7 +110,12 @@ class TestControl:
 
     async def test_arrivals_tell_how_many_were_under_way(self, sandbox: Sandbox, sender: HttpSender) -> None:
         sandbox.misbehave("police", Fault(fault="latency", seconds=0.2, count=3))
-        await asyncio.gather(*(look_up(sandbox, sender) for _ in range(3)))
+        asked = asyncio.gather(*(look_up(sandbox, sender) for _ in range(3)))
+        async with asyncio.timeout(5):
+            while sandbox.under_way("police") < 3:  # noqa: ASYNC110 - it is a number, and tells nobody
+                await asyncio.sleep(0.01)
+        await asked
+        assert sandbox.under_way("police") == 0
         await look_up(sandbox, sender)
         assert [one.at_once for one in sandbox.arrivals.of("police")] == [1, 2, 3, 1]
 

@@ -33,11 +33,12 @@ def accept(batch: Batch, call: Call, request: bytes) -> Accepted:
     _check_backlog(batch, call.agency)
     if lapsed is not None:
         batch.run(batch.say.forget_key, {"at": lapsed})
+    batch.take_key(call)
     if call.order_key is not None:
         batch.queue_up(call.agency, call.order_key)
     row = from_call(call, digest_of(request), len(request))
-    batch.run(batch.say.insert_call, row)
-    batch.run(batch.say.insert_body, {"call": call.id, "side": "request", "bytes": request})
+    batch.later(batch.say.insert_call, row, call.id)
+    batch.later(batch.say.insert_body, {"call": call.id, "side": "request", "bytes": request}, call.id)
     batch.write(said_of(call, batch.now, "accepted"))
     batch.moved[call.agency] += 1
     batch.news.ready(call.agency, call.cls)  # due or not: whoever hears also learns when it falls due
@@ -49,7 +50,7 @@ def open_(batch: Batch, call: Call, node: str, digest: str, size: int) -> int:
     _take_over_key(batch, call)
     row = from_call(call, digest, size)
     row |= {"state": "sending", "exchange_no": 1, "lease_node": node, "lease_until": call.deadline + OPEN_GRACE}
-    batch.run(batch.say.insert_call, row)
+    batch.later(batch.say.insert_call, row, call.id)
     begun(batch, call.id, 1, call.agency, call.step, node)
     batch.write(said_of(call, batch.now, "sending", "1"))
     return 1
@@ -71,7 +72,7 @@ def _follow(batch: Batch, shared: Shared, follower: Follower, heard: dict[str, A
         _take_over_key(batch, call)
     except IdempotencyConflict as conflict:  # this one's alone: the others of the answer are written
         return conflict
-    batch.run(batch.say.insert_call, from_call(call, follower.digest, follower.size) | heard)
+    batch.later(batch.say.insert_call, from_call(call, follower.digest, follower.size) | heard, call.id)
     remember(batch, call.id, call.purpose.dossier, call.agency, shared.refs)
     batch.write(said_of(call, batch.now, "answered", f"0 followed {shared.call}"))
     return None
@@ -81,13 +82,13 @@ def remember(batch: Batch, call: str, dossier: str | None, agency: str, refs: Ma
     """Write what an agency calls things of ours, for the *dossier* or, without one, for the call."""
     about = {"dossier": dossier or call, "agency": agency, "call": call, "known_at": batch.now}
     for ours, theirs in refs.items():
-        batch.run(batch.say.put_reference, about | {"ours": ours, "theirs": theirs})
+        batch.later(batch.say.put_reference, about | {"ours": ours, "theirs": theirs}, call)
 
 
 def begun(batch: Batch, call: str, number: int, agency: str, step: str, node: str) -> None:
     """Write that exchange *number* of *call* leaves now, and count it for the day."""
     row: dict[str, Any] = {"call": call, "no": number, "agency": agency, "step": step, "node": node}
-    batch.run(batch.say.insert_exchange, row | {"sent_at": batch.now})
+    batch.later(batch.say.insert_exchange, row | {"sent_at": batch.now}, call)
     batch.sent(agency, batch.now)
 
 
@@ -104,14 +105,14 @@ def _take_over_key(batch: Batch, call: Call) -> None:
     _, seq = _earlier(batch, call)
     if seq is not None:
         batch.run(batch.say.forget_key, {"at": seq})
+    batch.take_key(call)
 
 
 def _earlier(batch: Batch, call: Call) -> tuple[Call | None, int | None]:
     """Return the call that holds the same key, None when its hold has lapsed, and the number of its row."""
     if call.idempotency_key is None:
         return None, None
-    key = {name: getattr(call, name) for name in ("caller", "agency", "operation", "idempotency_key")}
-    row = batch.run(batch.say.by_idempotency, key).fetchone()
+    row = batch.by_key(call)
     if row is None:
         return None, None
     seq, ended_at, earlier = row[0], row[1], to_call(row[2:])

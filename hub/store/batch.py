@@ -6,15 +6,16 @@ could make untrue: what several nodes count together has a row of each node, so 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from hub.call import Call
 from hub.clock import Clock
 from hub.journal import START, Entry, Head, chain
 from hub.store.database import Connection, Cursor, Database
 from hub.store.news import Noted
-from hub.store.statements import Prepared, Statements, Values
+from hub.store.statements import CALL_COLUMNS, KEY, STANDING, Prepared, Statements, Values
 
 _VIETNAM = 7 * 3600
 _DAY = 86_400
@@ -23,6 +24,16 @@ _DAY = 86_400
 def day_of(moment: float) -> str:
     """Return the calendar day of *moment* (Unix seconds) in Vietnam, `yyyy-mm-dd`: quotas and validity count by it."""
     return datetime.fromtimestamp(moment + _VIETNAM, UTC).strftime("%Y-%m-%d")
+
+
+_ID = STANDING.index("id")
+_KEY_PLACES = [2 + CALL_COLUMNS.index(name) for name in KEY]
+"""Where `Statements.by_keys` has them, after number and end."""
+
+
+def key_of(call: Call) -> tuple[Any, ...]:
+    """Return what makes a request the same call again."""
+    return tuple(getattr(call, name) for name in KEY)
 
 
 class Days:
@@ -76,35 +87,114 @@ class Book:
         row = connection.execute(statement.sql, statement.order({"chain": self.chain})).fetchone()
         return Head(row[0], row[1]) if row else START
 
-    def batch(self, connection: Connection) -> "Batch":
-        return Batch(self, connection)
+    def batch(self, connection: Connection, about: Sequence[object] = ()) -> "Batch":
+        return Batch(self, connection, about)
 
 
 class Batch:
-    """One transaction. Members write through `run`, and leave to `finish` what is written once for all of them."""
+    """
+    One transaction. What members write goes out together: a statement for the rows of all of them costs half.
 
-    __slots__ = ("_book", "_connection", "_entries", "_head", "_sent", "_waiting", "moved", "news", "now", "say")
+    `later` is written before anything that `run` asks. What members read of single calls they ask through `standing` and
+    `by_key`; where each question is a journey to a server, one fetches what all of them will ask, when they say it
+    beforehand (*about*: the id of a call to move, or a `Call` to come). It holds until a member writes of the same call.
+    """
 
-    def __init__(self, book: Book, connection: Connection) -> None:
+    __slots__ = (
+        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_sent", "_touched", "_waiting", "moved",
+        "news", "now", "say",
+    )  # fmt: skip
+
+    def __init__(self, book: Book, connection: Connection, about: Sequence[object] = ()) -> None:
         self._book = book
         self._connection = connection
         self._head = book.head
         self._entries: list[tuple[Any, ...]] = []
         self._sent: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, int] = {}
+        self._later: dict[Prepared, list[tuple[Any, ...]]] = {}
+        self._touched: set[object] = set()
         self.moved: Counter[str] = Counter()
         """By agency: how many durable calls began to wait, less how many stopped."""
         self.news = Noted()
         """What other nodes want to hear of this batch, after its commit."""
         self.now = float(book.clock.now())
         self.say = book.statements
+        self._foreseen = self._foresee(about)
 
     def run(self, statement: Prepared, values: Values) -> Cursor:
+        """Run *statement* after all that was to be written `later`."""
+        self._flush()
         return self._connection.execute(statement.sql, statement.order(values))
 
-    def run_many(self, statement: Prepared, rows: list[dict[str, Any]]) -> int:
-        """Run *statement* for each of *rows*; return how many rows of the table it met in all."""
-        return self._connection.executemany(statement.sql, [statement.order(row) for row in rows]).rowcount
+    def run_many(self, statement: Prepared, rows: list[dict[str, Any]]) -> None:
+        """Run *statement* for each of *rows*, likewise."""
+        self._flush()
+        self._connection.executemany(statement.sql, [statement.order(row) for row in rows])
+
+    def later(self, statement: Prepared, values: Values, of: str) -> None:
+        """
+        Write one row of the call *of*, before anything is read that it could change. It must meet exactly one row.
+
+        Each guard was decided on a row that this transaction has locked; one that fails after all fails the batch.
+        """
+        self._touched.add(of)
+        self._later.setdefault(statement, []).append(statement.order(values))
+
+    def standing(self, call_id: str) -> Any:
+        """Return the row of a call as `rows.Standing` has it, locked until the commit; None when there is none."""
+        return self._look(call_id, self.say.standing, {"call": call_id})
+
+    def by_key(self, call: Call) -> Any:
+        """Return number, end and columns of the call that holds the idempotency key of *call*; None when none does."""
+        key = key_of(call)
+        return self._look(key, self.say.by_idempotency, dict(zip(KEY, key, strict=True)))
+
+    def take_key(self, call: Call) -> None:
+        """Note that who holds the idempotency key of *call* changes in this batch."""
+        self.touch(key_of(call))
+
+    def touch(self, at: object) -> None:
+        """Note that what was foreseen of *at*, the id of a call, is not true any more."""
+        self._touched.add(at)
+
+    def _look(self, at: object, statement: Prepared, values: Values) -> Any:
+        if at in self._touched:
+            return self.run(statement, values).fetchone()
+        if at in self._foreseen:
+            return self._foreseen[at]
+        return self._connection.execute(statement.sql, statement.order(values)).fetchone()
+
+    def _foresee(self, about: Sequence[object]) -> dict[object, Any]:
+        ids = [one for one in about if isinstance(one, str)]
+        keys = [key_of(one) for one in about if isinstance(one, Call) and one.idempotency_key is not None]
+        found: dict[object, Any] = {}
+        if ids and self.say.standings is not None:
+            found |= dict.fromkeys(ids)
+            rows = self._connection.execute(self.say.standings.sql, self.say.standings.order({"calls": ids}))
+            found |= {row[_ID]: row for row in rows}
+        if keys and self.say.by_keys is not None:
+            found |= dict.fromkeys(keys)
+            columns = dict(zip(KEY, map(list, zip(*keys, strict=True)), strict=True))
+            rows = self._connection.execute(self.say.by_keys.sql, self.say.by_keys.order(columns))
+            found |= {tuple(row[place] for place in _KEY_PLACES): row for row in rows}
+        return found
+
+    def _flush(self) -> None:
+        if not self._later:
+            return
+        waiting, self._later = self._later, {}
+        for statement, rows in waiting.items():
+            met = self._write_rows(statement, rows)
+            if met != len(rows):
+                raise RuntimeError(f"{len(rows)} guarded changes met {met} rows")
+
+    def _write_rows(self, statement: Prepared, rows: list[tuple[Any, ...]]) -> int:
+        if len(rows) == 1:
+            return self._connection.execute(statement.sql, rows[0]).rowcount
+        if statement.together is None:
+            return self._connection.executemany(statement.sql, rows).rowcount
+        return self._connection.execute(statement.together, (statement.rows_as_json(rows),)).rowcount
 
     def write(self, entry: Entry) -> None:
         """Add *entry* to the journal, in this commit."""
@@ -123,7 +213,9 @@ class Batch:
     def backlog(self, agency: str) -> int:
         """Count durable calls of *agency* that wait, with what this batch did so far; others count when committed."""
         if agency not in self._waiting:
-            self._waiting[agency] = int(self.run(self.say.waiting, {"agency": agency}).fetchone()[0])
+            asked = self.say.waiting
+            row = self._connection.execute(asked.sql, asked.order({"agency": agency})).fetchone()
+            self._waiting[agency] = int(row[0])
         return self._waiting[agency] + self.moved[agency]
 
     def backlog_bound(self, agency: str) -> int | None:
@@ -132,11 +224,13 @@ class Batch:
     def queue_up(self, agency: str, order_key: str) -> None:
         """Let the calls of one order key be numbered in the order in which they become visible, on whichever node."""
         if self.say.queue_up is not None:
-            self.run(self.say.queue_up, {"key": f"{agency} {order_key}"})
+            lock = self.say.queue_up
+            self._connection.execute(lock.sql, lock.order({"key": f"{agency} {order_key}"}))
 
     def finish(self) -> None:
+        self._flush()
         if self._entries:
-            self._connection.executemany(self.say.insert_entry.sql, self._entries)
+            self._write_rows(self.say.insert_entry, self._entries)
         node = self._book.node
         for (agency, day), count in sorted(self._sent.items()):
             self.run(self.say.add_sent, {"agency": agency, "day": day, "node": node, "sent": count})

@@ -46,7 +46,7 @@ def _of_class(batch: Batch, where: dict[str, Any], node: str, most: int, until: 
             want = min(each, most - len(taken))
             rows = batch.run(batch.say.leasable, where | {"payer": payer, "want": want}).fetchall()
             if rows:
-                taken += _taken(batch, rows, node, until)
+                taken += [_taken(batch, row, node, until) for row in rows]
                 batch.last_leased[place] = payer
             if len(taken) == most:
                 break
@@ -69,12 +69,8 @@ def _round(batch: Batch, where: dict[str, Any], last: str) -> Iterator[str]:
             after, again = "", True
 
 
-def _taken(batch: Batch, rows: Sequence[Sequence[Any]], node: str, until: float) -> list[Leased]:
-    leased = [Leased(to_call(row, raised=1), row[-1], until) for row in rows]
-    guards = [
-        {"at": row[-2], "was_fence": one.call.fence - 1, "was_state": "queued", "node": node, "until": until}
-        for row, one in zip(rows, leased, strict=True)
-    ]
-    if batch.run_many(batch.say.take_lease, guards) != len(guards):
-        raise RuntimeError("a call moved while it was leased")
-    return leased
+def _taken(batch: Batch, row: Sequence[Any], node: str, until: float) -> Leased:
+    call, seq, request = to_call(row, raised=1), row[-2], row[-1]
+    guard = {"at": seq, "was_fence": call.fence - 1, "was_state": "queued", "node": node, "until": until}
+    batch.later(batch.say.take_lease, guard, call.id)
+    return Leased(call, request, until)

@@ -20,19 +20,22 @@ VERIFY_SECONDS = 180.0
 
 def standing(batch: Batch, call_id: str) -> Standing | None:
     """Return where the call stands now."""
-    row = batch.run(batch.say.standing, {"call": call_id}).fetchone()
+    row = batch.standing(call_id)
     return None if row is None else Standing(*row)
 
 
 def renew(batch: Batch, node: str, calls: Sequence[str], ttl: float) -> Sequence[str]:
     """Extend leases of *node* that have not ended."""
     values: dict[str, Any] = {"node": node, "now": batch.now, "until": batch.now + ttl}
+    for call in calls:
+        batch.touch(call)
     return [call for call in calls if batch.run(batch.say.renew, values | {"call": call}).rowcount == 1]
 
 
 def give_back(batch: Batch, node: str, calls: Sequence[str], due_at: float | None = None) -> None:
     """End leases of calls that were not sent; with *due_at*, they are not ready before that moment."""
     for call in calls:
+        batch.touch(call)
         if due_at is None:
             for agency, cls in batch.run(batch.say.give_back, {"call": call, "node": node}).fetchall():
                 batch.news.ready(agency, cls)
@@ -65,7 +68,7 @@ def begin_verification(batch: Batch, call_id: str, node: str) -> tuple[int, int]
 def _begin(batch: Batch, row: Standing, statement: Any, values: dict[str, Any]) -> int:
     number = row.exchange_no + 1
     guard = {"at": row.seq, "was_fence": row.fence, "was_state": row.state, "no": number}
-    _exactly_one(batch.run(statement, guard | values).rowcount)
+    batch.later(statement, guard | values, row.id)
     begun(batch, row.id, number, row.agency, row.step, values["node"])
     batch.write(said_of_row(row, batch.now, "sending" if row.state == State.QUEUED else "verifying", str(number)))
     return number
@@ -114,9 +117,7 @@ def settle(batch: Batch, settlement: Settlement) -> Settled:
     late = verdict is Settled.LATE_EVIDENCE
     move(batch, row, settlement.state, **_changes(batch, row, settlement, late))
     ending = {"outcome": settlement.outcome, "cause": settlement.cause, "seconds": settlement.seconds}
-    _exactly_one(
-        batch.run(batch.say.end_exchange, ending | {"of_call": row.id, "of_no": settlement.exchange_no}).rowcount
-    )
+    batch.later(batch.say.end_exchange, ending | {"of_call": row.id, "of_no": settlement.exchange_no}, row.id)
     _keep(batch, row, settlement)
     if settlement.outcome == "unsent":
         begun_at = batch.run(batch.say.sent_at, {"of_call": row.id, "of_no": settlement.exchange_no}).fetchone()[0]
@@ -153,7 +154,7 @@ def _changes(batch: Batch, row: Standing, settlement: Settlement, late: bool) ->
 
 def _keep(batch: Batch, row: Standing, settlement: Settlement) -> None:
     if settlement.answer is not None and not row.interactive:
-        batch.run(batch.say.put_body, {"call": row.id, "side": "answer", "bytes": settlement.answer})
+        batch.later(batch.say.put_body, {"call": row.id, "side": "answer", "bytes": settlement.answer}, row.id)
     remember(batch, row.id, row.dossier, row.agency, settlement.refs)
 
 
@@ -205,7 +206,7 @@ def move(batch: Batch, row: Standing, to: State, **changes: Any) -> None:
         "answer_digest": None, "answer_size": None,
     }  # fmt: skip
     values.update(changes)
-    _exactly_one(batch.run(batch.say.move, values).rowcount)
+    batch.later(batch.say.move, values, row.id)
     if not row.interactive:
         batch.moved[row.agency] += (to in WAITING) - (row.state in WAITING)
         _note(batch, row, to, values["due_at"])
@@ -219,8 +220,3 @@ def _note(batch: Batch, row: Standing, to: State, due_at: float) -> None:
         batch.news.ended(row.id)
     if to is State.IN_DOUBT:
         batch.news.doubt(row.agency)
-
-
-def _exactly_one(rows: int) -> None:
-    if rows != 1:
-        raise RuntimeError(f"a guarded change met {rows} rows instead of one")

@@ -37,6 +37,8 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "4s",  # a node that stops in the middle must not keep what others need
     "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2",
     "jit": "off",  # no statement here is large enough to be worth compiling
+    # Every question has its index; a plan made while a table was small must not read all of it when it is large.
+    "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
 }  # fmt: skip
 _SET = (
     "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
@@ -59,8 +61,8 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
             return super().wait(gen, interval, _ANSWER_SECONDS if timeout is None else timeout)
-        except errors.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # an answer that comes now is nobody's
+        except errors.OperationalError as error:
+            if error.sqlstate is None:  # no word of the server's: an answer that comes later would be nobody's
                 self.close()
             raise
 

@@ -69,7 +69,13 @@ class Reader:
         return [Chained(row[1], Entry(*row[2:-1]), row[-1]) for row in self._run(self._say.entries, asked)]
 
     def chains(self) -> dict[str, Head]:
-        return {row[0]: Head(row[1], row[2]) for row in self._run(self._say.chains, {})}
+        """Step from name to name: the journal may be long, and its chains are few."""
+        heads: dict[str, Head] = {}
+        after = ""
+        while (row := self._run(self._say.next_chain, {"after": after}).fetchone()) is not None:
+            after = row[0]
+            heads[after] = Head(*self._run(self._say.journal_head, {"chain": after}).fetchone())
+        return heads
 
     def register(self, statement: Prepared) -> list[tuple[Any, ...]]:
         return self._run(statement, {}).fetchall()

@@ -76,6 +76,7 @@ calls = Table(
     Column("answer_digest", Text),
     Column("answer_size", Integer),
     Column("payer", Text, nullable=False, server_default=""),  # caller and unit as one: leases go round by it
+    postgresql_with={"fillfactor": 60},  # room to lease a row where it stands, so that no index has to hear of it
 )
 
 is_ready: ColumnElement[bool] = and_(calls.c.state == fixed("queued"), ~calls.c.interactive)
@@ -98,7 +99,7 @@ def _some(name: str, *columns: Column[object], where: ColumnElement[bool], uniqu
 
 _some(
     "calls_idempotency",
-    calls.c.caller, calls.c.agency, calls.c.operation, calls.c.idempotency_key,
+    calls.c.idempotency_key, calls.c.agency, calls.c.operation, calls.c.caller,
     where=calls.c.idempotency_key.is_not(None),
     unique=True,
 )  # fmt: skip
@@ -107,7 +108,9 @@ _some(
     "calls_turn", calls.c.agency, calls.c["class"], calls.c.payer, calls.c.due_at, calls.c.seq, where=is_ready
 )  # fmt: skip
 _some("calls_order", calls.c.agency, calls.c.order_key, calls.c.seq, where=holds_key)
-_some("calls_leaving", calls.c.lease_until, where=is_leaving)
+_some(
+    "calls_leaving", calls.c.seq, where=is_leaving
+)  # few rows; an index over what each lease changes costs every lease
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
 _some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
 Index("calls_caller", calls.c.caller, calls.c.seq)
@@ -133,6 +136,7 @@ exchanges = Table(
     Column("cause", Text),
     Column("seconds", Double),
     sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 80},
 )
 Index("exchanges_sent", exchanges.c.sent_at)
 

@@ -75,10 +75,10 @@ class SqlStore:
         """What operators ordered; `hub.orders` sees that it is kept."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
-        return await self._write("accept", accepting.accept, call, request)
+        return await self._write("accept", accepting.accept, call, request, about=call)
 
     async def open(self, call: Call, node: str, digest: str, size: int) -> int:
-        return await self._write("open", accepting.open_, call, node, digest, size)
+        return await self._write("open", accepting.open_, call, node, digest, size, about=call)
 
     async def follow(self, shared: Shared, followers: Sequence[Follower]) -> Sequence[IdempotencyConflict | None]:
         return await self._write("follow", accepting.follow, shared, followers)
@@ -95,19 +95,19 @@ class SqlStore:
         await self._write("give_back", moving.give_back, node, calls, due_at)
 
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
-        return await self._write("begin", moving.begin, call_id, fence, node)
+        return await self._write("begin", moving.begin, call_id, fence, node, about=call_id)
 
     async def begin_verification(self, call_id: str, node: str) -> tuple[int, int] | None:
-        return await self._write("begin_verification", moving.begin_verification, call_id, node)
+        return await self._write("begin_verification", moving.begin_verification, call_id, node, about=call_id)
 
     async def settle(self, settlement: Settlement) -> Settled:
-        return await self._write("settle", moving.settle, settlement)
+        return await self._write("settle", moving.settle, settlement, about=settlement.call_id)
 
     async def end(self, call_id: str, state: State, cause: str) -> bool:
-        return await self._write("end", moving.end, call_id, state, cause)
+        return await self._write("end", moving.end, call_id, state, cause, about=call_id)
 
     async def cancel(self, call_id: str, caller: str) -> State | None:
-        return await self._write("cancel", moving.cancel, call_id, caller)
+        return await self._write("cancel", moving.cancel, call_id, caller, about=call_id)
 
     async def decide(self, call_id: str, state: State, by: str, seconds: float = DURABLE_SECONDS) -> bool:
         """
@@ -116,7 +116,7 @@ class SqlStore:
         False: it moved meanwhile, or this move is not allowed.
         """
         deadline = self._book.clock.now() + seconds
-        return await self._write("decide", moving.decide, call_id, state, by, deadline)
+        return await self._write("decide", moving.decide, call_id, state, by, deadline, about=call_id)
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:
         return await self._write("recover", recovering.recover, node, starting)
@@ -176,8 +176,8 @@ class SqlStore:
         self._reader.close()
         self._release()
 
-    def _write(self, name: str, act: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
-        return self._line.do(name, act, *args)
+    def _write(self, name: str, act: Callable[..., T], *args: Any, about: object = None) -> "asyncio.Future[T]":
+        return self._line.do(name, act, *args, about=about)
 
     async def _read(self, ask: Callable[..., T], *args: Any) -> T:
         try:

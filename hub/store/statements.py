@@ -5,17 +5,22 @@ SQLAlchemy writes the text for the dialect; the writer runs it on the driver its
 through SQLAlchemy. Values go in by name, as a mapping.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import (
     ColumnElement,
     Dialect,
+    LargeBinary,
     Table,
+    Text,
     UpdateBase,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -51,14 +56,46 @@ Values = Mapping[str, Any]
 class Prepared:
     """SQL text of the driver, and how to put named values in the order of its parameters."""
 
-    __slots__ = ("names", "order", "sql")
+    __slots__ = ("_packed", "names", "order", "sql", "together")
 
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+    def __init__(self, statement: ClauseElement, dialect: Dialect, *, together: bool = False) -> None:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self.names: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
         written = {name: value for name, value in compiled.params.items() if value is not None}
         self.order: Callable[[Values], tuple[Any, ...]] = _in_order(self.names, written)
+        self.together: str | None = None
+        """The same for many rows, given as one JSON text: `rows_as_json`. None where it is run row by row."""
+        self._packed: tuple[bool, ...] = ()
+        if together:
+            types = [compiled.binds[name].type for name in self.names]  # type: ignore[attr-defined]
+            self._packed = tuple(isinstance(one, LargeBinary) for one in types)
+            self.together = _over_rows(self.sql, [one.compile(dialect=dialect) for one in types])
+
+    def rows_as_json(self, rows: Sequence[tuple[Any, ...]]) -> str:
+        """Return *rows*, each in the order of the parameters, as `together` takes them."""
+        if any(self._packed):
+            rows = [
+                tuple(rf"\x{value.hex()}" if packed else value for value, packed in zip(row, self._packed, strict=True))
+                for row in rows
+            ]
+        names = _PLACES[: len(self.names)]
+        return to_json([dict(zip(names, row, strict=True)) for row in rows]).decode()
+
+
+_PLACES = [f"p{number}" for number in range(1, 100)]
+
+
+def _over_rows(sql: str, types: Sequence[str]) -> str:
+    """Make a statement over one row, with parameters `$1` to `$n`, one over many rows in a single parameter."""
+    columns = ", ".join(f"{place} {kind}" for place, kind in zip(_PLACES, types, strict=False))
+    rows = f"FROM json_to_recordset($1::json) AS given({columns})"
+    one = re.sub(r"\$(\d+)", r"given.p\1", sql)
+    if one.startswith("INSERT"):
+        head, _, values = one.partition(" VALUES ")
+        return f"{head} SELECT {values.strip()[1:-1]} {rows}"
+    head, where, rest = one.partition("WHERE")
+    return f"{head} {rows} {where}{rest}"
 
 
 def _in_order(names: tuple[str, ...], written: Values) -> Callable[[Values], tuple[Any, ...]]:
@@ -96,7 +133,8 @@ _ONE: ColumnElement[int] = literal_column("1")
 
 
 def _insert(table: Table, leave_out: tuple[str, ...] = ()) -> UpdateBase:
-    return insert(table).values({column.name: _p(column.name) for column in table.c if column.name not in leave_out})
+    values = {column.name: _p(column.name) for column in table.c if column.name not in leave_out}
+    return insert(table).values(values).inline()  # nobody asks for the number it got
 
 
 def _free(now: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -105,6 +143,17 @@ def _free(now: ColumnElement[Any]) -> ColumnElement[bool]:
 
 def _body_of(side: str) -> ColumnElement[bool]:
     return and_(bodies.c.call == calls.c.id, bodies.c.side == fixed(side))
+
+
+def _same_key(of: Any) -> ColumnElement[bool]:
+    """
+    Match what makes two requests one call: the columns named by `KEY` in *of*.
+
+    The caller is compared so that no index over callers serves: for a young table the planner takes that one, and reads
+    all calls of the caller for each that comes.
+    """
+    plain = (calls.c[name] == of[name] for name in KEY if name != "caller")
+    return and_(*plain, calls.c.caller.op("||")(fixed("")) == of["caller"])
 
 
 def listed(steps: Collection[str]) -> str:
@@ -137,7 +186,10 @@ CALL_COLUMNS = (
 )  # fmt: skip
 """What makes a `hub.call.Call`, in the order `rows.to_call` reads."""
 
-_STANDING = (
+KEY = ("caller", "agency", "operation", "idempotency_key")
+"""What makes two requests one call."""
+
+STANDING = (
     "seq", "id", "state", "fence", "exchange_no", "settled_no", "doubt_no", "interactive", "kind", "repeat_safe",
     "agency", "operation", "step", "caller", "officer", "unit", "dossier", "intake", "procedure", "result", "attempts",
     "due_at", "deadline", "ended_at", "lease_node", "lease_until", "class",
@@ -160,29 +212,34 @@ class Statements:
     def prepare(self, statement: ClauseElement) -> Prepared:
         return Prepared(statement, self.dialect)
 
+    def for_many(self, statement: ClauseElement) -> Prepared:
+        """Prepare what is written for many calls of one batch: on a server, as one statement for all of them."""
+        return Prepared(statement, self.dialect, together=self._shared)
+
     def _accepting(self) -> None:
-        self.insert_call = self.prepare(_insert(calls, leave_out=("seq",)))
+        self.insert_call = self.for_many(_insert(calls, leave_out=("seq",)))
         self.insert_body = self.prepare(_insert(bodies))
-        self.insert_exchange = self.prepare(
+        self.insert_exchange = self.for_many(
             insert(exchanges).values(
                 {name: _p(name) for name in ("call", "no", "agency", "step", "node", "sent_at")} | {"outcome": null()}
             )
         )
-        by_key = and_(
-            calls.c.caller == _p("caller"),
-            calls.c.agency == _p("agency"),
-            calls.c.operation == _p("operation"),
-            calls.c.idempotency_key == _p("idempotency_key"),
-        )
+        by_key = _same_key({name: _p(name) for name in KEY})
         columns = [calls.c[name] for name in ("seq", "ended_at", *CALL_COLUMNS)]
         self.by_idempotency = self.prepare(select(*columns).where(by_key))
+        lists = (cast(_p(name), postgresql.ARRAY(Text)) for name in KEY)
+        asked = func.unnest(*lists).table_valued(*KEY, name="asked").render_derived()
+        by_keys = select(*columns).join(asked, _same_key(asked.c))
+        self.by_keys = self.prepare(by_keys) if self._shared else None
         key = func.hashtextextended(_p("key"), literal_column("0"))
         self.queue_up = self.prepare(select(func.pg_advisory_xact_lock(key))) if self._shared else None
         self.forget_key = self.prepare(update(calls).where(calls.c.seq == _p("at")).values(idempotency_key=null()))
 
     def _moving(self) -> None:
-        standing = select(*(calls.c[name] for name in _STANDING))
+        standing = select(*(calls.c[name] for name in STANDING))
         self.standing = self.prepare(standing.where(calls.c.id == _p("call")).with_for_update())
+        any_of = standing.where(calls.c.id == func.any(_p("calls"))).order_by(calls.c.seq).with_for_update()
+        self.standings = self.prepare(any_of) if self._shared else None
         free_of_others = standing.with_for_update(skip_locked=True)
         of_class = and_(calls.c.agency == _p("agency"), calls.c["class"] == _p("class"))
         self.leasable = self.prepare(
@@ -203,7 +260,7 @@ class Statements:
         guarded = update(calls).where(
             calls.c.seq == _p("at"), calls.c.fence == _p("was_fence"), calls.c.state == _p("was_state")
         )
-        self.take_lease = self.prepare(
+        self.take_lease = self.for_many(
             guarded.values(fence=calls.c.fence + _ONE, lease_node=_p("node"), lease_until=_p("until"))
         )
         mine = and_(calls.c.id == _p("call"), calls.c.lease_node == _p("node"))
@@ -214,21 +271,21 @@ class Statements:
         whose = (calls.c.agency, calls.c["class"])
         self.give_back = self.prepare(update(calls).where(mine, is_ready).values(**dropped).returning(*whose))
         self.postpone = self.prepare(update(calls).where(mine, is_ready).values(**dropped, due_at=_p("due")))
-        self.begin = self.prepare(
+        self.begin = self.for_many(
             guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
         )
-        self.verify = self.prepare(
+        self.verify = self.for_many(
             guarded.values(
                 exchange_no=_p("no"), fence=calls.c.fence + _ONE, lease_node=_p("node"), lease_until=_p("until")
             )
         )
         changing = ("state", "fence", "attempts", "due_at", "deadline", "step", "cause", "result", "ended_at")
         more = ("settled_no", "doubt_no", "lease_node", "answer_digest", "answer_size")
-        self.move = self.prepare(guarded.values({name: _p(name) for name in changing + more}))
+        self.move = self.for_many(guarded.values({name: _p(name) for name in changing + more}))
         self.sent_at = self.prepare(
             select(exchanges.c.sent_at).where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
         )
-        self.end_exchange = self.prepare(
+        self.end_exchange = self.for_many(
             update(exchanges)
             .where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
             .values(outcome=_p("outcome"), cause=_p("cause"), seconds=_p("seconds"))
@@ -248,7 +305,7 @@ class Statements:
 
     def _sharing(self) -> None:
         """Statements whose rows one batch writes together, at its end."""
-        self.insert_entry = self.prepare(_insert(journal))
+        self.insert_entry = self.for_many(_insert(journal))
         self.journal_head = self.prepare(
             select(journal.c.seq, journal.c.hash)
             .where(journal.c.chain == _p("chain"))
@@ -310,11 +367,8 @@ class Statements:
             .order_by(journal.c.seq)
             .limit(_p("limit"))
         )
-        ends = select(journal.c.chain, func.max(journal.c.seq).label("seq")).group_by(journal.c.chain).subquery()
-        self.chains = self.prepare(
-            select(journal.c.chain, journal.c.seq, journal.c.hash).join(
-                ends, and_(journal.c.chain == ends.c.chain, journal.c.seq == ends.c.seq)
-            )
+        self.next_chain = self.prepare(
+            select(journal.c.chain).where(journal.c.chain > _p("after")).order_by(journal.c.chain).limit(1)
         )
 
     def find(self, given: frozenset[str]) -> Prepared:

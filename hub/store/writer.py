@@ -50,8 +50,8 @@ class Shelf(Protocol):
         """Open the store for writing and load what batches continue from."""
         ...
 
-    def batch(self, connection: Connection) -> Any:
-        """Begin a batch on *connection*, in a transaction that is already open."""
+    def batch(self, connection: Connection, about: Sequence[object] = ()) -> Any:
+        """Begin a batch on *connection*, in a transaction that is already open; *about*: of each member that says it."""
         ...
 
 
@@ -63,6 +63,8 @@ class Member:
     act: Callable[..., Any]
     args: tuple[Any, ...]
     future: "asyncio.Future[Any]"
+    about: object = None
+    """What it will look at, so that one question serves all members: see `batch.Batch`."""
 
 
 Ended = tuple[Any, BaseException | None]
@@ -121,7 +123,7 @@ class Writer:
     def _together(self, members: Sequence[Member]) -> list[Ended]:
         connection = self._begun()
         try:
-            batch = self._shelf.batch(connection)
+            batch = self._shelf.batch(connection, [one.about for one in members if one.about is not None])
             ended = [_act(member, batch) for member in members]
             batch.finish()
             self._pass("before_commit", members)
@@ -240,9 +242,9 @@ class Line:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    def do(self, name: str, act: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+    def do(self, name: str, act: Callable[..., Any], *args: Any, about: object = None) -> "asyncio.Future[Any]":
         """
-        Run *act* with the batch and *args* in the next commit; the future is done after it.
+        Run *act* with the batch and *args* in the next commit; the future is done after it. *about*: as of a `Member`.
 
         The future raises what *act* raised of `HubError`, or `StoreUnavailable` when nothing was written.
         """
@@ -256,7 +258,7 @@ class Line:
             loop.call_soon(self._end_of_tick)
             self._loop = loop
         self._waiting += 1
-        self._tick.append(Member(name, act, args, future))
+        self._tick.append(Member(name, act, args, future, about))
         return future
 
     async def close(self) -> None:

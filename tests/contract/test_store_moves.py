@@ -222,3 +222,14 @@ async def test_no_walk_leads_to_a_move_that_is_not_in_the_table(bench: Any, seed
     waiting = [one for one in walk.known.values() if not one.interactive and one.state in ("queued", "sending")]
     assert await bench.store.backlog("npsp") == len(waiting)
     assert first_break(await bench.store.journal(limit=99_999)) is None
+
+
+async def test_the_chains_of_the_journal_are_known_with_their_ends(bench: Any) -> None:
+    assert await bench.store.chains() == {}
+    await bench.accepted()
+    await bench.accepted()
+    rows = await bench.store.journal()
+    ((chain, head),) = (await bench.store.chains()).items()
+    assert (head.seq, head.hash) == (2, rows[-1].hash)
+    assert await bench.store.journal(chain=chain) == rows
+    assert list(await bench.store.journal(chain="nobody's")) == []

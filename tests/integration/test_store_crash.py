@@ -12,7 +12,9 @@ import pytest
 from hub.call import State
 from hub.clock import SystemClock
 from hub.journal import first_break
+from hub.store.postgres import PostgresStore
 from hub.store.protocol import Sought
+from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
 
 CHILD = """
@@ -20,10 +22,16 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from hub.call import Call, Class, Kind, Purpose, State
 from hub.clock import SystemClock
+from hub.store.postgres import PostgresStore
 from hub.store.protocol import Settlement
 from hub.store.sqlite import SqliteStore
 
-path, moment, repeat_safe = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "repeat-safe"
+where, moment, repeat_safe = sys.argv[1], sys.argv[2], sys.argv[3] == "repeat-safe"
+
+def opened(**more):
+    if where.startswith("postgresql:"):
+        return PostgresStore.connect(where, "node-1", SystemClock(), **more)
+    return SqliteStore.open_file(Path(where), SystemClock(), **more)
 
 def die(passed):
     if passed == moment:
@@ -39,7 +47,7 @@ def tell(word):
     print(word, flush=True)
 
 async def main():
-    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 9}, failpoint=die)
+    store = opened(backlog_calls={"npsp": 9}, failpoint=die)
     await store.accept(call(1, False, "key"), b"{}"); tell("accepted")
     (leased,) = await store.lease("npsp", "node-1", {Class.NORMAL: 1}, 600)
     number = await store.begin("call-1", leased.call.fence, "node-1"); tell("begun")
@@ -59,7 +67,7 @@ async def one(store, number):
     os.write(1, f"call-{number}\\n".encode())
 
 async def main():
-    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 10**6})
+    store = opened(backlog_calls={"npsp": 10**6})
     for batch in range(10**6):
         await asyncio.gather(*(one(store, batch * 32 + number) for number in range(32)))
 
@@ -68,18 +76,31 @@ asyncio.run(main())
 )
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A file, or the address of a database."""
+    return request.getfixturevalue("database") if request.param == "postgres" else str(tmp_path / "hub.db")
+
+
+def opened(where: str) -> SqlStore:
+    bounds = {"npsp": 9}
+    if where.startswith("postgresql:"):
+        return PostgresStore.connect(where, "node-1", SystemClock(), backlog_calls=bounds)
+    return SqliteStore.open_file(Path(where), SystemClock(), backlog_calls=bounds)
+
+
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def _die_at(path: Path, moment: str, nature: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", CHILD, str(path), moment, nature]
+def _die_at(where: str, moment: str, nature: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", CHILD, where, moment, nature]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=_environment(), check=False)
 
 
-def _kill_while_accepting(path: Path) -> list[bytes]:
+def _kill_while_accepting(where: str) -> list[bytes]:
     """Return what a process told of its accepts before it was killed in the middle of them."""
-    command = [sys.executable, "-c", FLOOD, str(path), "", "careful"]
+    command = [sys.executable, "-c", FLOOD, where, "", "careful"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment()) as child:
         assert child.stdout is not None
         told = [child.stdout.readline() for _ in range(500)]
@@ -105,7 +126,7 @@ AFTER = [
 @pytest.mark.parametrize("nature", ["careful", "repeat-safe"])
 @pytest.mark.parametrize(("moment", "heard", "careful", "safe", "looked_up"), AFTER, ids=[row[0] for row in AFTER])
 async def test_a_process_killed_at_a_commit_boundary_leaves_what_design_says(
-    tmp_path: Path,
+    where: str,
     nature: str,
     moment: str,
     heard: str,
@@ -113,12 +134,11 @@ async def test_a_process_killed_at_a_commit_boundary_leaves_what_design_says(
     safe: State | None,
     looked_up: State | None,
 ) -> None:
-    path = tmp_path / "hub.db"
-    child = _die_at(path, moment, nature)
+    child = _die_at(where, moment, nature)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert (child.stdout.split() or [""])[-1] == heard
 
-    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={"npsp": 9})
+    store = opened(where)
     await store.recover("node-1")
     filing, lookup = await store.get("call-1"), await store.get("call-2")
     assert (filing and filing.call.state) == (careful if nature == "careful" else safe)
@@ -131,11 +151,10 @@ async def test_a_process_killed_at_a_commit_boundary_leaves_what_design_says(
     await store.close()
 
 
-async def test_many_calls_at_once_told_means_kept(tmp_path: Path) -> None:
+async def test_many_calls_at_once_told_means_kept(where: str) -> None:
     """Thirty-two callers at a time, killed without warning: every call whose acceptance was heard is there."""
-    path = tmp_path / "hub.db"
-    told = _kill_while_accepting(path)
-    store = SqliteStore.open_file(path, SystemClock(), backlog_calls={})
+    told = _kill_while_accepting(where)
+    store = opened(where)
     there = {record.call.id for record in await store.find(Sought(limit=10**6))}
     assert {line.decode().strip() for line in told if line.endswith(b"\n")} <= there
     assert first_break(await store.journal(limit=10**6)) is None
@@ -143,10 +162,10 @@ async def test_many_calls_at_once_told_means_kept(tmp_path: Path) -> None:
 
 
 async def test_a_killed_process_does_not_keep_the_file(tmp_path: Path) -> None:
-    child = _die_at(tmp_path / "hub.db", "accept.after_commit", "careful")
+    child = _die_at(str(tmp_path / "hub.db"), "accept.after_commit", "careful")
     assert child.returncode == -signal.SIGKILL
-    store = SqliteStore.open_file(tmp_path / "hub.db", SystemClock(), backlog_calls={"npsp": 1})
-    assert await store.backlog("npsp") == 1, "counted anew from the table"
+    store = opened(str(tmp_path / "hub.db"))
+    assert await store.backlog("npsp") == 1
     await store.close()
     connection = sqlite3.connect(tmp_path / "hub.db")
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

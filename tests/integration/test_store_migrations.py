@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine
 
 from bench.servers import Postgres
 from hub.call import Class, State
@@ -156,13 +156,16 @@ FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 
 INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
+ROOM = "SELECT relname, reloptions::text FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
+
+
 def test_on_postgresql_keys_indexes_and_defaults_are_the_declared_ones_too(postgres: Postgres, database: str) -> None:
     with empty_database(postgres, "declared") as dsn:
         engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))
         metadata.create_all(engine)
         engine.dispose()
         with psycopg.connect(dsn) as declared, psycopg.connect(database) as migrated:
-            for question in (COLUMNS, INDEXES):
+            for question in (COLUMNS, INDEXES, ROOM):
                 assert set(migrated.execute(question)) == set(declared.execute(question))
 
 

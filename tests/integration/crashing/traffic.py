@@ -10,6 +10,7 @@ import json
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -25,6 +26,8 @@ _SAMPLES = {one.name: one.request for one in load_samples(find_connectors()[AGEN
 _PAUSE = 0.1
 """Seconds before a thing is handed in again."""
 _BEAT = 0.01
+_ABOUT = 0.5
+"""Seconds before and after a moment in which this machine is taken to have been as busy as then."""
 _STILL = 3.0
 """Seconds without any change after which calls that are still queued are taken to wait for something: a time, a person."""
 MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3}
@@ -215,8 +218,15 @@ class Traffic:
             self._beats.append(self._now())
 
     def _late(self, at: float) -> float:
-        """Return for how long something may have lain there that was noted *at*: since the loop last was on time."""
-        return at - self._beats[max(0, bisect_left(self._beats, at) - 2)]
+        """
+        Return by how much something noted *at* may be late: it lay there since the loop was last on time, or its sender
+        had to wait for this machine's processors as long as we had to, about then.
+        """
+        beats = self._beats[
+            max(0, bisect_left(self._beats, at - _ABOUT) - 2) : bisect_left(self._beats, at + _ABOUT) + 1
+        ]
+        waited = max((after - before for before, after in pairwise(beats)), default=0.0)
+        return max(waited, at - self._beats[max(0, bisect_left(self._beats, at) - 2)])
 
 
 def _heard(at: float, key: str, door: str, reply: httpx2.Response) -> Heard:

@@ -48,5 +48,6 @@ async def test_killed_while_the_agency_has_all_it_can_bear(run: Run) -> None:
     await until(lambda: run.sandbox.under_way(AGENCY) >= first_limit, "as many exchanges as a lane begins with")
     await run.node.kill()
     await run.node.start(**patient)
+    await until(lambda: run.done("file_dossier") >= first_limit, "the end of what the dead node had asked")
     history = await run.ends_well()
     assert max(one.at_once for one in history.arrived) >= first_limit

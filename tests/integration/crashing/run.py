@@ -54,6 +54,10 @@ class Run:
         """Return how often *operation* about *subject* came to the agency's door so far."""
         return sum((one.operation, one.key) == (operation, subject) for one in self.sandbox.arrivals.of(AGENCY))
 
+    def done(self, operation: str) -> int:
+        """Return how often the agency has done *operation* so far."""
+        return sum(one.operation == operation and one.processed for one in self.sandbox.arrivals.of(AGENCY))
+
     def answered(self) -> int:
         """Return how many answers callers have heard so far."""
         return sum(one.state == "answered" for one in self.traffic.heard)

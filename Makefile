@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers pytest bench overhead congestion lock wheel clean
+.PHONY: help demo test check lint types layers pytest crash bench overhead congestion lock wheel clean
 
 help:  ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ layers: $(STAMP)  ## who may import whom
 
 pytest: $(STAMP)  ## all tests, warnings are errors
 	@$(BIN)/pytest -n auto
+
+crash: $(STAMP)  ## only the crash tests, of all that `make test` runs: kill, freeze and fill up whatever a hub stands on
+	@$(BIN)/pytest -n auto tests/integration/test_crash_*.py
 
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check

@@ -1,0 +1,67 @@
+"""Nodes that stand still, past their leases or for a moment, and nodes that are stopped in order: under load, all of it."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from connectors.kit.sandbox.faults import Fault
+from tests.integration.crashing.cluster import LEASE, until
+from tests.integration.crashing.members import SLOW
+from tests.integration.crashing.run import TROUBLE, Run
+
+pytestmark = pytest.mark.process
+
+
+async def test_frozen_past_its_leases(run: Run) -> None:
+    """What it had on the wire, and what it had leased, is settled or passed on once; nothing goes twice."""
+    await run.cluster.start()
+    dossier = run.traffic.ask("file_dossier")
+    await until(lambda: run.arrived("file_dossier", dossier.subject), "a dossier")
+    run.misbehave(Fault(fault="slow_drip", seconds=0.004))  # it comes at once, and its answer over half a second
+    step = run.traffic.ask("file_progress")
+    for _ in range(8):
+        run.traffic.ask("file_dossier")
+    await until(lambda: run.arrived(step.operation, step.subject), "a step on the wire")
+    victims = run.cluster.nodes[: (len(run.cluster.nodes) + 1) // 2]
+    for node in victims:
+        node.freeze()
+    run.misbehave()
+    run.traffic.flow(per_second=2)
+    thaw_at = asyncio.get_running_loop().time() + LEASE + 0.5
+    await until(lambda: asyncio.get_running_loop().time() > thaw_at, "the end of the leases", LEASE + 10)
+    for node in victims:
+        node.thaw()
+    history = await run.ends_well()
+    assert run.arrived(step.operation, step.subject) == 1
+    stands = {one.call: one.state for one in history.stands}
+    assert stands[run.traffic.told(step)[0].call] in ("answered", "in_doubt")
+
+
+async def test_frozen_for_moments(run: Run) -> None:
+    """What piled up meanwhile does not go as a wave: the contract holds."""
+    random = Random(3)
+    await run.cluster.start()
+    run.misbehave(*TROUBLE)
+    run.traffic.flow(per_second=8)
+    for _ in range(8):
+        victim = random.choice(run.cluster.nodes)
+        await asyncio.sleep(random.uniform(0.1, 0.6))
+        victim.freeze()
+        await asyncio.sleep(random.uniform(0.1, 1.5))  # up to longer than an exchange may take
+        victim.thaw()
+    await run.ends_well()
+
+
+async def test_stopped_in_order_again_and_again_nothing_is_in_doubt(run: Run) -> None:
+    await run.cluster.start()
+    run.misbehave(SLOW)
+    run.traffic.flow(per_second=5)
+    for _ in range(3):
+        for node in run.cluster.nodes:
+            await until(lambda: any(one.outcome == "ok" for one in run.sandbox.arrivals.of()), "something goes through")
+            await node.stop()
+            await node.start()
+    history = await run.ends_well()
+    assert {death for node in run.cluster.nodes for death in node.deaths} == {0}
+    assert {one.state for one in history.stands if one.state in ("in_doubt", "dead")} == set()

@@ -14,6 +14,8 @@ import httpx2
 import pytest
 from pydantic_core import from_json
 
+from bench.crashing.cluster import FORMS, Form
+from bench.crashing.run import Run, running
 from bench.servers import Redis
 from connectors.kit.manifest import load_manifest
 from connectors.kit.registry import find_connectors
@@ -21,8 +23,6 @@ from connectors.kit.samples import load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
 from hub.client import HubClient, Purpose
 from mappings.canonical import CitizenQuery, Dossier, ProcessingStep
-from tests.integration.crashing.cluster import FORMS, Form
-from tests.integration.crashing.run import Run, running
 
 ROOT = Path(__file__).parents[2]
 UNITS = "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,npsp,000.00.14.H32\n"

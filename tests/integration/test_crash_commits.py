@@ -5,32 +5,32 @@ The first node alone dies; where there are others, they join when it has come ba
 """
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-import hub
-from tests.integration.crashing.members import NO_DOOR, SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
-from tests.integration.crashing.run import Run
-from tests.integration.crashing.traffic import MIX
+from bench.crashing.cluster import FORMS
+from bench.crashing.members import SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
+from bench.crashing.run import Run
+from bench.crashing.traffic import MIX
 
 PER_SECOND = 4.0
 
 
 def test_every_kind_of_commit_has_a_crash_test() -> None:
-    assert members_of_the_store() == WAYS.keys() | NO_DOOR
-
-
-def test_what_has_no_door_has_none_yet() -> None:
-    """Else it needs a way into `WAYS`."""
-    root = Path(hub.__file__).parent
-    others = [file for file in root.rglob("*.py") if file.parent.name != "store"]
-    asked = {name for name in NO_DOOR for file in others if f"store.{name}(" in file.read_text("utf-8")}
-    assert asked == set()
+    assert members_of_the_store() == WAYS.keys()
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("member", WAYS)
+@pytest.mark.parametrize(
+    ("run", "member"),
+    [
+        pytest.param(form, member, id=f"{form.name}-{member}")
+        for form in FORMS
+        for member, way in WAYS.items()
+        if form.postgres or not way.several
+    ],
+    indirect=["run"],
+)
 async def test_killed_before_and_after_its_commit(run: Run, member: str) -> None:
     way = WAYS[member]
     await run.cluster.start(1)

@@ -7,8 +7,8 @@ room fails.
 
 import pytest
 
-from tests.integration.crashing.cluster import FORMS
-from tests.integration.crashing.run import TROUBLE, Run
+from bench.crashing.cluster import FORMS
+from bench.crashing.run import TROUBLE, Run
 
 pytestmark = [
     pytest.mark.process,

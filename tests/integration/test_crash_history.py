@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.crashing.history import RULES, Arrived, Asked, Contract, Heard, History, Stands, broken
+from bench.crashing.history import RULES, Arrived, Asked, Contract, Heard, History, Stands, broken
 
 STEP = Asked("k1", "file_progress", "D1", durable=True, repeat_safe=False)
 DOSSIER = Asked("k2", "file_dossier", "D2", durable=True, repeat_safe=True)

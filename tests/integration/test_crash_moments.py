@@ -5,21 +5,21 @@ from random import Random
 
 import pytest
 
+from bench.crashing.cluster import AGENCY, ONE_NODE
+from bench.crashing.node import until
+from bench.crashing.run import TROUBLE, Run
 from connectors.kit.sandbox.faults import Fault
-from tests.integration.crashing.cluster import AGENCY, until
-from tests.integration.crashing.run import TROUBLE, Run
 
 pytestmark = pytest.mark.process
 
 MOMENTS = 50
-"""Of each seed: two seeds make a hundred."""
+"""In each form: two forms make a hundred."""
 LONGEST_LIFE = 0.5
 """Seconds from the moment at which a life serves: a log-in and some exchanges."""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_killed_at_random_moments_under_load(run: Run, seed: int) -> None:
-    random = Random(seed)
+async def test_killed_at_random_moments_under_load(run: Run) -> None:
+    random = Random(1)
     await run.cluster.start()
     run.misbehave(*TROUBLE)
     run.traffic.flow(per_second=5)
@@ -36,6 +36,7 @@ async def test_killed_at_random_moments_under_load(run: Run, seed: int) -> None:
     assert any(one.status == 0 for one in history.heard), "nobody was cut off: the kills met no load"
 
 
+@pytest.mark.parametrize("run", ONE_NODE, indirect=True, ids=lambda form: form.name)
 async def test_killed_while_the_agency_has_all_it_can_bear(run: Run) -> None:
     """The agency works on at what a dead node asked of it: the next node counts that before it asks for more."""
     patient = {f"HUB__AGENCIES__{AGENCY.upper()}__CONTRACT__CALL_TIMEOUT": "4.0"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.crashing.cluster import FORMS
+from bench.crashing.run import TROUBLE, Run, running
 from bench.servers import Postgres
-from tests.integration.crashing.cluster import FORMS
-from tests.integration.crashing.run import TROUBLE, Run, running
 
 pytestmark = pytest.mark.process
 

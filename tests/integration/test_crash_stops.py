@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
+from bench.crashing.cluster import LEASE
+from bench.crashing.members import SLOW
+from bench.crashing.node import until
+from bench.crashing.run import TROUBLE, Run
 from connectors.kit.sandbox.faults import Fault
-from tests.integration.crashing.cluster import LEASE, until
-from tests.integration.crashing.members import SLOW
-from tests.integration.crashing.run import TROUBLE, Run
 
 pytestmark = pytest.mark.process
 

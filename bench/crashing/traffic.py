@@ -9,18 +9,19 @@ import asyncio
 import json
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import httpx2
 
+from bench.crashing.cluster import AGENCY, Cluster
+from bench.crashing.history import Arrived, Asked, Heard, History, Stands
+from bench.crashing.node import PATIENCE
 from connectors.kit.registry import find_connectors
 from connectors.kit.samples import load_samples
 from connectors.kit.sandbox.server import Sandbox
-from tests.integration.crashing.cluster import AGENCY, CONTRACT, PATIENCE, Cluster
-from tests.integration.crashing.history import Arrived, Asked, Heard, History, Stands
 
 _SAMPLES = {one.name: one.request for one in load_samples(find_connectors()[AGENCY])}
 _PAUSE = 0.1
@@ -30,8 +31,10 @@ _ABOUT = 0.5
 """Seconds before and after a moment in which this machine is taken to have been as busy as then."""
 _STILL = 3.0
 """Seconds without any change after which calls that are still queued are taken to wait for something: a time, a person."""
-MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3}
+MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3, "batch": 1}
 """What comes, and how often. A step is of a dossier that came before; while there is none, a dossier comes instead."""
+_LINES = 3
+"""Dossiers of a batch that comes by itself."""
 _INTERACTIVE = {"prefer": "wait=3"}
 _TICKET = {"prefer": "respond-async"}
 
@@ -75,21 +78,33 @@ class Traffic:
         prefer = _INTERACTIVE if wait or not asked.durable else _TICKET
         known = {**prefer, "idempotency-key": asked.key, "content-type": "application/json"} | headers
         known["hub-purpose"] = f'officer="cb-102", unit="H32", dossier="{asked.subject}"'
-        task = asyncio.ensure_future(self._see_through(asked, content, known, wait=wait, cancel=cancel))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._see_to(self._see_through(asked, content, known, wait=wait, cancel=cancel))
         return asked
+
+    def ask_many(self, lines: int) -> None:
+        """Hand in *lines* dossiers as one batch, and see all through in the background."""
+        batch = [self._made("file_dossier") for _ in range(lines)]
+        self.asked |= {asked.key: asked for asked, _ in batch}
+        self._see_to(self._see_batch_through(batch))
 
     def told(self, asked: Asked) -> list[Heard]:
         """Return the replies that name a call, of *asked*."""
         return [one for one in self.heard if one.key == asked.key and one.call]
+
+    def _see_to(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(what)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _flow(self, per_second: float, mix: Mapping[str, int]) -> None:
         kinds, weights = list(mix), list(mix.values())
         while True:
             (kind,) = self._random.choices(kinds, weights)
             chance = self._random.random()
-            self.ask(kind, wait=chance < 0.2, cancel=chance > 0.85)
+            if kind == "batch":
+                self.ask_many(_LINES)
+            else:
+                self.ask(kind, wait=chance < 0.2, cancel=chance > 0.85)
             await asyncio.sleep(self._random.expovariate(per_second))
 
     def _made(self, kind: str) -> tuple[Asked, bytes]:
@@ -127,6 +142,33 @@ class Traffic:
         elif not wait:
             await self._ask(asked, "read", "GET", f"{path}?wait=2")
 
+    async def _see_batch_through(self, batch: Sequence[tuple[Asked, bytes]]) -> None:
+        """Hand in what is left of *batch* until each of its lines became a call."""
+        until = self._now() + PATIENCE
+        while batch and self._now() < until:
+            told = await self._hand_in(batch)
+            self.heard += told
+            accepted = {one.key for one in told if one.call}
+            batch = [one for one in batch if one[0].key not in accepted]
+            await asyncio.sleep(_PAUSE)
+
+    async def _hand_in(self, batch: Sequence[tuple[Asked, bytes]]) -> list[Heard]:
+        """Send *batch*, and return what was said of each of its lines."""
+        body = b"".join(_line(asked, content) for asked, content in batch)
+        headers = {"content-type": "application/x-ndjson"}
+        path = f"/v1/calls/{AGENCY}:batch"
+        try:
+            reply = await self._cluster.ask("POST", path, headers=headers, content=body)
+        except httpx2.HTTPError:
+            return [Heard(self._now(), asked.key, "submit", 0) for asked, _ in batch]
+        told = [json.loads(line) for line in reply.text.splitlines()]
+        said = {one["line"]: one for one in told if "line" in one}
+        whole = told[-1].get("problem") or told[-1]  # of the lines that have no answer of their own
+        return [
+            _line_heard(self._now(), asked.key, said.get(number, whole))
+            for number, (asked, _) in enumerate(batch, start=1)
+        ]
+
     async def _ask(self, asked: Asked, door: str, method: str, path: str, **more: Any) -> Heard:
         try:
             reply = await self._cluster.ask(method, path, **more)
@@ -154,7 +196,7 @@ class Traffic:
             Arrived(one.at, self._late(one.at), one.operation, one.key, one.outcome, one.processed, one.at_once)
             for one in self._sandbox.arrivals.of(AGENCY)
         )
-        return History(CONTRACT, self.asked, tuple(self.heard), arrived, stands, under, all_written)
+        return History(self._cluster.contract, self.asked, tuple(self.heard), arrived, stands, under, all_written)
 
     async def close(self) -> None:
         """Ask nothing more, whatever is under way."""
@@ -235,6 +277,18 @@ def _heard(at: float, key: str, door: str, reply: httpx2.Response) -> Heard:
         return Heard(at, key, door, reply.status_code, body["call"], body["state"], _said(body))
     state = "in_doubt" if body["code"] == "call.in_doubt" else ""
     return Heard(at, key, door, reply.status_code, body.get("call") or "", state, code=body["code"])
+
+
+def _line(asked: Asked, content: bytes) -> bytes:
+    purpose = {"officer": "cb-102", "unit": "H32", "dossier": asked.subject}
+    told = {"operation": asked.operation, "request": json.loads(content), "idempotency_key": asked.key}
+    return json.dumps(told | {"purpose": purpose}).encode() + b"\n"
+
+
+def _line_heard(at: float, key: str, body: Mapping[str, Any]) -> Heard:
+    if "code" in body:
+        return Heard(at, key, "submit", body["status"], body.get("call") or "", code=body["code"])
+    return Heard(at, key, "submit", 202, body["call"], body["state"])
 
 
 def _said(body: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hub.store
+from bench.crashing.cluster import AGENCY, REGISTERS
+from bench.crashing.node import until
+from bench.crashing.run import Run
 from connectors.kit.sandbox.faults import Fault
-from tests.integration.crashing.cluster import AGENCY, REGISTERS, until
-from tests.integration.crashing.run import Run
 
 Step = Callable[[Run], Awaitable[object]]
 SLOW = Fault(fault="latency", seconds=0.3)
@@ -38,6 +39,8 @@ class Way:
     """It happens to what may not be repeated: steps of dossiers that are at the agency, and nothing else comes."""
     starting: bool = False
     """It is written before the node is ready."""
+    several: bool = False
+    """Only a hub that may have several nodes writes it."""
     kept: Callable[[Run], Awaitable[bool]] | None = None
     """Says, of what an operator did, whether it is there afterwards."""
 
@@ -79,15 +82,70 @@ async def out_of_time(run: Run) -> None:
     await resume(run)
 
 
-async def in_doubt(run: Run) -> None:
-    """Leave something on the wire that may not be repeated."""
+async def in_doubt(run: Run, then: Step = nothing) -> None:
+    """Leave something on the wire that may not be repeated, and do *then* before the node is killed."""
     first = run.traffic.ask("file_dossier")
     await until(lambda: run.arrived("file_dossier", first.subject), "a dossier")
     run.misbehave(Fault(fault="hang", operation="file_progress", seconds=5.0))
     step = run.traffic.ask("file_progress")
     assert step.operation == "file_progress"
     await until(lambda: run.arrived(step.operation, step.subject), "a step")
+    await then(run)
     await run.node.kill()
+
+
+async def in_doubt_for_a_person(run: Run) -> None:
+    """Leave something in doubt, in a lane that is held, so that no look-up clears it before a person does."""
+    await resume(run)
+    await in_doubt(run, hold)
+
+
+async def give_up_a_doubt(run: Run) -> None:
+    async def first() -> str:
+        doubts = (await run.cluster.operator("GET", "/admin/v1/doubts")).json()["calls"]
+        return doubts[0]["call"] if doubts else ""
+
+    await until(first, "a doubt")
+    resolution = {"outcome": "give_up", "by": "cb-102", "reason": "asked by telephone"}
+    await run.cluster.operator("POST", f"/admin/v1/doubts/{await first()}", json=resolution)
+
+
+async def is_given_up(run: Run) -> bool:
+    return bool((await run.cluster.operator("GET", "/admin/v1/dead")).json()["calls"])
+
+
+async def hand_in_a_batch(run: Run) -> None:
+    run.traffic.ask_many(5)
+
+
+async def second_place(run: Run) -> int:
+    """Return the place of the second event of the caller's feed, 0 while there is none."""
+    page = (await run.cluster.ask("GET", f"/v1/notices/{AGENCY}?after=0&limit=2")).json()
+    return page["after"] if len(page["events"]) == 2 else 0
+
+
+async def acknowledge(run: Run) -> None:
+    await until(lambda: second_place(run), "two events")
+    body = {"after": await second_place(run)}
+    await run.cluster.ask("PUT", f"/v1/notices/{AGENCY}/cursor", json=body)
+
+
+async def is_acknowledged(run: Run) -> bool:
+    following = (await run.cluster.ask("GET", f"/v1/notices/{AGENCY}?limit=1")).json()
+    return following["after"] > await second_place(run) or not following["events"]
+
+
+async def another_is_dead(run: Run) -> None:
+    """Let another node have died, for good as far as this one knows."""
+    other = run.cluster.nodes[1]
+    if not other.deaths:
+        await other.start()
+        await other.kill()
+    await until(lambda: run.cluster.dead(other, run.node), "a node taken for dead")
+
+
+async def stopped(run: Run) -> None:
+    await run.node.stop()
 
 
 async def dossiers(run: Run) -> None:
@@ -146,6 +204,7 @@ def knows_lines(register: str, count: int) -> Callable[[Run], Awaitable[bool]]:
 
 WAYS = {
     "accept": Way(),
+    "accept_batch": Way(hand_in_a_batch),
     "open": Way(),
     "follow": Way(two_ask_the_same),
     "lease": Way(time=3),
@@ -163,9 +222,12 @@ WAYS = {
     "orders_in_force": Way(before=killed, starting=True),
     "give_order": Way(hold, kept=is_held),
     "take_order_back": Way(resume, before=hold, kept=is_not_held),
+    "decide": Way(give_up_a_doubt, before=in_doubt_for_a_person, kept=is_given_up),
+    "acknowledge": Way(acknowledge, kept=is_acknowledged),
+    "beat": Way(starting=True, several=True),
+    "depart": Way(stopped, several=True),
+    "inherit": Way(before=another_is_dead, starting=True, several=True),
 }  # fmt: skip
-NO_DOOR = frozenset({"decide", "beat", "depart", "inherit"})
-"""Members that nothing outside of the store asks for yet."""
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))

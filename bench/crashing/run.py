@@ -1,7 +1,7 @@
 """
-One run of a crash test: a played agency, the installation before it, and its callers. Start here.
+One run of an installation to which things are done: a played agency, the installation before it, and its callers. Start here.
 
-`life.py` is one process, `cluster.py` the installation, `traffic.py` its callers, `history.py` the promises.
+`node.py` is one process, `cluster.py` the installation, `traffic.py` its callers, `history.py` the promises.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from bench.crashing.cluster import AGENCY, CONTRACT, Cluster, Form
+from bench.crashing.history import Contract, History, broken
+from bench.crashing.node import Node, until
+from bench.crashing.traffic import Traffic
 from connectors.kit.manifest import load_manifest
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.server import Play, Sandbox
-from tests.integration.crashing.cluster import AGENCY, Cluster, Form, Node, until
-from tests.integration.crashing.history import History, broken
-from tests.integration.crashing.traffic import Traffic
 
 TROUBLE = (
     Fault(fault="reset_after", rate=0.02),
@@ -87,7 +88,9 @@ class Run:
 
 
 @asynccontextmanager
-async def running(folder: Path, form: Form, servers: Mapping[str, str], seed: int = 1) -> AsyncIterator[Run]:
+async def running(
+    folder: Path, form: Form, servers: Mapping[str, str], contract: Contract = CONTRACT, seed: int = 1
+) -> AsyncIterator[Run]:
     """Make a run in *folder*, on *servers* that run; its nodes are not started yet, and are ended in the end."""
     began, since = time.time(), time.monotonic()
 
@@ -103,7 +106,7 @@ async def running(folder: Path, form: Form, servers: Mapping[str, str], seed: in
     play = Play(AGENCY, source, settings)
     sandbox = Sandbox([play], now=now, chance=Random(seed))
     await sandbox.start()
-    cluster = Cluster(folder, form, play, servers)
+    cluster = Cluster(folder, form, play, servers, contract)
     traffic = Traffic(cluster, sandbox, now, seed)
     try:
         yield Run(sandbox, cluster, traffic)

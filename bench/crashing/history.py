@@ -22,7 +22,7 @@ class Contract:
 
     per_second: float
     at_once: int
-    per_minute: float
+    per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,8 @@ def contract_held(history: History) -> Iterator[str]:
         yield f"{most} calls at once"
     came = sorted(history.arrived, key=lambda one: one.at)
     for window, most_in_it in ((1.0, history.contract.per_second), (60.0, history.contract.per_minute)):
+        if most_in_it is None:
+            continue
         beyond = int(most_in_it) + 1  # so many after one another are one more than allowed, with the one of jitter
         for first, last in zip(came, came[beyond:], strict=False):
             span = last.at - (first.at - first.late)

@@ -39,6 +39,8 @@ class Way:
     """It happens to what may not be repeated: steps of dossiers that are at the agency, and nothing else comes."""
     starting: bool = False
     """It is written before the node is ready."""
+    lasting: bool = False
+    """It takes many seconds to come about, so one form of the hub must do."""
     several: bool = False
     """Only a hub that may have several nodes writes it."""
     kept: Callable[[Run], Awaitable[bool]] | None = None
@@ -208,7 +210,7 @@ WAYS = {
     "open": Way(),
     "follow": Way(two_ask_the_same),
     "lease": Way(time=3),
-    "renew": Way(held),
+    "renew": Way(held, lasting=True),
     "give_back": Way(stopped_in_order),
     "begin": Way(time=2, careful=True),
     "begin_verification": Way(before=in_doubt),
@@ -226,7 +228,7 @@ WAYS = {
     "acknowledge": Way(acknowledge, kept=is_acknowledged),
     "beat": Way(starting=True, several=True),
     "depart": Way(stopped, several=True),
-    "inherit": Way(before=another_is_dead, starting=True, several=True),
+    "inherit": Way(before=another_is_dead, starting=True, lasting=True, several=True),
 }  # fmt: skip
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')

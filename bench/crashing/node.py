@@ -50,7 +50,7 @@ class Node:
     async def start(self, **environ: str) -> None:
         """Begin a life, and wait until it is ready."""
         self.begin(**environ)
-        await self.ready()
+        assert await self.ready(), f"{self.name} ended with {self.deaths[-1]}: {self.errors()}"
 
     def always(self, **environ: str) -> None:
         """Let every life from now on have *environ* too."""
@@ -62,19 +62,22 @@ class Node:
         self._lives += 1
         self._life = begin(self._folder, self._output, {**self._environ, **environ})
 
-    async def ready(self) -> None:
-        """Wait until the life that began serves."""
+    async def ready(self) -> bool:
+        """Wait until the life that began serves, and return True; or until it ends before that, and return False."""
+        life = self._life
+        assert life is not None
 
-        def there() -> bool:
-            assert self._life is not None
-            if self._life.exitcode is not None:
-                raise AssertionError(f"{self.name} ended with {self._life.exitcode}: {self.errors()}")
+        def told() -> bool:
             return any(line["event"] == "ready" for line in self.lines())
 
-        await until(there, f"{self.name} ready")
+        await until(lambda: told() or life.exitcode is not None, f"{self.name} ready")
+        if life.exitcode is not None:
+            await self.died()
+            return False
         ready = next(line for line in self.lines() if line["event"] == "ready")
         self.url, self.admin_url = f"http://{ready['listen']}", f"http://{ready['admin']}"
         self.serves = True
+        return True
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what this life has written so far, whole lines only."""
@@ -84,6 +87,10 @@ class Node:
     def grants_by(self) -> str:
         """Return who grants its permits, as it said last: `redis`, `shares`, `none`; empty before it said so."""
         return next((line["by"] for line in reversed(self.lines()) if line["event"] == "granting"), "")
+
+    def exchanges(self) -> int:
+        """Return how many exchanges this life has ended so far."""
+        return sum(line["event"] == "exchange" for line in self.lines())
 
     def errors(self) -> str:
         """Return what this life has written to its standard error."""

@@ -71,7 +71,7 @@ async def test_a_node_that_stood_still_while_its_leave_was_on_its_way_sends_noth
 
     async def slept(link: Link, *arguments: Any) -> Reply:
         reply = await swap(link, *arguments)
-        clock.advance(LIVES)
+        clock.advance(2)
         return reply
 
     monkeypatch.setattr(Link, "swap", slept)

@@ -77,10 +77,11 @@ class Run:
         enough = self.unwritable() + more
         await until(lambda: self.unwritable() >= enough, "honest refusals")
 
-    async def ends_well(self, *, all_written: bool = True) -> History:
+    async def ends_well(self, *, all_written: bool = True, restarting: bool = True) -> History:
         """Let the agency be well, let everything come to rest, and fail if any promise was broken."""
         self.misbehave()
-        await asyncio.gather(*(node.start() for node in self.cluster.nodes if not node.lives))
+        if restarting:
+            await asyncio.gather(*(node.start() for node in self.cluster.nodes if not node.lives))
         history = await self.traffic.end(all_written=all_written)
         faults = broken(history)
         assert not faults, "\n".join(faults)

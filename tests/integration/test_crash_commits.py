@@ -19,9 +19,9 @@ PER_SECOND = 4.0
 
 
 def runs_in(form: Form) -> list[Sequence[str]]:
-    """Return the members of each run: those that need something of their own alone, all others together."""
+    """Return the members of each run."""
     possible = [member for member, way in WAYS.items() if form.postgres or not (way.several or way.lasting)]
-    alone = [member for member in possible if WAYS[member].careful or WAYS[member].lasting]
+    alone = [member for member in possible if WAYS[member].alone]
     return [[member for member in possible if member not in alone], *([member] for member in alone)]
 
 

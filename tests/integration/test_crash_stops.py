@@ -54,13 +54,13 @@ async def test_frozen_for_moments(run: Run) -> None:
     await run.ends_well()
 
 
-async def test_stopped_in_order_again_and_again_nothing_is_in_doubt(run: Run) -> None:
+async def test_stopped_in_order_one_after_the_other_nothing_is_in_doubt(run: Run) -> None:
     await run.cluster.start()
     run.misbehave(SLOW)
     run.traffic.flow(per_second=5)
-    for _ in range(3):
+    for _ in range(3 if len(run.cluster.nodes) == 1 else 1):
         for node in run.cluster.nodes:
-            await until(lambda: any(one.outcome == "ok" for one in run.sandbox.arrivals.of()), "something goes through")
+            await run.served(2)
             await node.stop()
             await node.start()
     history = await run.ends_well()

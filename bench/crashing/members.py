@@ -39,8 +39,8 @@ class Way:
     """It happens to what may not be repeated: steps of dossiers that are at the agency, and nothing else comes."""
     starting: bool = False
     """It is written before the node is ready."""
-    alone: bool = False
-    """It needs a run of its own: what else comes would be in its way."""
+    operators: bool = False
+    """An operator does it, which leaves others alone: they share a run."""
     lasting: bool = False
     """It takes many seconds to come about, so one form of the hub must do."""
     several: bool = False
@@ -212,25 +212,25 @@ WAYS = {
     "open": Way(),
     "follow": Way(two_ask_the_same),
     "lease": Way(time=3),
-    "renew": Way(held, alone=True, lasting=True),
+    "renew": Way(held, lasting=True),
     "give_back": Way(stopped_in_order),
-    "begin": Way(time=2, careful=True, alone=True),
-    "begin_verification": Way(before=in_doubt, alone=True),
-    "settle": Way(time=2, careful=True, alone=True),
-    "end": Way(out_of_time, alone=True),
+    "begin": Way(time=2, careful=True),
+    "begin_verification": Way(before=in_doubt),
+    "settle": Way(time=2, careful=True),
+    "end": Way(out_of_time),
     "cancel": Way(many_take_it_back),
     "recover": Way(before=killed, starting=True),
-    "put_caller": Way(add_caller, kept=knows_caller),
-    "replace_units": Way(add_line("units", "H33,2020-01-01,,npsp,000.00.15.H32\n"), kept=knows_lines("units", 2)),
-    "replace_officers": Way(add_line("officers", "cb-103,H32,2020-01-01,,npsp,cb-103\n"), kept=knows_lines("officers", 2)),
-    "orders_in_force": Way(before=killed, starting=True),
-    "give_order": Way(hold, kept=is_held),
-    "take_order_back": Way(resume, before=hold, kept=is_not_held),
-    "decide": Way(give_up_a_doubt, before=in_doubt_for_a_person, kept=is_given_up, alone=True),
+    "put_caller": Way(add_caller, kept=knows_caller, operators=True),
+    "replace_units": Way(add_line("units", "H33,2020-01-01,,npsp,000.00.15.H32\n"), kept=knows_lines("units", 2), operators=True),
+    "replace_officers": Way(add_line("officers", "cb-103,H32,2020-01-01,,npsp,cb-103\n"), kept=knows_lines("officers", 2), operators=True),
+    "orders_in_force": Way(before=killed, starting=True, operators=True),
+    "give_order": Way(hold, kept=is_held, operators=True),
+    "take_order_back": Way(resume, before=hold, kept=is_not_held, operators=True),
+    "decide": Way(give_up_a_doubt, before=in_doubt_for_a_person, kept=is_given_up),
     "acknowledge": Way(acknowledge, kept=is_acknowledged),
     "beat": Way(starting=True, several=True),
     "depart": Way(stopped, several=True),
-    "inherit": Way(before=another_is_dead, starting=True, alone=True, lasting=True, several=True),
+    "inherit": Way(before=another_is_dead, starting=True, lasting=True, several=True),
 }  # fmt: skip
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')

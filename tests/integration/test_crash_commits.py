@@ -1,8 +1,8 @@
 """
 A node killed just before and just after each kind of commit it can make, while callers go on: no promise is broken.
 
-The first node alone dies; where there are others, they join when it has come back for good. One run goes through as
-many kinds as it can, one after the other: the promises are read at its end. What was printed says how far it came.
+The first node alone dies; where there are others, they join when it has come back for good. What operators do is gone
+through in one run: the promises are read at its end, and what was printed says how far it came.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ PER_SECOND = 4.0
 
 
 def runs_in(form: Form) -> list[Sequence[str]]:
-    """Return the members of each run."""
+    """Return the members of each run: what operators do together, all else alone."""
     possible = [member for member, way in WAYS.items() if form.postgres or not (way.several or way.lasting)]
-    alone = [member for member in possible if WAYS[member].alone]
-    return [[member for member in possible if member not in alone], *([member] for member in alone)]
+    together = [member for member in possible if WAYS[member].operators]
+    return [together, *([member] for member in possible if member not in together)]
 
 
 def test_every_kind_of_commit_has_a_crash_test() -> None:
@@ -34,7 +34,7 @@ def test_every_kind_of_commit_has_a_crash_test() -> None:
 @pytest.mark.parametrize(
     ("run", "members"),
     [
-        pytest.param(form, members, id=f"{form.name}-{members[0] if len(members) == 1 else 'others'}")
+        pytest.param(form, members, id=f"{form.name}-{members[0] if len(members) == 1 else 'operators'}")
         for form in FORMS
         for members in runs_in(form)
     ],

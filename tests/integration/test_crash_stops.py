@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from bench.crashing.cluster import LEASE
+from bench.crashing.cluster import LEASE, SQLITE
 from bench.crashing.members import SLOW
 from bench.crashing.node import until
 from bench.crashing.run import TROUBLE, Run
@@ -14,6 +14,7 @@ from connectors.kit.sandbox.faults import Fault
 pytestmark = pytest.mark.process
 
 
+@pytest.mark.parametrize("run", [SQLITE], indirect=True, ids=lambda form: form.name)  # of four: test_crash_nodes.py
 async def test_frozen_past_its_leases(run: Run) -> None:
     """What it had on the wire, and what it had leased, is settled or passed on once; nothing goes twice."""
     await run.cluster.start()
@@ -24,15 +25,12 @@ async def test_frozen_past_its_leases(run: Run) -> None:
     for _ in range(8):
         run.traffic.ask("file_dossier")
     await until(lambda: run.arrived(step.operation, step.subject), "a step on the wire")
-    victims = run.cluster.nodes[: (len(run.cluster.nodes) + 1) // 2]
-    for node in victims:
-        node.freeze()
+    run.node.freeze()
     run.misbehave()
     run.traffic.flow(per_second=2)
     thaw_at = asyncio.get_running_loop().time() + LEASE + 0.5
     await until(lambda: asyncio.get_running_loop().time() > thaw_at, "the end of the leases", LEASE + 10)
-    for node in victims:
-        node.thaw()
+    run.node.thaw()
     history = await run.ends_well()
     assert run.arrived(step.operation, step.subject) == 1
     stands = {one.call: one.state for one in history.stands}

@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers pytest bench overhead congestion durability lock wheel clean
+.PHONY: help demo demo-cluster test check lint types layers pytest crash bench overhead congestion durability lock wheel clean
 
 help:  ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
@@ -20,6 +20,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP)  ## two agencies, one hub: watch calls go through, an agency hang, the hub be killed
 	@$(BIN)/hub demo
+
+demo-cluster: $(STAMP)  ## PostgreSQL, Redis, two hubs: one is killed under load, the other takes over, nothing is lost
+	@$(BIN)/python -m bench.demo_cluster
 
 test: lint types layers pytest  ## everything that must be green
 
@@ -35,6 +38,9 @@ layers: $(STAMP)  ## who may import whom
 
 pytest: $(STAMP)  ## all tests, warnings are errors
 	@$(BIN)/pytest -n auto
+
+crash: $(STAMP)  ## only the crash tests, of all that `make test` runs: kill, freeze and fill up whatever a hub stands on
+	@$(BIN)/pytest -n auto tests/integration/test_crash_*.py
 
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check

@@ -33,6 +33,8 @@ _APART = 0.0005
 """Seconds of which that is a random part: about what a swap takes. Doubled each time, five times at most."""
 _MOMENT = 1.0
 """Seconds that the last releases of a node that stops have to be set."""
+LATE = 2.0
+"""Seconds that the answer which lets an exchange leave may take; one that comes later lets nothing leave."""
 _INTEREST = 60.0
 """Seconds after its last wait for which a lane still wants to know what its road does."""
 
@@ -129,7 +131,7 @@ class SharedRoad:
         Raises:
             Unreached: Nobody can say.
         """
-        lives = self._lives(permit.lane)
+        lives = self._lasts(permit.lane) + LATE
         asked = self._here.monotonic()
 
         def apply() -> float | None:
@@ -142,7 +144,7 @@ class SharedRoad:
             return wait
 
         wait = await self._do(apply)
-        return None if self._here.monotonic() - asked >= lives else wait
+        return None if self._here.monotonic() - asked >= LATE else wait
 
     async def release(self, permit: Permit, outcome: Outcome | str, seconds: float) -> None:
         """Give *permit* back; if Redis is gone, as soon as it is there again."""
@@ -402,8 +404,12 @@ class SharedRoad:
         return says, here
 
     def _lives(self, lane: str) -> float:
-        """Return the seconds after which a permit of *lane* counts as lost, from when it was granted or left."""
-        return GHOST * self.road.lanes[lane].call_timeout + GRACE
+        """Return the seconds after which a permit of *lane* that did not leave counts as lost."""
+        return self._lasts(lane) + GRACE
+
+    def _lasts(self, lane: str) -> float:
+        """Return the seconds after which an exchange of *lane* that left is over, whatever became of its node."""
+        return GHOST * self.road.lanes[lane].call_timeout
 
 
 def _permits(result: object) -> list[Permit]:

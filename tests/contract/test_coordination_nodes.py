@@ -95,7 +95,7 @@ class Together:
         self.road.ready(other)
         late = self.road.leaves_in(other.lane)
         if not late:
-            self.road.leave(other, 1.5 * BOUNDS[other.lane].call_timeout + 60)
+            self.road.leave(other, 1.5 * BOUNDS[other.lane].call_timeout + 2)
         return wait is not None and round(wait, 5), round(late, 5)
 
     def seen(self, of: InRedis | Road) -> Any:

@@ -71,7 +71,7 @@ async def test_a_node_that_stood_still_while_its_leave_was_on_its_way_sends_noth
 
     async def slept(link: Link, *arguments: Any) -> Reply:
         reply = await swap(link, *arguments)
-        clock.advance(LIVES)
+        clock.advance(2)
         return reply
 
     monkeypatch.setattr(Link, "swap", slept)
@@ -295,11 +295,12 @@ async def test_a_node_that_comes_after_the_clock_went_back_waits_no_longer_than_
 
 async def test_what_was_counted_in_an_earlier_cycle_counts_no_more(nodes: Nodes, clock: VirtualClock) -> None:
     """In between each node kept to a share of its own: the state of before would leave out all that went then."""
-    one = await nodes.join({"a": WIDE})
+    (one,) = await several(nodes, 1)
     before = await permit(one)
     one.begin(1)
     assert not await one.leave(before, 1.0), "a permit of that time may not leave"
     await one.release(before, UNSENT, 0.0)
+    await one.claim("a", [])
     clock.advance(1)  # what begins anew keeps its distance to what may have gone before
     await permit(one)
     assert one.watch("a")["concurrency_in_use"] == 1.0, "and takes no room"

@@ -14,6 +14,9 @@ import httpx2
 import pytest
 from pydantic_core import from_json
 
+from bench.crashing.cluster import FORMS, Form
+from bench.crashing.run import Run, running
+from bench.servers import Redis
 from connectors.kit.manifest import load_manifest
 from connectors.kit.registry import find_connectors
 from connectors.kit.samples import load_samples
@@ -191,3 +194,18 @@ def step() -> ProcessingStep:
 @pytest.fixture
 def purpose(dossier: Dossier) -> Purpose:
     return Purpose(officer="cb-102", unit="H32", dossier=from_json(dossier.model_dump_json())["code"])
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: form.name)
+async def run(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Run]:
+    """An installation of each form before a played agency, with callers; nothing is started yet but its servers."""
+    form: Form = request.param
+    servers = {"HUB__HUB__STORE": request.getfixturevalue("database")} if form.postgres else {}
+    redis = Redis(tmp_path) if form.redis else None
+    if redis is not None:
+        redis.start()
+        servers["HUB__HUB__REDIS"] = redis.address()
+    async with running(tmp_path, form, servers) as run:
+        yield run
+    if redis is not None:
+        redis.stop()

@@ -26,6 +26,8 @@ class Arrival:
     """A result (`ok`, `not_found`, `exists`, `unknown`, `refused`, `invalid`, `login`), or `fault:<name>`."""
     processed: bool
     """Whether the agency did what was asked, whatever it then said."""
+    at_once: int
+    """Requests under way at the agency when this one came, itself included; 0 for what a gateway answered itself."""
 
 
 class Arrivals:
@@ -36,9 +38,11 @@ class Arrivals:
         self._processed: Counter[tuple[str, str, str]] = Counter()
         self._no = 0
 
-    def add(self, at: float, agency: str, operation: str, key: str, outcome: str, processed: bool) -> None:
+    def add(
+        self, at: float, agency: str, operation: str, key: str, outcome: str, processed: bool, at_once: int = 0
+    ) -> None:
         self._no += 1
-        self._log.append(Arrival(self._no, at, agency, operation, key, outcome, processed))
+        self._log.append(Arrival(self._no, at, agency, operation, key, outcome, processed, at_once))
         if processed:
             self._processed[agency, operation, key] += 1
 

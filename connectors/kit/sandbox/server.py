@@ -114,6 +114,10 @@ class Sandbox:
     def _faults(self, name: str) -> FaultBook:
         return self._gateways[name].faults if name in self._gateways else self._stages[name].faults
 
+    def under_way(self, agency: str) -> int:
+        """Return how many requests are under way at *agency* now."""
+        return self._stages[agency].under_way
+
     def expire_sessions(self, agency: str) -> int:
         """End every session that *agency* has issued; returns how many."""
         return self._stages[agency].played.sessions.expire()
@@ -159,6 +163,7 @@ class _Stage:
         )
         self._arrivals = arrivals
         self._now = now
+        self.under_way = 0
 
     @property
     def xml(self) -> bool:
@@ -169,31 +174,41 @@ class _Stage:
         """Return the agency's own answer to *request*, without faults, and do what it asks."""
         heard = self.played.hear(request)
         said = self.played.say(heard, request)
-        self._log(self._now(), heard, said.outcome, said.processed)
+        self._log(self._now(), heard, said.outcome, said.processed, self.under_way + 1)
         return said.reply
 
     async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        self.under_way += 1
+        try:
+            return await self._served(request, reader, writer, self.under_way)
+        finally:
+            self.under_way -= 1
+
+    async def _served(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, at_once: int
+    ) -> bool:
         at = self._now()
         heard = self.played.hear(request)
         fault = self.faults.strike(heard.operation.name if heard else "")
         if fault is None:
             said = self.played.say(heard, request)
-            self._log(at, heard, said.outcome, said.processed)
+            self._log(at, heard, said.outcome, said.processed, at_once)
             writer.write(said.reply.wire)
             return request.keep
 
         def reply() -> Reply:
             said = self.played.say(heard, request, stale=fault.fault == "expired_session")
-            self._log(at, heard, said.outcome if fault.fault in _HONEST else f"fault:{fault.fault}", said.processed)
+            outcome = said.outcome if fault.fault in _HONEST else f"fault:{fault.fault}"
+            self._log(at, heard, outcome, said.processed, at_once)
             return said.reply
 
         if not fault.happens:
-            self._log(at, heard, f"fault:{fault.fault}", processed=False)
+            self._log(at, heard, f"fault:{fault.fault}", False, at_once)
         return await perform(fault, request, reply, reader, writer)
 
-    def _log(self, at: float, heard: Heard | None, outcome: str, processed: bool) -> None:
+    def _log(self, at: float, heard: Heard | None, outcome: str, processed: bool, at_once: int) -> None:
         operation, key = (heard.operation.name, heard.key) if heard else ("", "")
-        self._arrivals.add(at, self.play.name, operation, key, outcome, processed)
+        self._arrivals.add(at, self.play.name, operation, key, outcome, processed, at_once)
 
 
 _HONEST = ("latency", "expired_session", "close_idle")

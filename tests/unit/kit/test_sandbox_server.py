@@ -15,6 +15,7 @@ import connectors
 from connectors.kit.auth import handshake
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.http import HttpSender
+from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.payloads import leaves, plain, put_payload, put_value
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
 from connectors.kit.sandbox.wire import Listener, Reply, Request
@@ -97,6 +98,7 @@ class TestControl:
             "key": "000085000001",
             "outcome": "ok",
             "processed": True,
+            "at_once": 1,
         }
         assert shown["processed"] == [
             {"agency": "police", "operation": "lookup_citizen", "key": "000085000001", "count": 1}
@@ -105,6 +107,17 @@ class TestControl:
         assert (await door(sandbox, sender, "GET", "/arrivals?after=1"))[1]["arrivals"] == []
         await door(sandbox, sender, "DELETE", "/arrivals")
         assert (await door(sandbox, sender, "GET", "/arrivals"))[1] == {"arrivals": [], "processed": []}
+
+    async def test_arrivals_tell_how_many_were_under_way(self, sandbox: Sandbox, sender: HttpSender) -> None:
+        sandbox.misbehave("police", Fault(fault="latency", seconds=0.2, count=3))
+        asked = asyncio.gather(*(look_up(sandbox, sender) for _ in range(3)))
+        async with asyncio.timeout(5):
+            while sandbox.under_way("police") < 3:  # noqa: ASYNC110 - it is a number, and tells nobody
+                await asyncio.sleep(0.01)
+        await asked
+        assert sandbox.under_way("police") == 0
+        await look_up(sandbox, sender)
+        assert [one.at_once for one in sandbox.arrivals.of("police")] == [1, 2, 3, 1]
 
     async def test_faults_are_turned_on_and_off_for_one_agency(self, sandbox: Sandbox, sender: HttpSender) -> None:
         status, on = await door(

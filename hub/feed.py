@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from hub.clock import Clock
-from hub.errors import CallerQuota, HubStopping, StoreUnavailable
+from hub.errors import CallerQuota, HubStopping, RequestFault, RequestInvalid, StoreUnavailable
 from hub.store.feed import KeptFeed, Mark, Noticed
 
 HOLD_BACK: Final = 30.0
@@ -29,6 +29,7 @@ PAGE: Final = 100
 MOST_LISTENING: Final = 8
 """Streams of one caller at one node."""
 _LOOKED: Final = 1000
+_AHEAD: Final = 86_400.0
 
 
 class Feed:
@@ -56,8 +57,10 @@ class Feed:
 
         Raises:
             StoreUnavailable: The store did not answer.
+            RequestInvalid: *after* is no place of this feed.
         """
         await self._look()
+        await self._check(after)
         return await self.told(caller, agencies, after, limit)
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
@@ -66,7 +69,9 @@ class Feed:
 
         Raises:
             StoreUnavailable: The store did not answer.
+            RequestInvalid: There is no such place yet; a place is never taken back, so nothing would be told any more.
         """
+        await self._check(seq)
         await self._kept.acknowledge(caller, agency, seq)
 
     async def acknowledged(self, caller: str, agency: str) -> int:
@@ -88,6 +93,7 @@ class Feed:
         Raises:
             CallerQuota: This caller listens often enough at this node.
             HubStopping: Nobody is told anything more here.
+            RequestInvalid: *after* is no place of this feed.
             StoreUnavailable: The store did not answer.
         """
         if self._stopped:
@@ -95,6 +101,8 @@ class Feed:
         if len(self._listeners.get(caller, ())) >= MOST_LISTENING:
             raise CallerQuota(f"A caller may hold {MOST_LISTENING} streams at one node.", retry_after=HEARTBEAT)
         await self._look()
+        if after is not None:
+            await self._check(after)
         listener = Listener(self, caller, agencies, self._upto if after is None else after)
         self._listeners.setdefault(caller, set()).add(listener)
         if self._follower is None:
@@ -121,6 +129,15 @@ class Feed:
     async def told(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
         """Return the same as `page`, as far as the last look went."""
         return await self._kept.told(caller, agencies, after, self._upto, limit) if after < self._upto else ()
+
+    async def _check(self, place: int) -> None:
+        """Refuse a *place* beyond the end: whoever goes on from there hears nothing until the feed has come as far."""
+        if place <= self._upto:
+            return
+        newest = await self._kept.newest(self._clock.now() + _AHEAD)  # here what is numbered may not be whole yet
+        if place > newest:
+            says = f"is beyond the end of the feed, which is {newest}; read on from 0, or from a place it gave you"
+            raise RequestInvalid(faults=[RequestFault("/after", says)])
 
     async def _follow(self) -> None:
         """Look when there are news, and now and then, while anybody listens."""

@@ -12,9 +12,10 @@ from typing import Protocol
 from hub.clock import SharedClock
 from hub.coordination.epochs import BEAT, DEAD, Epochs, Line, Phase
 from hub.coordination.switching import Switching
-from hub.errors import StoreUnavailable
+from hub.errors import HubError
 from hub.store.protocol import NodeRow
 from monitoring.events import Observer
+from monitoring.health import Unwell
 
 _SOON = 0.25
 """Seconds between two beats while the group moves from one way of granting to another, and nobody grants."""
@@ -77,6 +78,9 @@ class Heartbeat:
         self._heard_at = 0.0
         """By the store's clock."""
         self._buried: set[str] = set()
+        self._changed: dict[str, tuple[float, float]] = {}
+        """By node: what its line last said of its moment, and since when, by this machine's own clock."""
+        self._beat_at = clock.monotonic()
         self._failing = False
         self._set_at = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -99,18 +103,17 @@ class Heartbeat:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._store.depart(self._node)
-        except StoreUnavailable as error:
+        except HubError as error:
             self._observer.fault("depart", error)
 
     def nodes(self) -> list[NodeView]:
         """Return every node that said something in the last day, this one first heard at the last beat."""
-        since = self._clock.now() - self._heard_at
         return [
             NodeView(
                 row.node,
                 row.version,
                 row.started_at,
-                age := max(0.0, self._heard_at - row.seen_at) + since,
+                age := self._age(row),
                 age <= DEAD,
                 row.reaches,
                 row.epoch,
@@ -124,6 +127,18 @@ class Heartbeat:
         told = await self._store.time()
         self._set_at = self._clock.monotonic()
         self._clock.set(told + (self._set_at - asked) / 2)
+
+    async def well(self) -> None:
+        """
+        Return when this node may be given work, as far as the group goes.
+
+        Raises:
+            Unwell: It was not heard of for long, or can grant nothing: the others may.
+        """
+        if self._clock.monotonic() - self._beat_at > DEAD:
+            raise Unwell("this node could not say that it lives")
+        if self._switching.idle_seconds > DEAD:
+            raise Unwell("this node can grant no permits; see `Several nodes` in the guide")
 
     async def beat(self) -> None:
         """Write this node's line, and again as long as what the others wrote makes it say something new."""
@@ -143,24 +158,38 @@ class Heartbeat:
             self._rows = await self._store.beat(mine)
             now = next(row.seen_at for row in self._rows if row.node == self._node)
             self._heard_at = now
-            lines = [Line(row.node, row.epoch, row.reaches, row.members, now - row.seen_at) for row in self._rows]
+            lines = [Line(row.node, row.epoch, row.reaches, row.members, self._age(row)) for row in self._rows]
             again = self._epochs.heard(lines, reaches=reaches)
             await self._switching.follow()
-        await self._bury(now)
+        self._beat_at = self._clock.monotonic()
+        await self._bury()
         views = self.nodes()
         alive = frozenset(view.node for view in views if view.alive)
         self._observer.nodes({view.node: view.seconds for view in views}, alive, self._switching.mode)
 
-    async def _bury(self, now: float) -> None:
+    def _age(self, row: NodeRow) -> float:
+        """
+        Return the seconds since *row* was last seen to change: a clock that stepped must not keep a dead node alive.
+
+        One that is met for the first time is as old as its moment says, or as young: who lives changes it soon.
+        """
+        now = self._clock.monotonic()
+        seen_at, since = self._changed.get(row.node, (None, now - abs(self._heard_at - row.seen_at)))
+        if seen_at != row.seen_at:
+            since = now if seen_at is not None else since
+            self._changed[row.node] = row.seen_at, since
+        return now - since
+
+    async def _bury(self) -> None:
         """Let calls that a dead node had leased, and not sent, be leased again; what it had sent ends with its lease."""
         for row in self._rows:
-            if now - row.seen_at <= DEAD:
+            if self._age(row) <= DEAD:
                 self._buried.discard(row.node)
             elif row.node not in self._buried:
                 await self._store.inherit(row.node)
                 self._buried.add(row.node)
                 self._on_death()
-            elif now - row.seen_at > _FORGET:
+            elif self._age(row) > _FORGET:
                 await self._store.depart(row.node)
 
     async def _run(self) -> None:
@@ -172,6 +201,6 @@ class Heartbeat:
                     await self.set_clock()
                 await self.beat()
                 self._failing = False
-            except StoreUnavailable as error:
+            except Exception as error:  # a heart that stops for good is the worst that can happen: nobody would grant
                 self._failing = True
                 self._observer.fault("beat", error)

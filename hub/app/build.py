@@ -226,7 +226,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         random_bytes=os.urandom,
         new_id=surroundings.new_id,
     )
-    readiness = Readiness({"store": store_watch.well}, clock.monotonic)
+    checks = {"store": store_watch.well} | ({"nodes": heartbeat.well} if heartbeat is not None else {})
+    readiness = Readiness(checks, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
     office = Office(

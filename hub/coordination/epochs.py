@@ -24,6 +24,8 @@ WINDOW = 1.0
 JOINING = 0
 """Epoch of a node that has not seen the others yet."""
 _PHASES = 4
+_SPARE = 1_000_000
+"""Steps that a group may have taken more than minutes have passed; a first cycle is numbered by its minute."""
 
 
 class Phase(IntEnum):
@@ -104,6 +106,7 @@ class Epochs:
         """
         before = self.epoch, self.members
         now, self._beat_at = self._clock.monotonic(), self._asked_at
+        lines = [line for line in lines if JOINING <= line.epoch <= self._most()]
         others = [line for line in lines if line.node != self._node and line.age <= DEAD]
         if self.epoch == JOINING:
             self._take(self._joined(lines, [line for line in others if line.epoch != JOINING]))
@@ -129,6 +132,10 @@ class Epochs:
         """Return this node's share; asked in `Phase.SHARES`."""
         members = self.members.split()
         return Share(members.index(self._node), len(members))
+
+    def _most(self) -> int:
+        """Return the highest epoch that can be: who writes more than that is broken, and must not take the others along."""
+        return _PHASES * int(self._clock.now() // 60) + _SPARE
 
     def _joined(self, lines: Sequence[Line], live: Sequence[Line]) -> int:
         """Return the epoch with which a node begins that knows nothing yet."""

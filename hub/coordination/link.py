@@ -157,7 +157,7 @@ class Link:
                     while True:
                         message = await channels.get_message(timeout=None)
                         if message is not None and message["type"] == "message":
-                            heard(message["channel"].decode(), message["data"].decode())
+                            heard(*(bytes(message[part]).decode("utf-8", "replace") for part in ("channel", "data")))
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(_PAUSE)
 

@@ -78,6 +78,11 @@ class Switching:
         """`redis`, `shares`, or `none` while nothing is granted."""
         return self._epochs.phase.name.lower() if self._granting() is not None else "none"
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing was granted here, whatever was wanted; 0 while permits can be had."""
+        return 0.0 if self._granting() is not None else self._clock.monotonic() - self._idle_since
+
     async def follow(self) -> None:
         """Do as the group does now; called whenever it may have moved on."""
         epoch = self._epochs.epoch

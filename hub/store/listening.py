@@ -55,11 +55,11 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 self._listen(tell)
-            except psycopg.Error:
+            except Exception:  # whatever it was: a node that hears nothing more lets in whose key was taken back
+                if loop.is_closed():  # nobody is left to hear
+                    return
                 self._wait(self._pause)
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            except RuntimeError:  # the loop was closed under us: nobody is left to hear
-                return
 
     def _listen(self, tell: Callable[[News], None]) -> None:
         """Hand on what comes until the connection is lost."""

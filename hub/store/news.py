@@ -5,7 +5,7 @@ A payload names its sender in the first line, then one fact a line. PostgreSQL t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hub.call import Class
 from hub.store.protocol import News
@@ -57,6 +57,13 @@ def heard(payload: str, node: str) -> News | None:
     sender, *lines = payload.split("\n")
     if sender == node:
         return None
+    try:
+        return _understood(lines)
+    except ValueError:  # of another version, or of a stranger: the rest may be true, so look at everything
+        return News(missed=True)
+
+
+def _understood(lines: Sequence[str]) -> News:
     ready: defaultdict[str, set[Class]] = defaultdict(set)
     told: defaultdict[str, list[str]] = defaultdict(list)
     for line in lines:

@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+import pytest
+
 from hub.clock import SharedClock, VirtualClock, run_virtual
 from hub.coordination.epochs import BEAT, DEAD, Epochs
 from hub.coordination.protocol import Coordination
@@ -16,6 +18,7 @@ from hub.heartbeat import Heartbeat
 from hub.store.protocol import NodeRow
 from hub.store.sqlite import SqliteStore
 from monitoring.events import Silent
+from monitoring.health import Unwell
 
 LANES = {"police": Bounds(100, 4, 10.0)}
 
@@ -190,5 +193,68 @@ def test_a_store_that_does_not_answer_stops_the_granting_and_is_asked_again() ->
         store.failing = False
         await asyncio.sleep(5 * BEAT)
         assert one.permits.mode == "shares"
+
+    play(act)
+
+
+def test_a_heart_goes_on_whatever_went_wrong() -> None:
+    async def act(clock: VirtualClock, store: Failing) -> None:
+        one = Node(store, clock, "hub_1")
+        await one.heart.start()
+        await asyncio.sleep(3 * BEAT)
+        as_before, store.beat = store.beat, broken  # type: ignore[method-assign]
+        await asyncio.sleep(3 * BEAT)
+        assert one.observer.faults[0] == "beat"
+        store.beat = as_before  # type: ignore[method-assign]
+        await asyncio.sleep(5 * BEAT)
+        assert one.permits.mode == "shares"
+
+    async def broken(_: NodeRow) -> Any:
+        raise ZeroDivisionError
+
+    play(act)
+
+
+def test_a_line_with_an_epoch_that_cannot_be_takes_nobody_along() -> None:
+    async def act(clock: VirtualClock, store: Failing) -> None:
+        one = Node(store, clock, "hub_1")
+        await store.beat(NodeRow("ghost", clock.now(), 0.0, 2**31 - 1, True, "?"))
+        await one.heart.start()
+        await asyncio.sleep(5 * BEAT)
+        assert (one.permits.mode, one.observer.faults) == ("shares", [])
+
+    play(act)
+
+
+def test_a_line_from_the_future_is_that_of_a_dead_node_until_it_changes() -> None:
+    async def act(clock: VirtualClock, store: Failing) -> None:
+        one, two = Node(store, clock, "hub_1"), Node(store, clock, "hub_2")
+        clock.step_wall(3600)
+        await store.beat(NodeRow("hub_2", clock.now(), 0.0, 4, True, "1.0"))
+        clock.step_wall(-3600)
+        await one.heart.start()
+        await asyncio.sleep(5 * BEAT)
+        assert {view.node: view.alive for view in one.heart.nodes()} == {"hub_1": True, "hub_2": False}
+        assert one.permits.mode == "shares"
+        await two.heart.start()
+        await asyncio.sleep(5 * BEAT)
+        assert {view.node: view.alive for view in one.heart.nodes()} == {"hub_1": True, "hub_2": True}
+
+    play(act)
+
+
+def test_a_node_that_can_grant_nothing_for_long_wants_no_work() -> None:
+    async def act(clock: VirtualClock, store: Failing) -> None:
+        one = Node(store, clock, "hub_1")
+        await one.heart.start()
+        await asyncio.sleep(3 * BEAT)
+        await one.heart.well()
+        store.failing = True
+        await asyncio.sleep(2 * DEAD + BEAT)
+        with pytest.raises(Unwell):
+            await one.heart.well()
+        store.failing = False
+        await asyncio.sleep(5 * BEAT)
+        await one.heart.well()
 
     play(act)

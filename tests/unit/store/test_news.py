@@ -1,5 +1,7 @@
 """News of a commit arrive whole, however many, and each payload is one that PostgreSQL takes."""
 
+import pytest
+
 from hub.call import Class
 from hub.store.news import Noted, heard
 from hub.store.protocol import News
@@ -41,3 +43,8 @@ def test_many_news_are_told_in_several_payloads_and_none_is_lost() -> None:
     assert len(payloads) > 1
     assert all(len(payload.encode()) < 8000 for payload in payloads)
     assert [one for payload in payloads for one in heard(payload, "other").ended] == ids  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("payload", ["x\nready npsp bogus", "x\nready a b c", "x\nready"])
+def test_what_cannot_be_understood_is_reason_to_look_at_everything(payload: str) -> None:
+    assert heard(payload, "hub_1") == News(missed=True)

@@ -205,6 +205,22 @@ async def test_pages_begin_at_the_cursor_unless_they_say_where(client: httpx2.As
     assert back.json() == {"after": first["after"]}, "it never moves back"
 
 
+async def test_a_place_beyond_the_end_is_refused_and_leaves_the_cursor(client: httpx2.AsyncClient, kept: Kept) -> None:
+    """It could never be taken back: its caller would hear nothing until the feed had come as far."""
+    await kept.cancelled()
+    path = "/v1/notices/police"
+    last = (await client.get(f"{path}?after=0")).json()["after"]
+    for asked in (
+        client.put(f"{path}/cursor", json={"after": last + 1}),
+        client.get(f"{path}?after={last + 1}"),
+        client.get("/v1/notices/stream", headers={"last-event-id": str(last + 1)}),
+    ):
+        refused = await asked
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/after")
+        assert f"which is {last}" in refused.json()["errors"][0]["rule"]
+    assert len((await client.get(path)).json()["events"]) == 1
+
+
 @pytest.mark.parametrize(
     ("agency", "body", "status"),
     [

@@ -16,7 +16,7 @@ from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.installed import Installed, install
-from hub.app.nodes import Bearable, Hearing, group_of
+from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, open_store, redis_address, store_address
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
@@ -75,6 +75,7 @@ class Hub:
     """When the store was copied, if it is a copy that was not served yet."""
     clock: Clock
     coordination: Coordination
+    group: Group | None
     heartbeat: Heartbeat | None
     """None: this process is the only one on its store."""
     hearing: Hearing | None
@@ -111,6 +112,8 @@ class Hub:
         occupied: Sequence[Occupied] = ()
         if after_restore is not None:
             occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
+            if self.group is not None:
+                self.group.left.also(occupied)
         await self.dispatcher.start(occupied)
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
@@ -259,6 +262,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     return Hub(
         installed=installed,
         coordination=surroundings.coordination,
+        group=group,
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,

@@ -22,7 +22,7 @@ from hub.guards.bounds import Bounds
 from hub.guards.concurrency import GHOST
 from hub.orders import Orders
 from hub.security.identity import Identity
-from hub.store.protocol import News
+from hub.store.protocol import News, Occupied
 from hub.store.sql_store import SqlStore
 from hub.surroundings import moment
 from monitoring.events import Observer
@@ -52,12 +52,18 @@ class Left:
         self._store = store
         self._bearable = bearable
         self._clock = clock
+        self._also: list[Occupied] = []
+
+    def also(self, occupied: Sequence[Occupied]) -> None:
+        """Count what is on no record: what agencies may have got before this store was put in the place of a lost one."""
+        self._also = list(occupied)
 
     async def behind(self, lanes: Sequence[str]) -> Mapping[str, tuple[Sequence[float], int]]:
         """Return by lane for how many seconds each slot is still taken, and how many exchanges began today."""
         now = self._clock.now()
         lasts = {lane: GHOST * self._bearable.lanes[lane].call_timeout for lane in lanes}
-        occupied = await self._store.occupied(now - max(lasts.values(), default=0.0))
+        recorded = await self._store.occupied(now - max(lasts.values(), default=0.0))
+        occupied = [one for one in (*recorded, *self._also) if now - one.sent_at < lasts.get(one.agency, 0.0)]
         today = moment(now)[:10]
         return {
             lane: (
@@ -74,6 +80,7 @@ class Group:
 
     epochs: Epochs
     permits: Switching
+    left: Left
 
 
 def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis: str) -> Group:
@@ -102,7 +109,7 @@ def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis
             restoring=left.behind, ordering=ordering,
         )  # fmt: skip
     permits = Switching(epochs, shared, keep_to, clock)
-    return Group(epochs, permits)
+    return Group(epochs, permits, left)
 
 
 class Hearing:

@@ -18,7 +18,7 @@ from hub.store.batch import Batch
 from hub.store.protocol import Recovered
 from hub.store.recovering import after_crash, leave
 from hub.store.rows import Standing
-from hub.store.schema import calls, cursors, fixed, journal
+from hub.store.schema import calls, cursors, fixed, journal, nodes
 from hub.store.statements import STANDING, Prepared, Statements
 
 RESTORED = "restored"
@@ -44,6 +44,7 @@ class RestoringStatements:
             select(*(calls.c[name] for name in STANDING)).where(waiting).order_by(calls.c.seq)
         )
         self.newest: Prepared = statements.prepare(select(func.max(journal.c.at)))
+        self.forget_nodes: Prepared = statements.prepare(delete(nodes))
         self.unmark: Prepared = statements.prepare(
             delete(cursors).where(cursors.c.caller == bindparam("caller"), cursors.c.agency == bindparam("agency"))
         )
@@ -72,6 +73,7 @@ def restore(batch: Batch, say: RestoringStatements, moment: float, sent: Mapping
     for agency, count in sent.items():
         batch.sent(agency, batch.now, count)
     batch.run(say.unmark, COPY)
+    batch.run(say.forget_nodes, {})  # what they agreed on when the copy was made holds no more
     counted = ", ".join(f"{agency} {count}" for agency, count in sorted(sent.items()))
     doubtful = f"{ended[State.IN_DOUBT]} filings in doubt"
     batch.write(Entry(batch.now, RESTORED, detail=f"copy of {moment:.3f}; {doubtful}; counted for today: {counted}"))

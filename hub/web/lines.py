@@ -6,6 +6,7 @@ not whole yet and the lines of one group, whatever the size of the body.
 """
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,10 @@ GROUP_BYTES: Final = 1 << 20
 LINGER: Final = 0.02
 """Seconds for which lines that are here wait for more: a sender that pauses must not wait for its answers."""
 ENOUGH_BYTES: Final = 4096
-"""So much must come within `BODY_SECONDS` of waiting: a body may live long, a dripping one may not."""
+"""So much that is no white space must come within `BODY_SECONDS` of waiting: a body may live long, a drip may not."""
+MOST_BLANK: Final = 10_000
+"""Lines of white space of one body: no quota counts them, and no answer slows them down."""
+_BLANK: Final = re.compile(rb"(?:[ \t\r\x0b\x0c]*+\n)++")
 
 
 class Line(NamedTuple):
@@ -46,6 +50,8 @@ class Lines:
         self._ended = False
         self._waited = 0.0
         self._brought = 0
+        self._blank = 0
+        """Lines of white space so far."""
         self.read = 0
         """Number of the last line that was read."""
 
@@ -54,15 +60,22 @@ class Lines:
         Return the next lines, none at the end of the body.
 
         Raises:
-            RequestInvalid: The body comes too slowly.
+            RequestInvalid: The body comes too slowly, or too much of it is blank.
             hub.web.bodies.Disconnected: The caller went away.
         """
         lines: list[Line] = []
         size = 0
         while len(lines) < MOST_LINES and size < GROUP_BYTES:
+            self._skip_blank()
+            if self._blank > MOST_BLANK:
+                if lines:
+                    break  # they are answered first
+                raise RequestInvalid(f"The body has more than {MOST_BLANK} empty lines; leave them out.")
             line = self._line()
             if line is not None:
-                if line.text is None or not line.text.isspace():
+                if line.text is not None and line.text.isspace():
+                    self._blank += 1
+                else:
                     lines.append(line)
                     size += len(line.text or b"")
             elif self._ended or not await self._more(patient=not lines):
@@ -73,6 +86,16 @@ class Lines:
         """Read no more."""
         if self._pending is not None:
             self._pending.cancel()
+
+    def _skip_blank(self) -> None:
+        """Drop the blank lines that come next in one step: taken singly, they would hold up everybody else's work."""
+        blank = None if self._looked or self._skipping else _BLANK.match(self._rest)
+        if blank is None:
+            return
+        count = self._rest.count(b"\n", 0, blank.end())
+        self.read += count
+        self._blank += count
+        del self._rest[: blank.end()]
 
     def _line(self) -> Line | None:
         """Take the next line from what is here; None: it is not whole yet."""
@@ -109,9 +132,10 @@ class Lines:
         message, self._pending = self._pending.result(), None
         if message["type"] == "http.disconnect":
             raise Disconnected
-        self._rest += message.get("body", b"")
+        body = message.get("body", b"")
+        self._rest += body
         self._ended = not message.get("more_body")
-        self._brought += len(message.get("body", b""))
+        self._brought += len(body.strip())
         if self._brought >= ENOUGH_BYTES:
             self._waited, self._brought = 0.0, 0
         return True

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import pytest
 
 from bench.crashing.cluster import FORMS, Form
-from bench.crashing.members import SLOW, WAYS, dossiers, members_of_the_store, nothing, resume
+from bench.crashing.members import SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
+from bench.crashing.node import until
 from bench.crashing.run import Run
 from bench.crashing.traffic import MIX
 
@@ -74,7 +75,14 @@ async def killed_at(run: Run, member: str, place: str) -> None:
     assert run.node.deaths[-1] == -9, run.node.errors()
     if way.kept is not None:
         await starts(run)
-        assert await way.kept(run) == (place == "after_commit")
+        await until(
+            lambda: is_kept(run, way, place == "after_commit"), f"{member} kept: {place == 'after_commit'}", 10.0
+        )
+
+
+async def is_kept(run: Run, way: Way, wanted: bool) -> bool:
+    """Return whether what an operator did is there, or is not, as *wanted*; nodes show what Redis told them last."""
+    return way.kept is not None and await way.kept(run) == wanted
 
 
 async def starts(run: Run) -> None:

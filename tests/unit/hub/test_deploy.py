@@ -15,6 +15,7 @@ from hub.settings import POSTGRESQL, load_settings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
+OPERATE = ROOT / "docs/guide/operate.md"
 STORE = "postgresql://hub:made-up@postgres:5432/hub"
 
 
@@ -49,6 +50,24 @@ def test_the_settings_of_the_unit_load(tmp_path: Path) -> None:
     assert load_settings(environ, tmp_path / "hub.toml").hub.store.startswith(POSTGRESQL)
 
 
+def test_every_secret_that_the_containers_name_is_handed_to_them() -> None:
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    named = set(re.findall(r"file:/run/secrets/(\w+)", text + (DEPLOY / "hub.toml.example").read_text("utf-8")))
+    handed = re.search(r"^x-hub:.*?^  secrets: \[(.*?)\]", text, flags=re.MULTILINE | re.DOTALL)
+    files = set(re.findall(r"^  (\w+): \{ file: secrets/\1 \}", text, flags=re.MULTILINE))
+    assert handed is not None
+    assert named == set(handed[1].split(", "))
+    assert named | {"postgres_password"} == files
+
+
+def test_no_secret_and_no_register_comes_into_git_or_into_the_image() -> None:
+    ignored = set((ROOT / ".gitignore").read_text("utf-8").splitlines())
+    assert {"deploy/hub.toml", "deploy/secrets/", "deploy/registers/"} <= ignored
+    seen = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
+    assert sorted(seen) == sorted(name for names in copied for name in names.split())
+
+
 def test_a_stop_is_given_longer_than_any_exchange_may_take() -> None:
     longest = max(load_manifest(folder).contract.call_timeout for folder in find_connectors().values()) + STOP_GRACE
     unit = re.search(r"TimeoutStopSec=(\d+)", (DEPLOY / "lienthong@.service").read_text("utf-8"))
@@ -77,6 +96,9 @@ def test_the_unit_is_sound_and_hardened(tmp_path: Path) -> None:
     unit = tmp_path / "lienthong@.service"
     text = (DEPLOY / "lienthong@.service").read_text("utf-8")
     unit.write_text(text.replace("/opt/lienthong/bin/hub", "/bin/true"), "utf-8")
+    (drop_in,) = re.findall(r"^```ini\n(.*?)^```", OPERATE.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "lienthong@.service.d").mkdir()
+    (tmp_path / "lienthong@.service.d/agencies.conf").write_text(drop_in, "utf-8")
     verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
     assert (verified.returncode, verified.stderr) == (0, "")
     weighed = subprocess.run(

@@ -69,6 +69,7 @@ def open_store(
 
     Raises:
         StoreInUse: Another process serves the file, or the database under the same name.
+        StoreUnusable: The address is none that PostgreSQL understands, or its database is none that a hub can use.
         StoreUnavailable: PostgreSQL does not answer.
         FilesRefused: The folder is missing, or a failpoint is set outside of tests.
     """

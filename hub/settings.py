@@ -115,7 +115,9 @@ class Hub(Table):
         description="Size of the store above which no more durable calls are taken; four fifths of what its disk can hold",
         examples=[200_000_000_000],
     )
-    node: Name = Field("hub", description="Name of this process in leases and lines", examples=["hub"])
+    node: Name = Field(
+        "hub", max_length=63, description="Name of this process in leases and lines, up to 63 signs", examples=["hub"]
+    )
 
     @model_validator(mode="after")
     def _redis_is_for_several(self) -> "Hub":

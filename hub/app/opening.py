@@ -3,10 +3,12 @@ What a hub finds outside of itself: where its calls are kept and its nodes count
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed
@@ -19,6 +21,9 @@ from hub.store.sqlite import SqliteStore
 from hub.store.writer import Watch
 from mappings.errors import FileFault, FilesRefused
 from monitoring.events import Observer
+
+_NUMBER: Final = re.compile(r"/?[0-9]{0,4}")
+"""Path of a Redis: which of its databases."""
 
 
 def store_address(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -50,7 +55,23 @@ def redis_address(settings: Settings, environ: Mapping[str, str]) -> str:
         raise _refused("hub.redis", str(lost)) from None
     if address and not address.startswith(("redis://", "rediss://")):
         raise _refused("hub.redis", "leads to no address of a Redis; one begins with redis:// or rediss://")
+    if address and not _leads_to_redis(address):
+        raise _refused(
+            "hub.redis",
+            "leads to no address as redis://user:password@host:port/number, where all but the host may be left out; "
+            "it takes no options, and in the password / ? # @ : % are percent-encoded",
+        )
     return address
+
+
+def _leads_to_redis(address: str) -> bool:
+    """Say whether each part is one; options are none: they would undo how long the hub waits for Redis."""
+    try:
+        parts = urlsplit(address)
+        told = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # what stands for a port is no number, or a bracket is not closed
+        return False
+    return told and _NUMBER.fullmatch(parts.path) is not None and not parts.query and not parts.fragment
 
 
 def open_store(
@@ -69,6 +90,7 @@ def open_store(
 
     Raises:
         StoreInUse: Another process serves the file, or the database under the same name.
+        StoreUnusable: The address is none that PostgreSQL understands, or its database is none that a hub can use.
         StoreUnavailable: PostgreSQL does not answer.
         FilesRefused: The folder is missing, or a failpoint is set outside of tests.
     """

@@ -27,23 +27,47 @@ def backup(file: File, *, config: Config = None, as_json: AsJson = False) -> Non
     store = settings.store_file()
     if store is None:
         _tools_of_its_own()
+    beside = file.parent / f"{file.name}.manifest"
+    if os.path.lexists(beside):
+        fail(f"{beside} exists and is not overwritten; name another file")
     manifest = _copied(store, file, quiet=as_json)
     at = moment(manifest.moment)
-    line = manifest.line(at)
-    beside = file.with_name(file.name + ".manifest")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(line)
+    whole = f"The copy is whole and lies there: {file}, as of {at}. To serve it: hub serve --after-restore {at}"
+    try:
+        _write_new(beside, manifest.line(at))
+    except OSError as error:
+        fail(f"{beside} was not written ({error.strerror}), and the journal does not tell of this backup.\n{whole}")
     told = {"moment": at, "journal_seq": manifest.journal_seq, "sha256": manifest.sha256}
 
     async def tell(http: httpx2.AsyncClient) -> Any:
         return await said(await http.post("/admin/v1/backups", json=told))
 
-    ask(config, tell)
+    try:
+        ask(config, tell)
+    except Exception as error:  # whatever it is: who has a copy must hear that it can be used
+        why = "" if isinstance(error, typer.Exit) else f" ({type(error).__name__}: {error})"  # an Exit has told already
+        fail(f"The journal does not tell of this backup: its entry was not written{why}.\n{whole}")
     if as_json:
         show_json(told | {"file": str(file), "manifest": str(beside), "size": manifest.size})
         return
     say(f"{file}: {manifest.size:,} bytes, as of {at}; {beside.name} says what it is.")
     say(f"Keep both on another machine. To serve the copy: hub serve --after-restore {at}")
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    """
+    Write *file*, readable by this user alone.
+
+    Raises:
+        OSError: There is something already, if only a link, or the disk does not take it; nothing is left of it then.
+    """
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _copied(store: Path, file: Path, *, quiet: bool) -> Manifest:

@@ -24,7 +24,7 @@ from hub.cli.serve import serve
 from hub.client import Problem
 from hub.coordination.link import RedisEvicts
 from hub.errors import HubError
-from hub.store.database import StoreInUse
+from hub.store.database import StoreInUse, StoreUnusable
 from mappings.errors import FilesRefused
 
 DEMO = "hub.cli.demo"
@@ -71,7 +71,7 @@ def main() -> None:
         _end("\n".join(str(fault) for fault in refused.faults), 2)
     except HubError as error:
         _end(f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
-    except (StoreInUse, RedisEvicts, Problem) as error:
+    except (StoreInUse, StoreUnusable, RedisEvicts, Problem) as error:
         _end(str(error), 1)
 
 

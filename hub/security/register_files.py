@@ -19,6 +19,7 @@ OFFICER_COLUMNS = ("officer", "unit", "valid_from", "valid_to", "agency", "accou
 UNIT_COLUMNS = ("unit", "valid_from", "valid_to", "agency", "code")
 
 Row = tuple[int, dict[str, str]]
+_UNPRINTED = "holds a character that cannot be read, such as a line break, a tab or a zero byte; type the cell anew"
 
 
 def read_officers(content: bytes, *, units: Collection[str], agencies: Collection[str]) -> Sequence[OfficerLine]:
@@ -79,7 +80,9 @@ def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row
         if len(cells) != len(header):
             faults.append(_fault(file, number, "", f"has {len(cells)} cells; the header has {len(header)}"))
             continue
-        rows.append((number, dict(zip(header, cells, strict=True))))
+        row = dict(zip(header, cells, strict=True))
+        faults += [_fault(file, number, name, _UNPRINTED) for name, cell in row.items() if not cell.isprintable()]
+        rows.append((number, row))
     return rows, faults
 
 

@@ -56,10 +56,12 @@ def back_up(store: Path, target: Path, now: Callable[[], float], progress: Calla
     Raises:
         BackupRefused: There is something at *target* already, or the store or the disk did not let it be made.
     """
+    if not target.name:
+        raise BackupRefused("name the file into which the store is copied")
     part = target.with_name(target.name + ".part")
     if not store.exists():
         raise BackupRefused(f"{store} does not exist; start the hub once, or use its settings")
-    if target.exists():
+    if os.path.lexists(target):  # also a link that leads nowhere
         raise BackupRefused(f"{target} exists and is not overwritten; name another file")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -98,7 +100,11 @@ def _copied(store: Path, part: Path, now: Callable[[], float], progress: Callabl
     try:
         source.execute("PRAGMA query_only=ON")
         source.execute("BEGIN")
-        (revision,) = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        written = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        if written is None:
+            raise BackupRefused(
+                f"{store} says of no version that it made its tables: is `hub.store` the file you mean?"
+            )
         head = source.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone() or (0, b"")
         # After the first reading, which fixes what is copied; whole milliseconds, so that text says it without loss.
         moment = ceil(now() * 1000 + 1) / 1000
@@ -113,4 +119,4 @@ def _copied(store: Path, part: Path, now: Callable[[], float], progress: Callabl
         while piece := content.read(1 << 20):
             digest.update(piece)
         os.fsync(content.fileno())
-    return Manifest(moment, str(revision), int(head[0]), head[1].hex(), part.stat().st_size, digest.hexdigest())
+    return Manifest(moment, str(written[0]), int(head[0]), head[1].hex(), part.stat().st_size, digest.hexdigest())

@@ -21,6 +21,10 @@ class StoreInUse(Exception):
     """Another process serves this store. Its text says which, and what to do."""
 
 
+class StoreUnusable(Exception):
+    """No store can be here as things stand. Its text says why, and what to do."""
+
+
 class Cursor(Protocol):
     """What a statement gave."""
 

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.store.database import StoreUnusable
 from hub.store.schema import REVISION
 
 if TYPE_CHECKING:
@@ -18,8 +19,16 @@ _CONNECT_SECONDS = 3
 STEPS = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('lienthong migrates', 0))"
 
+_FORBIDDEN = {
+    "42501": "Let the role in `hub.store` make them: GRANT CREATE ON SCHEMA public TO <role>; or make it the owner of "
+    "the database, and of the tables that are there.",
+    "25006": "The database is read-only: name a server in `hub.store` that is no standby, and see that neither the "
+    "role nor the database has default_transaction_read_only set.",
+}
+"""What to do about what a server does not allow, by its SQLSTATE."""
 
-class StoreTooNew(Exception):
+
+class StoreTooNew(StoreUnusable):
     """This store was written by a newer version of the hub. Install that version or a later one to open it."""
 
 
@@ -43,15 +52,25 @@ def migrate_postgres(dsn: str) -> None:
 
     Raises:
         StoreTooNew: As for `migrate`.
-        psycopg.OperationalError: The server does not answer.
+        StoreUnusable: It keeps text in another encoding than UTF-8, or lets its role make no tables.
+        psycopg.Error: The server does not answer, or refuses something else.
     """
     if at_revision_of(dsn) == REVISION:
         return
     import psycopg
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
 
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
-    _upgrade(engine, "the database", before=_ONE_AT_A_TIME)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, client_encoding="utf8"))
+    try:
+        _upgrade(engine, "the database", before=_ONE_AT_A_TIME)
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        says = _FORBIDDEN.get(error.orig.sqlstate or "")
+        if says is None:
+            raise error.orig from None
+        raise StoreUnusable(f"The tables of the store cannot be made or changed. {says}") from None
 
 
 def at_revision(path: Path) -> str | None:
@@ -69,10 +88,22 @@ def at_revision(path: Path) -> str | None:
 
 
 def at_revision_of(dsn: str) -> str | None:
-    """Return the revision of the tables in the database *dsn*, None for an empty or foreign one."""
+    """
+    Return the revision of the tables in the database *dsn*, None for an empty or foreign one.
+
+    Raises:
+        StoreUnusable: It keeps text in another encoding than UTF-8.
+        psycopg.Error: The server does not answer, or refuses something.
+    """
     import psycopg
 
-    with psycopg.connect(dsn, connect_timeout=_CONNECT_SECONDS) as connection:
+    with psycopg.connect(dsn, connect_timeout=_CONNECT_SECONDS, client_encoding="utf8") as connection:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise StoreUnusable(
+                f"The database keeps text as {encoding}, which has no place for Vietnamese. Make another one: "
+                "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0; and name it in `hub.store`."
+            )
         if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -6,19 +6,21 @@ lock on the node's name for as long as it lives: nobody else writes under that n
 again knows that whatever its predecessor was committing has come to an end.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 
 from hub.clock import Clock
 from hub.errors import StoreUnavailable
 from hub.store.batch import Book
-from hub.store.database import StoreInUse
+from hub.store.database import StoreInUse, StoreUnusable
 from hub.store.listening import Listener
 from hub.store.migrate import migrate_postgres
 from hub.store.reading import Reader
@@ -53,6 +55,7 @@ while a backlog is young, would rather read all of it and sort, for every lease.
 """
 _OWN = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _END_FORMER = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+_QUOTED = re.compile(r'"[^"]*"')
 _WHO = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
@@ -110,7 +113,7 @@ class Postgres:
         connection = PostgresConnection.connect(
             self._dsn, autocommit=True, cursor_factory=psycopg.RawCursor, connect_timeout=_CONNECT_SECONDS,
             application_name=f"lienthong {self._node} {what}", keepalives=1, keepalives_idle=5, keepalives_interval=2,
-            keepalives_count=2, tcp_user_timeout=8000,
+            keepalives_count=2, tcp_user_timeout=8000, client_encoding="utf8",
         )  # fmt: skip
         connection.adapters.register_dumper(int, Int8Dumper)  # one width, so that a statement is prepared once
         try:
@@ -162,8 +165,10 @@ class PostgresStore(SqlStore):
 
         Raises:
             StoreInUse: Another process serves it under the same name.
+            StoreUnusable: *dsn* is no address, or the database is none that a hub can use.
             StoreUnavailable: The server does not answer, or lets nobody in under this address.
         """
+        _check_address(dsn)
         try:
             migrate_postgres(dsn)
             database = Postgres(dsn, node)
@@ -177,7 +182,36 @@ class PostgresStore(SqlStore):
                 "or HUB__HUB__NODE."
             ) from None
         except psycopg.Error as error:
-            told = str(error).partition("\n")[0]
+            told = _told(error, dsn)
             raise StoreUnavailable(f"PostgreSQL does not let us in: {told}", retry_after=RETRY_AFTER) from None
         listener = Listener(lambda: database.open("listens"), CHANNEL, node)
         return cls(ThreadedLine(writer, clock, on_commit=on_commit, watch=watch), book, reader, listener=listener)
+
+
+def _check_address(dsn: str) -> None:
+    """
+    Refuse what PostgreSQL would refuse by quoting it: a password that is not encoded ends up where host or port stand.
+
+    Raises:
+        StoreUnusable: *dsn* is no address. Nothing of it is told.
+    """
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+    except psycopg.Error:
+        parts = {"port": "none"}
+    ports = parts.get("port", "").split(",")
+    strayed = any(sign in parts.get(name, "") for name, sign in (("host", "@"), ("dbname", "@"), ("dbname", "/")))
+    if strayed or not all(port.isdecimal() or not port for port in ports):
+        raise StoreUnusable(
+            "`hub.store` leads to no address that PostgreSQL understands; percent-encode @ : / # % in the password, "
+            "as %40 %3A %2F %23 %25."
+        )
+
+
+def _told(error: psycopg.Error, dsn: str) -> str:
+    """Return the first line of *error*, without a value of the address that it finds invalid, and without the password."""
+    told = str(error).partition("\n")[0]
+    if "invalid" in told:
+        told = _QUOTED.sub("…", told, count=1)
+    password = str(conninfo_to_dict(dsn).get("password") or "")
+    return told.replace(password, "…") if password else told

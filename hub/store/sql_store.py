@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from hub.call import Call, Class, State
-from hub.errors import HubError, IdempotencyConflict, StoreUnavailable
+from hub.errors import HubError, IdempotencyConflict, Internal, StoreUnavailable
 from hub.journal import Chained, Head
 from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers, restoring
 from hub.store.asking import SqlPersons
@@ -217,6 +217,8 @@ class SqlStore:
             if self._readers is None:
                 return ask(*args)
             return await asyncio.get_running_loop().run_in_executor(self._readers, ask, *args)
+        except self._reader.database.refused as error:  # it would be refused at any time: nobody should ask again
+            raise Internal(f"the store refused a question: {type(error).__name__}") from None
         except (self._reader.database.failed, OSError, RuntimeError) as error:
             raise StoreUnavailable(
                 f"the store did not answer: {type(error).__name__}", retry_after=RETRY_AFTER

@@ -28,8 +28,9 @@ from hub.heartbeat import NodeView
 from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
+from hub.web.calls import UNPRINTED
 from hub.web.headers import bearer
-from hub.web.lanes import OPERATOR, Doors, LaneOffice, lane_doors
+from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
@@ -63,8 +64,8 @@ class NewBackup(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    moment: str = Field(max_length=40, description="When it was made, ISO 8601")
-    journal_seq: int = Field(description="Number of the last entry of the journal in it")
+    moment: Words = Field(max_length=40, description="When it was made, ISO 8601")
+    journal_seq: int = Field(ge=0, lt=1 << 63, description="Number of the last entry of the journal in it")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the file")
 
 
@@ -94,7 +95,7 @@ def admin(office: Office) -> FastAPI:
         return Response(await office.metrics(), media_type="text/plain; version=0.0.4")
 
     app.add_api_route("/metrics", metrics, methods=["GET"])
-    locked = [Depends(_lock(office.key))]
+    locked = [Depends(_lock(office.key)), Depends(_legible_address)]
     doors = {
         **_callers(office),
         **_registers(office),
@@ -114,6 +115,14 @@ def _lock(key: str) -> Callable[[Request], Awaitable[None]]:
             raise AuthMissing("The admin doors want the admin key, not a caller's.")
 
     return unlock
+
+
+async def _legible_address(request: Request) -> None:
+    """Refuse what a database could not be asked for, once for all doors."""
+    given = [*request.path_params.items(), *request.query_params.multi_items()]
+    faults = [RequestFault(f"/{name}", UNPRINTED) for name, value in given if not value.isprintable()]
+    if faults:
+        raise RequestInvalid(faults=[fault for fault in faults if fault.pointer.isprintable()])
 
 
 def _state(office: Office) -> Doors:

@@ -31,6 +31,10 @@ class BatchResults:
         state, after = asked.get("state"), asked.get("after")
         if state is not None and state not in STATES:
             raise RequestInvalid(faults=[RequestFault("?state", f"is one of {', '.join(State)}")])
+        if after is not None and not ID.fullmatch(after):
+            raise RequestInvalid(
+                faults=[RequestFault("?after", "is the id of a call: take the address in `following`")]
+            )
         limit = whole_number(asked, "limit", PAGE, 1, LONGEST_PAGE)
         part = Part(caller.name, agency, batch, State(state) if state else None, after, limit)
         if not ID.fullmatch(batch):

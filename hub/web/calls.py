@@ -45,6 +45,8 @@ WATCH_AFTER: Final = 0.03
 MOST_FOUND: Final = 100
 ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WAIT: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
+UNPRINTED: Final = "is text that can be read: without control characters, such as a zero byte"
+"""Rule of what stands in an address. Nothing stored holds such a character, and PostgreSQL cannot even be asked for it."""
 STATES: Final = frozenset(str(state) for state in State)
 _RANK: Final = {Class.COUNTER: 0, Class.NORMAL: 1, Class.BULK: 2}
 
@@ -292,7 +294,7 @@ def query(scope: Scope, known: set[str]) -> dict[str, str]:
     Return the parameters of the address that have a value.
 
     Raises:
-        RequestInvalid: They cannot be read, or one is not *known*.
+        RequestInvalid: They cannot be read, or one is not *known*, or holds a character that no stored value has.
     """
     try:
         pairs = parse_qsl(
@@ -306,6 +308,9 @@ def query(scope: Scope, known: set[str]) -> dict[str, str]:
         raise RequestInvalid(
             faults=[RequestFault("?", f"holds a parameter of unknown name; known are {', '.join(sorted(known))}")]
         )
+    faults = [RequestFault(f"?{name}", UNPRINTED) for name, value in pairs if not value.isprintable()]
+    if faults:
+        raise RequestInvalid(faults=faults)
     return {name: value for name, value in pairs if value}
 
 

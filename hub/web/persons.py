@@ -12,6 +12,7 @@ the same thing. Who decides (`by`) and why go to the journal, in the commit that
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Query
@@ -28,10 +29,12 @@ from hub.web.lanes import OPERATOR, Doors, Reason, Wanted, Words
 
 MOST = 500
 """Calls of one page, and of one request that decides."""
+_ABOVE = 1 << 63
+"""Above every number that a database counts to."""
 
 Who: TypeAlias = Annotated[Words, Field(min_length=1, description="Who decides, for the journal")]
 Theirs: TypeAlias = Annotated[Words, Field(min_length=1, description="The agency's own number")]
-Some: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST, description="Ids of calls")]
+Some: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST, description="Ids of calls")]
 
 
 class Resolution(Wanted):
@@ -180,6 +183,9 @@ def _mark(text: str | None) -> Mark | None:
         return None
     try:
         seq, due_at, agency = text.split("~", 2)
-        return Mark(agency, float(due_at), int(seq))
+        mark = Mark(agency, float(due_at), int(seq))
     except ValueError:
-        raise RequestInvalid(faults=[RequestFault("?after", "is the `after` of the page before")]) from None
+        mark = None
+    if mark is None or not (isfinite(mark.due_at) and 0 <= mark.seq < _ABOVE):
+        raise RequestInvalid(faults=[RequestFault("?after", "is the `after` of the page before")])
+    return mark

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     BaseModel,
@@ -400,8 +399,8 @@ def masked_store(settings: Settings) -> str:
     written = settings.hub.store
     if not written.startswith(POSTGRESQL):
         return written if written.startswith(SQLITE) else _mask(written)
-    address = urlsplit(without_password(written))
-    return urlunsplit(address._replace(query=MASK)) if "password" in address.query else urlunsplit(address)
+    address, _, options = written.partition("?")
+    return f"{without_password(address)}?{MASK}" if "password" in options else without_password(written)
 
 
 def secrets_of(table: Table) -> list[str]:
@@ -415,8 +414,6 @@ def _mask(value: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return *url* with what stands before the `@` masked."""
-    parts = urlsplit(url)
-    return (
-        urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}")) if "@" in parts.netloc else url
-    )
+    """Return *url* with all that stands before its last `@` masked: a password that is not encoded may hold any sign."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{MASK}@{rest.rpartition('@')[2]}" if "@" in rest else url

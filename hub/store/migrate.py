@@ -52,7 +52,7 @@ def migrate_postgres(dsn: str) -> None:
 
     Raises:
         StoreTooNew: As for `migrate`.
-        StoreUnusable: It keeps text in another encoding than UTF-8, or lets its role make no tables.
+        StoreUnusable: It keeps text in another encoding than UTF8, or lets its role make no tables.
         psycopg.Error: The server does not answer, or refuses something else.
     """
     if at_revision_of(dsn) == REVISION:
@@ -92,7 +92,7 @@ def at_revision_of(dsn: str) -> str | None:
     Return the revision of the tables in the database *dsn*, None for an empty or foreign one.
 
     Raises:
-        StoreUnusable: It keeps text in another encoding than UTF-8.
+        StoreUnusable: It keeps text in another encoding than UTF8.
         psycopg.Error: The server does not answer, or refuses something.
     """
     import psycopg
@@ -101,7 +101,7 @@ def at_revision_of(dsn: str) -> str | None:
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             raise StoreUnusable(
-                f"The database keeps text as {encoding}, which has no place for Vietnamese. Make another one: "
+                f"The database keeps text as {encoding}; a hub needs UTF8. Make another one: "
                 "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0; and name it in `hub.store`."
             )
         if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):

@@ -2,7 +2,7 @@
 The durable calls of one lane: leased a little ahead, renewed while they wait, given back. Next: `lane.py`.
 
 Nothing polls. The store is asked when something was accepted here, when a call falls due, when an order key is free
-again; and once a minute in case another node or a crash left something behind.
+again; and every five minutes in case another node or a crash left something behind.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from hub.surroundings import Surroundings
 from hub.turn import Place, Turn
 
 SWEEP = 60.0
-"""Seconds between looks that nobody asked for; 25 lanes then cost less than one statement a second."""
+"""Seconds after which a lane looks again at what waits here for an event, in case nobody told of it."""
 _STORE_PAUSE = 1.0
 _WORTH = 4.0
 """Seconds for which leased calls wait here while nothing can be sent; then other nodes may have them."""

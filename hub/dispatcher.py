@@ -161,7 +161,12 @@ class Dispatcher:
             lane, operation = self._find(one.agency, one.operation)
             seconds = one.deadline or DURABLE_SECONDS
             calls.append((self._call(one, operation, seconds, interactive=False), one.request_json))
-        became = await self._store.batches.accept(calls) if calls else ()
+        try:
+            became = await self._store.batches.accept(calls) if calls else ()
+        except asyncio.CancelledError:  # who handed them in has left, and they may be accepted all the same
+            for agency in {call.agency for call, _ in calls}:
+                self._lanes[agency].backlog.more()
+            raise
         new = {(one.call.agency, one.call.cls) for one in became if isinstance(one, Accepted) and one.new}
         for agency, cls in new:
             self._lanes[agency].backlog.more(cls)
@@ -296,7 +301,11 @@ class Dispatcher:
         try:
             async with asyncio.timeout(_RECORD_SECONDS):
                 accepted = await self._store.accept(call, submission.request_json)
-        except TimeoutError:  # what is written yet is found by the lane's next sweep
+        except asyncio.CancelledError:  # its caller left, and it may be accepted all the same
+            lane.backlog.more(call.cls)  # this asks behind it, in the same line
+            raise
+        except TimeoutError:
+            lane.backlog.more(call.cls)
             raise StoreUnavailable(
                 "nobody knows yet whether this call is on record", retry_after=_RECORD_SECONDS
             ) from None

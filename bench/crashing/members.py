@@ -237,6 +237,14 @@ _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 
 
+BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"})
+"""
+What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
+(`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
+and a trial that leaves nothing.
+"""
+
+
 def members_of_the_store() -> frozenset[str]:
     """Return the names of all members, as the store's own code gives them to its failpoints."""
     return frozenset(name for file in _SOURCES for name in _MEMBER.findall(file.read_text("utf-8")))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from bench.crashing.cluster import FORMS, Form
-from bench.crashing.members import SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
+from bench.crashing.members import BESIDE, SLOW, WAYS, Way, dossiers, members_of_the_store, nothing, resume
 from bench.crashing.node import until
 from bench.crashing.run import Run
 from bench.crashing.traffic import MIX
@@ -27,7 +27,8 @@ def runs_in(form: Form) -> list[Sequence[str]]:
 
 
 def test_every_kind_of_commit_has_a_crash_test() -> None:
-    assert members_of_the_store() == WAYS.keys()
+    assert members_of_the_store() == WAYS.keys() | BESIDE
+    assert not WAYS.keys() & BESIDE
     assert {member for form in FORMS for run in runs_in(form) for member in run} == WAYS.keys()
 
 

@@ -190,7 +190,7 @@ async def test_a_node_hears_again_after_its_redis_was_started_anew(nodes: Nodes,
             pass
 
 
-async def test_a_node_that_does_nothing_asks_redis_for_nothing(nodes: Nodes) -> None:
+async def test_a_node_that_does_nothing_asks_redis_only_whether_it_is_there(nodes: Nodes) -> None:
     node = await joined(nodes)
     nodes.clock.advance(120)
 
@@ -199,7 +199,7 @@ async def test_a_node_that_does_nothing_asks_redis_for_nothing(nodes: Nodes) -> 
 
     before = await commands()
     await asyncio.sleep(2.5)
-    assert await commands() - before <= 1, "its own question"
+    assert await commands() - before <= 3, "whether it is there and may be written, once, and this question"
 
 
 async def test_few_connections_serve_many_lanes(nodes: Nodes) -> None:

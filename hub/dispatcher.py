@@ -262,10 +262,14 @@ class Dispatcher:
                 lane.backlog.more(cls)
             if news.missed or agency in news.doubt:
                 lane.verification.due(lane.verification.patience)
-        for call_id in self._waiters.waited_for() if news.missed else news.ended:
+        for call_id in news.ended:
             for lane in self._lanes.values():
                 lane.drop(call_id)
             self._waiters.wake(call_id, None)
+        for call_id in self._waiters.waited_for() if news.missed else ():
+            self._waiters.wake(
+                call_id, None
+            )  # who waits looks; what waits here stays, and its fence tells whether it may go
 
     def node_died(self) -> None:
         """What a dead node had leased may be leased again."""

@@ -5,9 +5,10 @@ It decides nothing about agencies; each lane does that for itself.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
 from math import inf
+from typing import TypeVar
 
 from connectors.kit.operation import Operation
 from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission, made_at
@@ -30,6 +31,8 @@ from hub.store.deciding import TURNINGS, Decided, Decision, Fate
 from hub.store.protocol import Accepted, News, Occupied, Record, Recovered
 from hub.surroundings import Surroundings, moment
 from hub.turn import Payer, Turn
+
+T = TypeVar("T")
 
 INTERACTIVE_SECONDS = 30.0
 """How long an interactive call waits when its caller does not say."""
@@ -161,15 +164,12 @@ class Dispatcher:
             lane, operation = self._find(one.agency, one.operation)
             seconds = one.deadline or DURABLE_SECONDS
             calls.append((self._call(one, operation, seconds, interactive=False), one.request_json))
-        try:
-            became = await self._store.batches.accept(calls) if calls else ()
-        except asyncio.CancelledError:  # who handed them in has left, and they may be accepted all the same
-            for agency in {call.agency for call, _ in calls}:
-                self._lanes[agency].backlog.more()
-            raise
-        new = {(one.call.agency, one.call.cls) for one in became if isinstance(one, Accepted) and one.new}
-        for agency, cls in new:
-            self._lanes[agency].backlog.more(cls)
+        if not calls:
+            return ()
+        size = sum(len(request) for _, request in calls)
+        became = await self._recorded(lane, size, self._store.batches.accept(calls))
+        for cls in {one.call.cls for one in became if isinstance(one, Accepted) and one.new}:
+            lane.backlog.more(cls)
         if any(isinstance(one, BacklogFull) for one in became):
             lane.admission.backlog_full()
         return [Reply(one.call.id, one.call.state) if isinstance(one, Accepted) else one for one in became]
@@ -301,29 +301,38 @@ class Dispatcher:
 
     async def _durable(self, lane: Lane, operation: Operation, submission: Submission) -> Reply:
         call = self._call(submission, operation, submission.deadline or DURABLE_SECONDS, interactive=False)
-        self._recording += len(submission.request_json)
         try:
-            async with asyncio.timeout(_RECORD_SECONDS):
-                accepted = await self._store.accept(call, submission.request_json)
-        except asyncio.CancelledError:  # its caller left, and it may be accepted all the same
-            lane.backlog.more(call.cls)  # this asks behind it, in the same line
-            raise
-        except TimeoutError:
-            lane.backlog.more(call.cls)
-            raise StoreUnavailable(
-                "nobody knows yet whether this call is on record", retry_after=_RECORD_SECONDS
-            ) from None
+            request = submission.request_json
+            accepted = await self._recorded(lane, len(request), self._store.accept(call, request))
         except BacklogFull:
             lane.admission.backlog_full()
             raise
-        finally:
-            self._recording -= len(submission.request_json)
         if accepted.new:
             lane.backlog.more(call.cls)
         if accepted.new and submission.wait is None:
             return Reply(accepted.call.id, accepted.call.state)
         # A call that was there already may have ended: its caller hears what a GET would tell.
         return await self.wait_for(accepted.call.id, submission.caller, submission.wait or 0.0)
+
+    async def _recorded(self, lane: Lane, size: int, record: Awaitable[T]) -> T:
+        """
+        Wait until *record*, of calls to *lane* with *size* bytes of requests, is on disk; not for longer than callers do.
+
+        Raises:
+            StoreUnavailable: Nobody knows yet whether it is.
+        """
+        self._recording += size
+        try:
+            async with asyncio.timeout(_RECORD_SECONDS):
+                return await record
+        except (asyncio.CancelledError, TimeoutError) as ended:
+            lane.backlog.more()  # it may be on disk all the same: this asks behind it, in the store's own line
+            if isinstance(ended, TimeoutError):
+                says = "nobody knows yet whether this is on record"
+                raise StoreUnavailable(says, retry_after=_RECORD_SECONDS) from None
+            raise
+        finally:
+            self._recording -= size
 
     def _call(self, submission: Submission, operation: Operation, seconds: float, *, interactive: bool) -> Call:
         now = self._clock.now()

@@ -62,11 +62,11 @@ wheel: $(STAMP)  ## build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 lock:  ## renew requirements.lock from pyproject.toml (needs `uv` on PATH)
-	@uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	@uv pip compile -q --universal --upgrade --generate-hashes --no-annotate --no-header \
 	  --python-version 3.11 --extra server --extra dev pyproject.toml -o requirements.new
 	@{ echo '# Every library of hub and tests, pinned with hashes. Made by `make lock`; do not edit.'; cat requirements.new; } > requirements.lock
 	@rm requirements.new
-	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	@uv pip compile -q --universal --generate-hashes --no-annotate --no-header \
 	  --python-version 3.11 --extra server -c requirements.lock pyproject.toml -o requirements.new
 	@{ echo '# Every library of the hub alone, pinned with hashes, for its image. Made by `make lock`; do not edit.'; cat requirements.new; } > deploy/requirements.lock
 	@rm requirements.new

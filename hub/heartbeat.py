@@ -80,19 +80,17 @@ class Heartbeat:
         self._buried: set[str] = set()
         self._changed: dict[str, tuple[float, float]] = {}
         """By node: what its line last said of its moment, and since when, by this machine's own clock."""
-        self._beat_at = clock.monotonic()
         self._failing = False
         self._set_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """
-        Set the clock by the store's, beat once, and then by itself.
+        Beat once, and then by itself. The clock should be set before.
 
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        await self.set_clock()
         await self.beat()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -133,10 +131,8 @@ class Heartbeat:
         Return when this node may be given work, as far as the group goes.
 
         Raises:
-            Unwell: It was not heard of for long, or can grant nothing: the others may.
+            Unwell: It can grant nothing for long, because it was not heard of or reaches no Redis: the others may.
         """
-        if self._clock.monotonic() - self._beat_at > DEAD:
-            raise Unwell("this node could not say that it lives")
         if self._switching.idle_seconds > DEAD:
             raise Unwell("this node can grant no permits; see `Several nodes` in the guide")
 
@@ -161,7 +157,6 @@ class Heartbeat:
             lines = [Line(row.node, row.epoch, row.reaches, row.members, self._age(row)) for row in self._rows]
             again = self._epochs.heard(lines, reaches=reaches)
             await self._switching.follow()
-        self._beat_at = self._clock.monotonic()
         await self._bury()
         views = self.nodes()
         alive = frozenset(view.node for view in views if view.alive)

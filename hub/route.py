@@ -7,14 +7,11 @@ A lane without a gateway has a road of its own, which knows no bounds but the la
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from random import Random
 from types import MappingProxyType
 
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.tokens import Bearer, Tokens
-from hub.clock import Clock
-from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE
 from hub.guards.bounds import Bounds
 from hub.settings import RouteContract
@@ -134,15 +131,3 @@ def bounds_of_routes(
         )
         for name in set(route_of.values())
     }
-
-
-def one_process(
-    clock: Clock,
-    random: Random,
-    bounds: Mapping[str, Bounds],
-    routes: Mapping[str, RouteContract] | None = None,
-    route_of: Mapping[str, str] | None = None,
-) -> InProcess:
-    """Return the coordination of a hub of one node; arguments as of `bounds_of_routes`."""
-    over = dict(route_of or {})
-    return InProcess(clock, random, bounds, bounds_of_routes(bounds, routes or {}, over), over)

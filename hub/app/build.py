@@ -5,19 +5,17 @@ Read `build` from top to bottom to see what the hub is made of; nothing is made 
 """
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from random import Random
 from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
-from hub.app.opening import admin_key, open_store, redis_address, store_address
+from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
@@ -170,7 +168,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         store=store,
         coordination=group.permits if group is not None else in_one_process(clock, bounds),
         clock=clock,
-        random=Random(secrets.randbits(128)),  # noqa: S311 - jitter, not secrets
+        random=jitter(),
         observer=observer,
         people=identity.people,
         node=node,
@@ -186,7 +184,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         name: Lane(one.agency, surroundings, routes[one.route.name] if one.route is not None else None)
         for name, one in installed.items()
     }
-    orders = Orders(store.orders, surroundings.coordination, clock, observer, _bearable(settings, contracts))
+    orders = Orders(store.orders, surroundings.coordination, clock, observer, _orderable(settings, contracts))
     memory = Memory()
     shedding = Shedding(
         clock,
@@ -303,7 +301,7 @@ def bearable_of(settings: Settings, installed: Mapping[str, Installed]) -> Beara
 
 def in_one_process(clock: Clock, bearable: Bearable) -> InProcess:
     """Return what grants permits where one process serves the store."""
-    return InProcess(clock, Random(secrets.randbits(128)), bearable.lanes, bearable.routes, bearable.route_of)  # noqa: S311 - jitter, not secrets
+    return InProcess(clock, jitter(), bearable.lanes, bearable.routes, bearable.route_of)
 
 
 def route_of(settings: Settings) -> dict[str, str]:
@@ -332,7 +330,7 @@ def version() -> str:
         return "0"
 
 
-def _bearable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, Allowed]:
+def _orderable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, Allowed]:
     """Return the contract of every lane and of every route that a lane takes, by its name in the coordination."""
     used = set(route_of(settings).values())
     return {**contracts, **{ROUTE + name: settings.routes[name].contract for name in used}}

@@ -5,11 +5,10 @@ With PostgreSQL a hub may always have several nodes; without Redis each keeps to
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 
+from hub.app.opening import jitter
 from hub.clock import Clock
 from hub.coordination.epochs import WINDOW, Epochs, Share
 from hub.coordination.in_redis import InRedis
@@ -93,10 +92,9 @@ def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis
     left = Left(store, bearable, clock)
 
     async def keep_to(share: Share) -> Coordination:
-        random = Random(secrets.randbits(128))  # noqa: S311 - jitter, not secrets
-        own = InShares(clock, random, bearable.lanes, bearable.routes, bearable.route_of, share)
+        own = InShares(clock, jitter(), bearable.lanes, bearable.routes, bearable.route_of, share)
         for lane, (occupied, sent) in (await left.behind(list(bearable.lanes))).items():
-            await own.restore(lane, [seconds for seconds in occupied if seconds > 0], -(-sent // share.of))
+            await own.restore(lane, occupied, -(-sent // share.of))
         return own
 
     async def ordering(switches: Switches) -> None:
@@ -105,7 +103,7 @@ def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis
     shared = None
     if redis:
         shared = InRedis(
-            redis, node, clock, Random(secrets.randbits(128)), bearable.lanes, bearable.routes, bearable.route_of,  # noqa: S311 - jitter, not secrets
+            redis, node, clock, jitter(), bearable.lanes, bearable.routes, bearable.route_of,
             restoring=left.behind, ordering=ordering,
         )  # fmt: skip
     permits = Switching(epochs, shared, keep_to, clock)

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,11 @@ from monitoring.events import Observer
 
 _NUMBER: Final = re.compile(r"/?[0-9]{0,4}")
 """Path of a Redis: which of its databases."""
+
+
+def jitter() -> Random:
+    """Return a source of random numbers that no other process draws from: for waits and places in Redis, not for secrets."""
+    return Random(secrets.randbits(128))  # noqa: S311 - as said
 
 
 def store_address(settings: Settings, environ: Mapping[str, str]) -> str:

@@ -29,9 +29,9 @@ def part_of(bounds: Bounds, share: Share, road: str) -> Bounds | None:
     part of the other.
     """
     rank = (share.rank + crc32(road.encode())) % share.of
-    at_once = bounds.calls_at_once // share.of + (rank < bounds.calls_at_once % share.of)
-    per_second = _whole_part(bounds.calls_per_second, rank, share.of)
-    per_minute = bounds.calls_per_minute and _whole_part(bounds.calls_per_minute, rank, share.of)
+    at_once = _part(bounds.calls_at_once, rank, share.of)
+    per_second = _part_of_rate(bounds.calls_per_second, rank, share.of)
+    per_minute = bounds.calls_per_minute and _part_of_rate(bounds.calls_per_minute, rank, share.of)
     if at_once == 0 or per_second == 0 or per_minute == 0:
         return None
     return replace(
@@ -40,18 +40,18 @@ def part_of(bounds: Bounds, share: Share, road: str) -> Bounds | None:
         calls_at_once=at_once,
         calls_per_second=per_second,
         calls_per_minute=per_minute,
-        calls_per_day=bounds.calls_per_day and _day(bounds.calls_per_day, rank, share.of),
+        calls_per_day=bounds.calls_per_day and _part(bounds.calls_per_day, rank, share.of),
     )
 
 
-def _whole_part(calls: float, rank: int, of: int) -> float:
+def _part(calls: int, rank: int, of: int) -> int:
+    return calls // of + (rank < calls % of)
+
+
+def _part_of_rate(calls: float, rank: int, of: int) -> float:
     """Return whole calls, and to the first what is left of them: below one call, all of it."""
     whole = math.floor(calls)
-    return whole // of + (rank < whole % of) + ((calls - whole) if rank == 0 else 0.0)
-
-
-def _day(calls: int, rank: int, of: int) -> int:
-    return calls // of + (rank < calls % of)
+    return _part(whole, rank, of) + ((calls - whole) if rank == 0 else 0.0)
 
 
 class InShares(InProcess):

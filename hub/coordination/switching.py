@@ -91,7 +91,6 @@ class Switching:
         if self._epochs.phase is Phase.SHARES and self._own_epoch != epoch and self._epochs.grants():
             own = await self._keep_to(self._epochs.share())
             await self.order(own)
-            await self._carry_over(own)
             if self._epochs.epoch != epoch:
                 return
             self._own, self._own_epoch = own, epoch
@@ -168,7 +167,11 @@ class Switching:
         return ("", 0.0) if shown is None else shown.moved(lane)
 
     async def order(self, switches: Switches) -> None:
-        """Give *switches*, which know nothing yet, what was ordered of this node's lanes and routes and is in force."""
+        """
+        Give *switches*, which know nothing yet, what is in force: orders, and the stops that agencies asked for.
+
+        An agency that said `Busy` to the one way of granting is not asked again by the other.
+        """
         now = self._clock.monotonic()
         for (name, cause, operation), until in self._holds.items():
             if until is None or until > now:
@@ -176,15 +179,10 @@ class Switching:
         for name, limits in self._lowered.items():
             await switches.lower(name, *limits)
         await switches.stop_retries(self._retries_stopped)
-
-    async def _carry_over(self, own: Coordination) -> None:
-        """Hold what an agency asked to hold while permits came from Redis."""
-        if self._shared is None:
-            return
         for lane in self._wake:
-            stop = self._shared.stopped(lane, "")
-            if stop is not None and stop.guard == "hold" and stop.seconds is not None:
-                await own.hold(lane, HoldCause(stop.cause), stop.seconds)
+            for stop in (one.stopped(lane, "") for one in self._all()):
+                if stop is not None and stop.cause == HoldCause.BUSY and stop.seconds is not None:
+                    await switches.hold(lane, HoldCause.BUSY, stop.seconds)
 
     def _granting(self) -> Coordination | None:
         granting: Coordination | None = None

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from connectors.kit.outcomes import Answered, Result
+from connectors.kit.outcomes import Answered, Busy, Result
 from hub.call import Class
 from hub.clock import VirtualClock
 from hub.coordination.epochs import BEAT, FRESH, Epochs, Line, Phase, Share
@@ -201,6 +201,44 @@ async def test_a_hold_that_ended_meanwhile_is_not_brought_along() -> None:
     await stage.lose_redis()
     await stage.permit("police")
     await stage.permit("tax")
+
+
+class Told:
+    """What is told of orders, as it is told."""
+
+    def __init__(self) -> None:
+        self.holds: list[tuple[str, HoldCause, float | None]] = []
+
+    async def hold(self, name: str, cause: HoldCause, seconds: float | None, operation: str = "") -> None:
+        self.holds.append((name, cause, seconds))
+
+    async def lower(self, name: str, calls_at_once: int | None, calls_per_second: float | None) -> None: ...
+
+    async def stop_retries(self, stopped: bool) -> None: ...
+
+
+@pytest.mark.parametrize("when", ["through Redis", "by shares"])
+async def test_who_said_busy_is_asked_by_neither_way_until_its_time_is_over(when: str) -> None:
+    stage = Stage()
+    await stage.beat()
+    if when == "by shares":
+        await stage.lose_redis()
+        stage.clock.advance(2)
+        await stage.beat()
+    permit = await stage.permit()
+    assert await stage.permits.leave(permit, 1.0)
+    await stage.permits.release(permit, Busy(600), 0.1)
+    told = Told()
+    await stage.permits.order(told)
+    ((name, cause, seconds),) = told.holds
+    assert (name, cause) == ("police", HoldCause.BUSY)
+    assert seconds is not None
+    assert seconds >= 600
+    if when == "through Redis":
+        await stage.lose_redis()
+        (wait,) = await stage.claim()
+        assert isinstance(wait, Wait)
+        assert (wait.guard, wait.cause) == ("hold", "busy")
 
 
 async def test_after_each_return_to_redis_what_it_held_before_counts_no_more() -> None:

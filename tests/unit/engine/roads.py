@@ -13,7 +13,7 @@ from hub.clock import VirtualClock
 from hub.coordination.in_process import InProcess
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
-from hub.route import Route, one_process
+from hub.route import Route, bounds_of_routes
 from hub.settings import RouteContract
 from tests.unit.engine.stage import ScriptedAgency, World
 
@@ -88,7 +88,8 @@ class Roads(World):
 
     def coordinate(self, random: Random, bounds: Mapping[str, Bounds]) -> InProcess:
         over = {name: ROUTE_OF[name] for name in bounds if name in ROUTE_OF}
-        return one_process(self.clock, random, bounds, dict.fromkeys(over.values(), self.CONTRACT), over)
+        routes = bounds_of_routes(bounds, dict.fromkeys(over.values(), self.CONTRACT), over)
+        return InProcess(self.clock, random, bounds, routes, over)
 
     def lane_of(self, agency: ScriptedAgency) -> Lane:
         name = ROUTE_OF.get(agency.name)

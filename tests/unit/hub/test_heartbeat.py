@@ -171,8 +171,8 @@ def test_a_line_that_was_never_taken_back_is_deleted_after_a_day() -> None:
 def test_all_nodes_go_by_the_clock_of_the_store() -> None:
     async def act(clock: VirtualClock, store: Failing) -> None:
         fast, slow = Node(store, clock, "hub_1", ahead=3600), Node(store, clock, "hub_2", ahead=-40)
-        await fast.heart.start()
-        await slow.heart.start()
+        await fast.heart.set_clock()
+        await slow.heart.set_clock()
         await asyncio.sleep(10)
         assert abs(fast.clock.now() - clock.now()) < 0.01
         assert abs(slow.clock.now() - clock.now()) < 0.01

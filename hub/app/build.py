@@ -29,6 +29,7 @@ from hub.feed import Feed
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
+from hub.masking import masked_store
 from hub.orders import Allowed, Orders
 from hub.pressure import Pressure
 from hub.retention import Retention
@@ -36,7 +37,7 @@ from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
 from hub.security.identity import Identity
 from hub.security.quotas import Quotas
-from hub.settings import POSTGRESQL, Settings, masked_store
+from hub.settings import POSTGRESQL, Settings
 from hub.shedding import Shedding
 from hub.store.backup import copied_at
 from hub.store.persons import Needing, Persons

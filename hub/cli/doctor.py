@@ -18,7 +18,8 @@ from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json
 from hub.cli.settings import Config, read_settings
 from hub.clock import SystemClock
-from hub.settings import Settings, masked, masked_store
+from hub.masking import masked, masked_store
+from hub.settings import Settings
 from mappings.errors import FilesRefused
 
 NODES = ("node", "is", "last heard", "since", "version", "redis")

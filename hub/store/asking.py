@@ -13,6 +13,7 @@ from hub.call import State
 from hub.journal import Entry
 from hub.store.deciding import Decided, DecidingStatements, Decision, decide
 from hub.store.persons import Case, Exchanged, InTheWay, Mark, Needing, Reference, Stuck, Toll, Which
+from hub.store.prepared import Prepared, Values
 from hub.store.rows import WIDTH, to_record
 from hub.store.schema import (
     DECIDED,
@@ -26,7 +27,7 @@ from hub.store.schema import (
     needs_person,
     references,
 )
-from hub.store.statements import CALL_COLUMNS, Prepared, Statements, Values
+from hub.store.statements import CALL_COLUMNS, Statements
 
 SLICE = 2000
 """Calls that are counted in one question: some 5 ms, so that a hundred thousand keep nobody else from reading."""

@@ -15,7 +15,8 @@ from hub.clock import Clock
 from hub.journal import START, Entry, Head, chain
 from hub.store.database import Connection, Cursor, Database
 from hub.store.news import Noted
-from hub.store.statements import CALL_COLUMNS, KEY, STANDING, Prepared, Statements, Values
+from hub.store.prepared import Prepared, Values
+from hub.store.statements import CALL_COLUMNS, KEY, STANDING, Statements
 
 _VIETNAM = 7 * 3600
 _DAY = 86_400

@@ -15,10 +15,11 @@ from hub.errors import BacklogFull, HubError, IdempotencyConflict
 from hub.store.accepting import accept as accept_one
 from hub.store.batch import Batch
 from hub.store.feed import SMALL_BYTES
+from hub.store.prepared import Prepared
 from hub.store.protocol import Accepted, Record
 from hub.store.rows import to_record
 from hub.store.schema import bodies, calls, fixed
-from hub.store.statements import CALL_COLUMNS, Prepared, Statements
+from hub.store.statements import CALL_COLUMNS, Statements
 
 
 @dataclass(frozen=True, slots=True)

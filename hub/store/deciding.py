@@ -16,9 +16,10 @@ from hub.call import Class, State
 from hub.store.accepting import remember
 from hub.store.batch import Batch
 from hub.store.moving import move, standing
+from hub.store.prepared import Prepared
 from hub.store.rows import Standing, digest_of, said_of_row
 from hub.store.schema import DECIDED, calls
-from hub.store.statements import Prepared, Statements
+from hub.store.statements import Statements
 
 REPLAY_SECONDS = 7 * 86_400.0
 """A call that a person sends again gets as long as one that is new."""

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import bindparam, literal_column, select
 
 from hub.store.batch import Batch
+from hub.store.prepared import Prepared
 from hub.store.rows import Standing
 from hub.store.schema import bodies, calls, cursors, fixed, notices
-from hub.store.statements import Prepared, Statements, among
+from hub.store.statements import Statements, among
 
 CALL_SETTLED = "call.settled"
 SMALL_BYTES = 16 * 1024

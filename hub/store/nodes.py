@@ -6,9 +6,10 @@ from dataclasses import replace
 from sqlalchemy import bindparam, delete
 
 from hub.store.batch import Batch
+from hub.store.prepared import Prepared
 from hub.store.protocol import NodeRow
 from hub.store.schema import nodes
-from hub.store.statements import Prepared, Statements
+from hub.store.statements import Statements
 
 
 class NodeStatements:

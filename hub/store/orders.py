@@ -13,8 +13,9 @@ from sqlalchemy import bindparam, delete
 
 from hub.journal import Entry
 from hub.store.batch import Batch
+from hub.store.prepared import Prepared
 from hub.store.schema import orders
-from hub.store.statements import Prepared, Statements
+from hub.store.statements import Statements
 
 EVERYTHING = "*"
 """Scope of an order that counts for every lane."""

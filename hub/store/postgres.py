@@ -23,10 +23,11 @@ from hub.store.batch import Book
 from hub.store.database import StoreInUse, StoreUnusable
 from hub.store.listening import Listener
 from hub.store.migrate import migrate_postgres
+from hub.store.prepared import postgres_dialect
 from hub.store.reading import Reader
 from hub.store.room import Room
 from hub.store.sql_store import OnCommit, SqlStore
-from hub.store.statements import CHANNEL, Statements, postgres_dialect
+from hub.store.statements import CHANNEL, Statements
 from hub.store.writer import RETRY_AFTER, Failpoint, ThreadedLine, Watch, Writer
 
 RV = TypeVar("RV")

@@ -6,10 +6,11 @@ from typing import Any
 
 from hub.journal import Chained, Entry, Head
 from hub.store.database import Connection, Cursor, Database
+from hub.store.prepared import Prepared, Values
 from hub.store.protocol import Leased, Occupied, Record, Sought
 from hub.store.room import Room
 from hub.store.rows import to_call, to_record
-from hub.store.statements import Prepared, Statements, Values, listed
+from hub.store.statements import Statements, listed
 
 
 class Reader:

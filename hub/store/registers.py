@@ -14,7 +14,8 @@ from pydantic_core import to_json
 from hub.call import Class
 from hub.journal import Entry
 from hub.store.batch import Batch
-from hub.store.statements import Prepared, Statements
+from hub.store.prepared import Prepared
+from hub.store.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)

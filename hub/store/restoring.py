@@ -15,11 +15,12 @@ from hub.call import Kind, State
 from hub.journal import Entry
 from hub.store.backup import COPY
 from hub.store.batch import Batch
+from hub.store.prepared import Prepared
 from hub.store.protocol import Recovered
 from hub.store.recovering import after_crash, leave
 from hub.store.rows import Standing
 from hub.store.schema import calls, cursors, fixed, journal, nodes
-from hub.store.statements import STANDING, Prepared, Statements
+from hub.store.statements import STANDING, Statements
 
 RESTORED = "restored"
 """Event of the journal, and cause of the doubt."""

@@ -17,8 +17,9 @@ from sqlalchemy.sql.expression import ClauseElement
 from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
+from hub.store.prepared import Prepared
 from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
-from hub.store.statements import Prepared, Statements
+from hub.store.statements import Statements
 
 MOST_CALLS = 50
 """Calls of one step: with bodies and exchanges some 200 rows."""

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert
 
 from hub.store.batch import Batch
+from hub.store.prepared import Prepared
 from hub.store.schema import bodies
-from hub.store.statements import Prepared, Statements
+from hub.store.statements import Statements
 
 TRIAL_BYTES = 65_536
 """A trial asks for as much room as a large request does: a full disk still takes a few bytes."""

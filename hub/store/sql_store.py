@@ -20,6 +20,7 @@ from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.prepared import Prepared, Values
 from hub.store.protocol import (
     Accepted,
     Follower,
@@ -39,7 +40,7 @@ from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, Unit
 from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
 from hub.store.room import Room, TrialStatements, try_out
-from hub.store.statements import Prepared, Values, listed
+from hub.store.statements import listed
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")

@@ -15,11 +15,12 @@ from hub.clock import Clock
 from hub.store.batch import Book
 from hub.store.database import SINGLE, StoreInUse
 from hub.store.migrate import migrate
+from hub.store.prepared import sqlite_dialect
 from hub.store.reading import Reader
 from hub.store.room import Room, room_in_memory, room_of_file
 from hub.store.schema import metadata
 from hub.store.sql_store import OnCommit, SqlStore
-from hub.store.statements import Statements, sqlite_dialect
+from hub.store.statements import Statements
 from hub.store.writer import Failpoint, Line, ThreadedLine, Watch, Writer
 
 _BUSY_SECONDS = 5.0

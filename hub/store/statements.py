@@ -1,20 +1,13 @@
 """
-Every statement that is run for a call, compiled once to SQL text and order of parameters. Read `schema.py` first.
-
-SQLAlchemy writes the text for the dialect; the writer runs it on the driver itself, which costs a tenth of running it
-through SQLAlchemy. Values go in by name, as a mapping.
+Every statement that is run for a call, for one dialect. Read `schema.py` and `prepared.py` first.
 """
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Collection
 from typing import Any
 
-from pydantic_core import to_json
 from sqlalchemy import (
     ColumnElement,
     Dialect,
-    LargeBinary,
     Table,
     Text,
     UpdateBase,
@@ -32,10 +25,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.sql.util import ClauseAdapter
 
+from hub.store.prepared import Prepared
 from hub.store.schema import (
     bodies,
     calls,
@@ -52,78 +45,8 @@ from hub.store.schema import (
     waiting,
 )
 
-Values = Mapping[str, Any]
-
-
-class Prepared:
-    """SQL text of the driver, and how to put named values in the order of its parameters."""
-
-    __slots__ = ("_packed", "names", "order", "sql", "together")
-
-    def __init__(self, statement: ClauseElement, dialect: Dialect, *, together: bool = False) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
-        written = {name: value for name, value in compiled.params.items() if value is not None}
-        self.order: Callable[[Values], tuple[Any, ...]] = _in_order(self.names, written)
-        self.together: str | None = None
-        """The same for many rows, given as one JSON text: `rows_as_json`. None where it is run row by row."""
-        self._packed: tuple[bool, ...] = ()
-        if together:
-            types = [compiled.binds[name].type for name in self.names]  # type: ignore[attr-defined]
-            self._packed = tuple(isinstance(one, LargeBinary) for one in types)
-            self.together = _over_rows(self.sql, [one.compile(dialect=dialect) for one in types])
-
-    def rows_as_json(self, rows: Sequence[tuple[Any, ...]]) -> str:
-        """Return *rows*, each in the order of the parameters, as `together` takes them."""
-        if any(self._packed):
-            rows = [
-                tuple(rf"\x{value.hex()}" if packed else value for value, packed in zip(row, self._packed, strict=True))
-                for row in rows
-            ]
-        names = _PLACES[: len(self.names)]
-        return to_json([dict(zip(names, row, strict=True)) for row in rows]).decode()
-
-
-_PLACES = [f"p{number}" for number in range(1, 100)]
-
-
-def _over_rows(sql: str, types: Sequence[str]) -> str:
-    """Make a statement over one row, with parameters `$1` to `$n`, one over many rows in a single parameter."""
-    columns = ", ".join(f"{place} {kind}" for place, kind in zip(_PLACES, types, strict=False))
-    rows = f"FROM json_to_recordset($1::json) AS given({columns})"
-    one = re.sub(r"\$(\d+)", r"given.p\1", sql)
-    if one.startswith("INSERT"):
-        head, _, values = one.partition(" VALUES ")
-        return f"{head} SELECT {values.strip()[1:-1]} {rows}"
-    head, where, rest = one.partition("WHERE")
-    return f"{head} {rows} {where}{rest}"
-
-
-def _in_order(names: tuple[str, ...], written: Values) -> Callable[[Values], tuple[Any, ...]]:
-    """Return what puts named values in order. *written* are constants SQLAlchemy made parameters of by itself."""
-    if written:
-        return lambda values: tuple({**written, **values}[name] for name in names)
-    if not names:
-        return lambda _: ()
-    if len(names) == 1:
-        return lambda values: (values[names[0]],)
-    return itemgetter(*names)
-
-
 CHANNEL = "lienthong"
 """Where nodes on one PostgreSQL tell each other what they committed."""
-
-
-def sqlite_dialect() -> Dialect:
-    """Return the dialect whose text the standard library's driver takes."""
-    return sqlite.dialect(paramstyle="qmark")
-
-
-def postgres_dialect() -> Dialect:
-    """Return the dialect whose text a raw cursor of psycopg takes: `$1`, given once however often it is used."""
-    dialect: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    return dialect
 
 
 def _p(name: str) -> ColumnElement[Any]:

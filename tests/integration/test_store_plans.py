@@ -10,7 +10,8 @@ import pytest
 from hub.call import Call, Class, Kind, Purpose
 from hub.clock import VirtualClock
 from hub.store.postgres import Postgres, PostgresStore
-from hub.store.statements import Prepared, Statements, postgres_dialect
+from hub.store.prepared import Prepared, postgres_dialect
+from hub.store.statements import Statements
 
 CLOCK = VirtualClock()
 WAITING = 2_000

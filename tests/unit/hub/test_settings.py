@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.masking import masked
 from hub.references import NotFollowed, follow
-from hub.settings import DirectRoute, LgspRoute, Settings, load_settings, masked
+from hub.settings import DirectRoute, LgspRoute, Settings, load_settings
 from mappings.errors import FilesRefused
 
 GOOD = """

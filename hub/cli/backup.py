@@ -88,5 +88,5 @@ def _copied(store: Path, file: Path, *, quiet: bool) -> Manifest:
 def _tools_of_its_own() -> NoReturn:
     fail(
         "PostgreSQL is backed up with its own tools: `pg_dump --format=custom` for one moment, or base backups with "
-        "WAL archiving for any. Write down the moment: `hub serve --after-restore` asks for it."
+        "WAL archiving for any. What `hub serve --after-restore` asks for stands in the guide, `Backup, and coming back from it`."
     )

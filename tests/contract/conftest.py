@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.servers import Redis
 from hub.call import Call, Class, Kind, Purpose, State, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Act, Decision, Fate
@@ -15,6 +16,7 @@ from hub.store.postgres import PostgresStore
 from hub.store.protocol import Leased, Record, Settled, Settlement
 from hub.store.sql_store import SqlStore
 from hub.store.sqlite import SqliteStore
+from tests.contract.groups import Nodes
 
 AGENCY = "npsp"
 NODE = "node-1"
@@ -114,3 +116,19 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         store = SqliteStore.open_file(tmp_path / "hub.db", clock, backlog_calls=backlog_calls)
     yield Bench(store, clock, backlog_calls)
     await store.close()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """The clock of coordination that a test moves."""
+    clock = VirtualClock()
+    clock.advance(100)
+    return clock
+
+
+@pytest.fixture
+async def nodes(redis_server: Redis, clock: VirtualClock) -> AsyncIterator[Nodes]:
+    """Nodes that count together in a real Redis, under the test's clock."""
+    nodes = Nodes(redis_server.address(), clock)
+    yield nodes
+    await nodes.aclose()

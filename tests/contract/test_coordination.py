@@ -25,13 +25,6 @@ SLOW = Bounds(calls_per_second=10, calls_at_once=4, call_timeout=10)
 Make = Callable[..., Awaitable[Coordination]]
 
 
-@pytest.fixture
-def clock() -> VirtualClock:
-    clock = VirtualClock()
-    clock.advance(100)
-    return clock
-
-
 @pytest.fixture(params=["in process", "in Redis"])
 async def make(request: pytest.FixtureRequest, clock: VirtualClock, redis_server: Redis) -> AsyncIterator[Make]:
     nodes = Nodes(redis_server.address(), clock)

@@ -22,13 +22,6 @@ WIDE = Bounds(calls_per_second=1000, calls_at_once=4, call_timeout=10, calls_per
 Make = Callable[..., Awaitable[Coordination]]
 
 
-@pytest.fixture
-def clock() -> VirtualClock:
-    clock = VirtualClock()
-    clock.advance(100)
-    return clock
-
-
 @pytest.fixture(params=["in process", "in Redis"])
 async def make(request: pytest.FixtureRequest, clock: VirtualClock, redis_server: Redis) -> AsyncIterator[Make]:
     nodes = Nodes(redis_server.address(), clock)

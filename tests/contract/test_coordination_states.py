@@ -1,7 +1,7 @@
 """What becomes of permits that nobody gives back, of states that Redis forgot, and of the time when somebody sets a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,20 +18,6 @@ from tests.contract.groups import CALL, SINGLE, WIDE, Nodes, ask, permit, severa
 OK = Answered(Result.OK)
 LIVES = 75.0
 """1.5 times a `call_timeout` of 10 s, and a minute for the record."""
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    clock = VirtualClock()
-    clock.advance(100)
-    return clock
-
-
-@pytest.fixture
-async def nodes(redis_server: Redis, clock: VirtualClock) -> AsyncIterator[Nodes]:
-    nodes = Nodes(redis_server.address(), clock)
-    yield nodes
-    await nodes.aclose()
 
 
 # --- Permits that nobody gives back ---------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ class Dispatcher:
             seconds = one.deadline or DURABLE_SECONDS
             calls.append((self._call(one, operation, seconds, interactive=False), one.request_json))
         if not calls:
-            return ()
+            return []
         size = sum(len(request) for _, request in calls)
         became = await self._recorded(lane, size, self._store.batches.accept(calls))
         for cls in {one.call.cls for one in became if isinstance(one, Accepted) and one.new}:

@@ -1,0 +1,126 @@
+"""
+What an agency asks of us, from the bytes that came to canonical values, and the way back into the agency's own words.
+
+A door hands the bytes to an `Inbox` and does what it says; nothing here reads a clock, a store or the network. Made
+by `binding.py` for every agency whose manifest has `[notices]`; `notices.py` reads them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from pydantic import BaseModel
+
+from connectors.kit.exchange import WireReply
+from mappings.errors import Fault
+
+Way: TypeAlias = Literal["taken", "seen", "refused", "denied", "busy"]
+"""How a notice ends for the agency: a key of `replies`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireNotice:
+    """A request that an agency made of us: complete, within the size limit, not yet understood."""
+
+    headers: Mapping[str, str]
+    """Names lower-cased."""
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One record of a push: what a notice says of one thing."""
+
+    value: BaseModel | None
+    """None: the notice carries no record."""
+    unique: str | None
+    """What makes it the same notice when it comes again; None: each one is new."""
+    refs: Mapping[str, str] = field(default_factory=dict)
+    """Keys found by `ref`: name -> text. By them it finds its dossier, its call and its caller."""
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a push says: all its records, or it would not be understood."""
+
+    notice: str
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Why a push cannot be taken."""
+
+    notice: str
+    way: Literal["refused", "denied"]
+    """`denied`: whoever sent it did not prove to be the agency; nothing of it was read, and nothing is kept."""
+    faults: tuple[Fault, ...] = ()
+    """Places and rules, never values; `told[3]/amount` is of the fourth record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing an agency tells or asks, compiled. Values come from the manifest, defaults are decided."""
+
+    name: str
+    kind: Literal["notice", "question"]
+    model: type[BaseModel] | None
+    """Canonical model of each record; None: it carries none."""
+    answer: type[BaseModel] | None
+    """Of a question: canonical model of what a caller publishes to answer it."""
+    personal_data: bool
+    agrees: tuple[str, ...]
+    """Fields that must equal those of the request of the call to which it belongs."""
+    ref: tuple[str, ...]
+    """Names of the keys in `Told.refs`."""
+    fetched_by: str | None
+    """Operation that fetches these notices; None: the agency pushes them."""
+    every: float | None
+    """Seconds between fetches."""
+    acknowledged_by: str | None
+    refused_by: str | None
+
+
+class Inbox(Protocol):
+    """The notices of one agency."""
+
+    @property
+    def notices(self) -> Mapping[str, Notice]:
+        """By `noun_verbed`."""
+        ...
+
+    def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* at the address of *notice*: handshake and signature first, then `select`, unwrap, mapping.
+
+        Where `select` says that it is another of the agency's notices, it is read as that one. All records or none.
+        Takes up to seconds for megabytes; never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
+    def read_soap(self, came: WireNotice) -> Understood | NotTaken:
+        """Do the same for an envelope whose body says which notice it is. Faults without a notice: the name is empty."""
+        ...
+
+    def reply(
+        self, notice: str, way: Way, *, reason: str = "", answer: BaseModel | None = None, retry_after: float = 0.0
+    ) -> WireReply:
+        """
+        Return what the agency is answered, in its own envelope.
+
+        *reason* fills `notice.reason`, *answer* is the published answer to a question, *retry_after* (seconds) goes
+        with `busy`. A way that the manifest does not write is answered as plain HTTP says it.
+
+        Raises:
+            mappings.errors.MappingFailed: *answer* does not fit the agency's words.
+        """
+        ...
+
+    def wsdl(self, address: str) -> bytes | None:
+        """Return the pinned WSDL of what we offer the agency, with *address* as ours; None: it speaks no SOAP to us."""
+        ...

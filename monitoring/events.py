@@ -76,6 +76,10 @@ class Observer(Protocol):
         """
         ...
 
+    def retention(self, removed: dict[str, int]) -> None:
+        """A pass of the retention is over that removed so many records of each kind: the name of their table."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
@@ -117,6 +121,8 @@ class Silent:
     def route(self, route: str, numbers: dict[str, float]) -> None: ...
 
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
+
+    def retention(self, removed: dict[str, int]) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -182,6 +188,10 @@ class Fan:
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
         for observer in self._observers:
             observer.nodes(ages, alive, granting)
+
+    def retention(self, removed: dict[str, int]) -> None:
+        for observer in self._observers:
+            observer.retention(removed)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

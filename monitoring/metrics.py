@@ -91,6 +91,9 @@ METRICS = (
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
     ),
+    Metric(
+        "hub_retention_rows_total", "counter", ("kind",), "How many records were removed because their time was over?"
+    ),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -220,6 +223,10 @@ class Metrics:
             self.child("hub_node_age_seconds", node).set(age)
         for by in GRANTING:
             self.child("hub_granting", by).set(by == granting)
+
+    def retention(self, removed: dict[str, int]) -> None:
+        for kind, count in removed.items():
+            self.child("hub_retention_rows_total", kind).inc(count)
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

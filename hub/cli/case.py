@@ -33,6 +33,11 @@ By = Annotated[str, typer.Option("--by", help="Who decides, for the journal.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the journal. Nobody's data.")]
 Query = dict[str, str | int]
 
+_FOR_OTHERS = {
+    "in_doubt": "is in doubt, and may have been done: ask the agency, then say what you learned with `hub doubt resolve {call}`.",
+    "dead": "is a dead letter, and no doubt any more: `hub dead replay {call}` sends it again, `hub dead discard {call}` ends it.",
+}
+"""What a command cannot move by state, because another one does."""
 _EXCHANGES = ("exchange", "id", "sent_at", "operation", "node", "outcome", "cause", "seconds")
 _LISTS = {"made": "Exchanges", "references": "References", "decisions": "Decided"}
 _COLUMNS = {"made": _EXCHANGES, "references": ("ours", "theirs", "call", "known_at"), "decisions": ("at", "by", "what")}
@@ -127,6 +132,8 @@ def told(call: str, became: str, state: str | None) -> None:
     """End with what to do, unless the call was moved."""
     if became == "unknown":
         fail(f"There is no call {call}; `hub doubt list` and `hub dead list` show those that need somebody.")
+    if became == "moved_meanwhile" and state in _FOR_OTHERS:
+        fail(f"{call} {_FOR_OTHERS[state].format(call=call)}")
     if became == "moved_meanwhile":
         fail(f"{call} is {state} meanwhile; `hub calls show {call}` tells where it stands.")
     if became == "not_allowed":

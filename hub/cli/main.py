@@ -17,6 +17,7 @@ from hub.cli.dead import dead
 from hub.cli.doctor import doctor
 from hub.cli.doubt import doubt
 from hub.cli.lanes import lanes
+from hub.cli.operator import in_command
 from hub.cli.output import fail
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
@@ -70,7 +71,7 @@ def main() -> None:
     except FilesRefused as refused:
         _end("\n".join(str(fault) for fault in refused.faults), 2)
     except HubError as error:
-        _end(f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
+        _end(in_command(error.code, error.detail) or f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
     except (StoreInUse, StoreUnusable, RedisEvicts, Problem) as error:
         _end(str(error), 1)
 

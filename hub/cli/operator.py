@@ -16,6 +16,7 @@ from hub.app.opening import admin_key
 from hub.cli.output import fail
 from hub.cli.settings import read_settings
 from hub.clock import SystemClock
+from hub.errors import CallUnknown, StoreUnavailable
 from hub.settings import Settings
 from hub.store.database import StoreInUse
 from monitoring.events import Silent
@@ -24,6 +25,12 @@ from monitoring.metrics import Metrics
 PATIENCE = 30.0
 _NOBODY = "hub"
 """Host of the doors that are used when no hub runs; no address of settings has it, since they name a port."""
+_IN_COMMANDS = {
+    CallUnknown.code: "There is no such call. `hub calls list` finds calls by dossier, key, caller or state; `hub doubt list` and "
+    "`hub dead list` show those that need somebody.",
+    StoreUnavailable.code: "The store takes no records just now, so nothing was done. `hub doctor` says more; see `When the store "
+    "is short` in the guide, and try again when it is well.",
+}
 
 
 def ask(config: Path | None, work: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
@@ -81,11 +88,19 @@ async def _answers(http: httpx2.AsyncClient) -> bool:
     return reply.status_code == 200
 
 
+def in_command(code: str, detail: str) -> str:
+    """Return what a person at the command line reads of a problem whose own text is for callers; empty: that text will do."""
+    first = f"{detail.rstrip('.')}. " if detail else ""
+    return first + _IN_COMMANDS[code] if code in _IN_COMMANDS else ""
+
+
 async def said(reply: httpx2.Response) -> Any:
     """Return the JSON of *reply*; say what is wrong, and end, when it is a problem."""
     body = reply.json()
     if reply.status_code < 300:
         return body
+    if words := in_command(body.get("code", ""), body.get("detail", "")):
+        fail(words)
     faults = [f"  {fault['pointer']}: {fault['rule']}" for fault in body.get("errors", [])]
     title = "Correct this, and try again:" if faults else body.get("title", "")
     return fail("\n".join([" ".join(part for part in (body.get("detail", ""), title) if part), *faults]))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 
@@ -18,7 +18,18 @@ from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
 from hub.store.prepared import Prepared
-from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
+from hub.store.schema import (
+    bodies,
+    calls,
+    cursors,
+    exchanges,
+    fixed,
+    journal,
+    nodes,
+    notices,
+    quota_days,
+    references,
+)
 from hub.store.statements import Statements
 
 MOST_CALLS = 50
@@ -47,7 +58,8 @@ class Place:
 
     table: str = "calls"
     seq: int = 0
-    dossier: str = ""
+    name: str = ""
+    """Of a dossier or, in the journal, of the chain that is looked at; empty: before the first, or this node's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,9 @@ class RetentionStatements:
         )
         self._of_calls()
         self._of_others()
+        self.node = self._say(select(nodes.c.node).where(nodes.c.node == bindparam("of_node")))
+        alone = func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), literal_column("0")))
+        self.take_name = None if statements.dialect.name == "sqlite" else self._say(select(alone))
 
     def _say(self, statement: ClauseElement) -> Prepared:
         return self._prepare(statement)
@@ -148,10 +163,12 @@ class RetentionStatements:
         )
         self.last_notice = self._say(select(func.max(notices.c.seq)))
         self.drop_notice = self._say(delete(notices).where(notices.c.seq == bindparam("at")))
-        own = journal.c.chain == bindparam("chain")
+        of_chain = journal.c.chain == bindparam("chain")
         entries = [column for column in journal.c if column.name != "chain"]
-        self.first_entries = self._say(select(*entries).where(own).order_by(journal.c.seq).limit(bindparam("most")))
-        self.drop_entries = self._say(delete(journal).where(own, journal.c.seq < bindparam("at")))
+        self.first_entries = self._say(
+            select(*entries).where(of_chain).order_by(journal.c.seq).limit(bindparam("most"))
+        )
+        self.drop_entries = self._say(delete(journal).where(of_chain, journal.c.seq < bindparam("at")))
         self.drop_days = self._say(delete(quota_days).where(quota_days.c.day < bindparam("day")))
 
 
@@ -206,12 +223,12 @@ def _calls(batch: Batch, say: RetentionStatements, place: Place, until: Until) -
 
 
 def _references(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
-    asked = {"after": place.dossier, "most": MOST_ROWS // 4}
+    asked = {"after": place.name, "most": MOST_ROWS // 4}
     dossiers = [row[0] for row in batch.run(say.next_dossiers, asked)]
     if not dossiers:
         return Swept(0, Place("notices"))
-    where = {"after": place.dossier, "upto": dossiers[-1], "before": until.references}
-    return Swept(batch.run(say.drop_references, where).rowcount, replace(place, dossier=dossiers[-1]))
+    where = {"after": place.name, "upto": dossiers[-1], "before": until.references}
+    return Swept(batch.run(say.drop_references, where).rowcount, replace(place, name=dossiers[-1]))
 
 
 def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -225,20 +242,44 @@ def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until)
 
 
 def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
-    """
-    Cut entries off the beginning of this node's chain. The last old one stays, and a new entry names it: it begins there.
+    """This node's own chain, then one chain a step: those of nodes that are gone, which nobody else would ever cut."""
+    chain, removed, more = place.name or batch.chain, 0, False
+    if not place.name or _is_gone(batch, say, chain):
+        removed, more = _cut(batch, say, chain, until.journal)
+    if more:
+        return Swept(removed, place)
+    following = batch.run(batch.say.next_chain, {"after": place.name}).fetchone()
+    return Swept(removed, Place("quota_days") if following is None else Place("journal", name=following[0]))
 
-    A chain is cut by who writes it, and that of a node which is gone by nobody.
+
+def _cut(batch: Batch, say: RetentionStatements, chain: str, before: float) -> tuple[int, bool]:
     """
-    rows = batch.run(say.first_entries, {"chain": batch.chain, "most": MOST_ROWS + 1}).fetchall()
+    Cut entries off the beginning of *chain*; return how many, and whether there may be more.
+
+    The last old one stays, and a new entry names it: the chain begins there.
+    """
+    rows = batch.run(say.first_entries, {"chain": chain, "most": MOST_ROWS + 1}).fetchall()
     first = [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
-    old = next((number for number, row in enumerate(first) if row.entry.at > until.journal), len(first))
+    old = next((number for number, row in enumerate(first) if row.entry.at > before), len(first))
     if old < 2:
-        return Swept(0, Place("quota_days"))
+        return 0, False
     beginning = first[old - 1]
-    batch.run(say.drop_entries, {"chain": batch.chain, "at": beginning.seq})
-    batch.write(Entry(batch.now, CUT, caller=BUILT_IN, detail=cut_at(beginning)))
-    return Swept(old - 1, place if old == len(first) else Place("quota_days"))
+    batch.run(say.drop_entries, {"chain": chain, "at": beginning.seq})
+    batch.write(Entry(batch.now, CUT, caller=BUILT_IN, detail=cut_at(beginning)), chain)
+    return old - 1, old == len(first)
+
+
+def _is_gone(batch: Batch, say: RetentionStatements, node: str) -> bool:
+    """
+    Say whether nobody writes the chain of *node*, nor can before this commit: it said nothing for long, and has no process.
+
+    Whoever serves under its name holds a lock on it for as long as he lives; who wants to meanwhile waits for this commit.
+    """
+    if node == batch.chain or say.take_name is None:
+        return False
+    if batch.run(say.node, {"of_node": node}).fetchone() is not None:
+        return False
+    return bool(batch.run(say.take_name, {"name": f"node {node}"}).fetchone()[0])
 
 
 def _days(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:

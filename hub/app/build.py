@@ -106,13 +106,17 @@ class Hub:
         check_copy(self.copied, after_restore)
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
-        await self.coordination.start()
-        await self.load()
         occupied: Sequence[Occupied] = ()
-        if after_restore is not None:
+        if (
+            after_restore is not None
+        ):  # first of all: it gives the store another name, by which its nodes count together
+            if self.group is not None:
+                await self.group.permits.try_out()  # once served, a copy is none: what cannot start must not begin to
             occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
             if self.group is not None:
                 self.group.left.also(occupied)
+        await self.coordination.start()
+        await self.load()
         await self.dispatcher.start(occupied)
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
@@ -162,7 +166,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     store = open_store(settings, address, environ, clock, observer, installed, pressure.committed)
     store_watch = StoreWatch(store, pressure, metrics.store_size)
     node, bounds = settings.hub.node, bearable_of(settings, installed)
-    group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
+    group = None
+    if clock is shared:
+        group = group_of(store, node, clock, bounds, redis_address(settings, environ), observer)
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     feed = Feed(store.feed, clock, observer.fault)
     surroundings = Surroundings(

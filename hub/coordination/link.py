@@ -75,7 +75,8 @@ class Link:
         self._clock = clock
         self._server_time = server_time
         self._node = node
-        self._prefix = prefix
+        self.prefix = prefix
+        """Begins every key and channel; of one hub, and no other."""
         self._script = files("hub.coordination").joinpath("swap.lua").read_text("utf-8")
         self._sha = sha1(self._script.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
@@ -101,7 +102,7 @@ class Link:
         """
         said = [part for pair in says for part in pair]
         asked = self._clock.monotonic()
-        arguments = (1, f"{self._prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), *said)
+        arguments = (1, f"{self.prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), *said)
         answer = await self._ask(lambda: self._run(arguments))
         answered = self._clock.monotonic()
         try:
@@ -133,17 +134,17 @@ class Link:
         if policy and policy != "noeviction":
             self._reached(False)
             raise RedisEvicts(policy)
-        await self._ask(lambda: self._redis.set(f"{self._prefix}alive:{self._node}", 1, px=_ALIVE_MS))
+        await self._ask(lambda: self._redis.set(f"{self.prefix}alive:{self._node}", 1, px=_ALIVE_MS))
         self._reached(True)
 
     def channel(self, node: str) -> str:
         """Return the channel on which *node* hears which of its lanes may ask again."""
-        return f"{self._prefix}wake:{node}"
+        return f"{self.prefix}wake:{node}"
 
     @property
     def everywhere(self) -> str:
         """The channel on which all nodes hear of which road something changed that none may miss."""
-        return f"{self._prefix}changed"
+        return f"{self.prefix}changed"
 
     async def listen(self, began: Callable[[], None], heard: Callable[[str, str], None]) -> None:
         """

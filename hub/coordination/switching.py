@@ -24,6 +24,10 @@ _LONGEST = 60.0
 class Shared(Coordination, Protocol):
     """Permits that all nodes count together. `in_redis.InRedis` is one."""
 
+    async def try_out(self) -> None:
+        """Find out whether what they are counted in can be used; `in_redis.InRedis` says what it raises."""
+        ...
+
     def begin(self, cycle: int) -> None:
         """Forget what was counted in an earlier *cycle*: since then each node kept to its share."""
         ...
@@ -54,6 +58,16 @@ class Switching:
         self._wake: dict[str, Callable[[], None]] = {}
         self._idle_since = clock.monotonic()
         self._reached_at = -math.inf
+
+    async def try_out(self) -> None:
+        """
+        Find out whether the Redis of the settings can be used, before anything is done that counts on it.
+
+        Raises:
+            hub.coordination.link.RedisEvicts: It never can, as it is set.
+        """
+        if self._shared is not None:
+            await self._shared.try_out()
 
     async def start(self) -> None:
         if self._shared is not None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from bench.servers import Redis
 from hub.client import Problem, Purpose
@@ -48,7 +47,6 @@ async def nodes(
 ) -> AsyncIterator[Nodes]:
     """Nodes that count together in Redis, and nodes without one, that keep to their shares."""
     (tmp_path / "two").mkdir()
-    redis.Redis(port=redis_server.port).flushall()  # every hub has a Redis, or a database of one, to itself
     second = type(stage)(tmp_path / "two", stage.sandbox, stage.plays)
     both = Nodes(stage, second, database, redis_server.address() if request.param == "redis" else "")
     await both.start(stage, "hub_1")

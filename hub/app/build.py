@@ -248,6 +248,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            dispatcher.looks_up_from,
         ),
         note=store.note,
         metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),

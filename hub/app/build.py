@@ -13,6 +13,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
+from hub.app.findings import Findings
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
@@ -73,6 +74,7 @@ class Hub:
     copied: float | None
     """When the store was copied, if it is a copy that was not served yet."""
     clock: Clock
+    findings: Findings
     coordination: Coordination
     group: Group | None
     heartbeat: Heartbeat | None
@@ -122,12 +124,15 @@ class Hub:
             await self.heartbeat.start()
             self.hearing.start()
         self.retention.start()
+        self.findings.serve()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
         await self.identity.load()
         await self.orders.load()
         await self.store_watch.weigh()
+        if self.heartbeat is not None:
+            await self.heartbeat.look()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
@@ -238,6 +243,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     readiness = Readiness(checks, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
+    copied = copied_at(path) if (path := settings.store_file()) is not None else None
+    nodes = heartbeat.nodes if heartbeat is not None else list
+    findings = Findings(pressure, clock, copied, group, nodes)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -262,8 +270,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.routes,
             store.persons.needing,
         ),
-        nodes=heartbeat.nodes if heartbeat is not None else list,
+        nodes=nodes,
         observer=observer,
+        findings=findings.all,
     )
     return Hub(
         installed=installed,
@@ -272,8 +281,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,
-        copied=copied_at(path) if (path := settings.store_file()) is not None else None,
+        copied=copied,
         clock=clock,
+        findings=findings,
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,

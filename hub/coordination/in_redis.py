@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
-from hub.coordination.link import Link, RedisEvicts, Unreached
+from hub.coordination.link import Link, RedisEvicts, Trouble, Unreached
 from hub.coordination.protocol import NOBODY_GRANTS, ROUTE, HoldCause, Permit, Switches, Wait, Wanted
 from hub.coordination.road import Road
 from hub.coordination.roads import Roads
@@ -107,6 +107,11 @@ class InRedis(Roads):
     def reaches(self) -> bool:
         return self._link.reaches
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why Redis cannot be used, if it cannot."""
+        return self._link.trouble
+
     def when_reach_changes(self, tell: Callable[[bool], None]) -> None:
         """Call *tell*, which must return at once, with the new `reaches` whenever it changes."""
         self._reached.append(tell)
@@ -129,7 +134,7 @@ class InRedis(Roads):
         Raises:
             RedisEvicts: It never can, as it is set.
         """
-        with suppress(Unreached):
+        with suppress(Unreached):  # it is tried again; meanwhile everything waits
             await self._link.try_again()
 
     async def start(self) -> None:
@@ -262,7 +267,7 @@ class InRedis(Roads):
         """
         while True:
             await asyncio.sleep(_TENDS)
-            if not self._link.reaches or self._link.quiet > _ASKS:
+            if not self._link.reaches or self._link.quiet > _ASKS or self._link.unchecked:
                 try:
                     await self._link.try_again()
                 except (Unreached, RedisEvicts):

@@ -199,6 +199,10 @@ class SqlStore:
     async def beat(self, mine: NodeRow) -> Sequence[NodeRow]:
         return await self._write("beat", nodes.beat, self._nodes, mine)
 
+    async def nodes(self) -> Sequence[NodeRow]:
+        """Return what all nodes wrote last, without writing anything."""
+        return [nodes.to_node(row) for row in await self._read(self._reader.rows, self._nodes.all)]
+
     async def depart(self, node: str) -> None:
         await self._write("depart", nodes.depart, self._nodes, node)
 

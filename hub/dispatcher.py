@@ -271,6 +271,11 @@ class Dispatcher:
                 call_id, None
             )  # who waits looks; what waits here stays, and its fence tells whether it may go
 
+    def looks_up_from(self, agency: str) -> float:
+        """Return before which moment (Unix seconds) this process looks up no doubt of *agency*; 0.0: it knows none such."""
+        lane = self._lanes.get(agency)
+        return lane.verification.begins_at if lane is not None else 0.0
+
     def node_died(self) -> None:
         """What a dead node had leased may be leased again."""
         for lane in self._lanes.values():

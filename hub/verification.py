@@ -74,6 +74,12 @@ class Verification:
         """Return who names the look-up that verifies a doubt about *step* of *operation*, and that look-up; or None."""
         return look_up_of(self._operations, operation, step)
 
+    @property
+    def begins_at(self) -> float:
+        """Return before which moment (Unix seconds) nothing is looked up: what an earlier process sent must have ended."""
+        clock = self._around.clock
+        return clock.now() + max(0.0, self._not_before - clock.monotonic())
+
     def due(self, seconds: float) -> None:
         """Look for calls in doubt in *seconds*, or before; never before what an earlier process sent can have ended."""
         at = max(asyncio.get_running_loop().time() + min(seconds, _LONGEST) + _LEAST, self._not_before)

@@ -13,6 +13,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
+from hub.app.findings import Findings
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
@@ -73,6 +74,7 @@ class Hub:
     copied: float | None
     """When the store was copied, if it is a copy that was not served yet."""
     clock: Clock
+    findings: Findings
     coordination: Coordination
     group: Group | None
     heartbeat: Heartbeat | None
@@ -106,24 +108,31 @@ class Hub:
         check_copy(self.copied, after_restore)
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
-        await self.coordination.start()
-        await self.load()
         occupied: Sequence[Occupied] = ()
-        if after_restore is not None:
+        if (
+            after_restore is not None
+        ):  # first of all: it gives the store another name, by which its nodes count together
+            if self.group is not None:
+                await self.group.permits.try_out()  # once served, a copy is none: what cannot start must not begin to
             occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
             if self.group is not None:
                 self.group.left.also(occupied)
+        await self.coordination.start()
+        await self.load()
         await self.dispatcher.start(occupied)
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
         self.retention.start()
+        self.findings.serve()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
         await self.identity.load()
         await self.orders.load()
         await self.store_watch.weigh()
+        if self.heartbeat is not None:
+            await self.heartbeat.look()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
@@ -162,7 +171,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     store = open_store(settings, address, environ, clock, observer, installed, pressure.committed)
     store_watch = StoreWatch(store, pressure, metrics.store_size)
     node, bounds = settings.hub.node, bearable_of(settings, installed)
-    group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
+    group = None
+    if clock is shared:
+        group = group_of(store, node, clock, bounds, redis_address(settings, environ), observer)
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     feed = Feed(store.feed, clock, observer.fault)
     surroundings = Surroundings(
@@ -232,6 +243,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     readiness = Readiness(checks, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
+    copied = copied_at(path) if (path := settings.store_file()) is not None else None
+    nodes = heartbeat.nodes if heartbeat is not None else list
+    findings = Findings(pressure, clock, copied, group, nodes)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -242,6 +256,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            dispatcher.looks_up_from,
         ),
         note=store.note,
         metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
@@ -255,8 +270,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.routes,
             store.persons.needing,
         ),
-        nodes=heartbeat.nodes if heartbeat is not None else list,
+        nodes=nodes,
         observer=observer,
+        findings=findings.all,
     )
     return Hub(
         installed=installed,
@@ -265,8 +281,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,
-        copied=copied_at(path) if (path := settings.store_file()) is not None else None,
+        copied=copied,
         clock=clock,
+        findings=findings,
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,

@@ -12,7 +12,7 @@ import httpx2
 import typer
 from rich.console import Console
 
-from hub.cli.operator import ask, said
+from hub.cli.operator import ask, over_store, said
 from hub.cli.output import fail, say, show, show_json
 from hub.surroundings import ICT
 
@@ -57,15 +57,18 @@ def list_page(
     async def find(http: httpx2.AsyncClient) -> Any:
         page = await said(await http.get(f"/admin/v1/{path}", params=wanted))
         where = {name: value for name, value in wanted.items() if name not in ("limit", "after")}
-        return page, [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        tolls = [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        return page, tolls, over_store(http)
 
-    page, tolls = ask(config, find)
+    page, tolls, nobody = ask(config, find)
     if as_json:
         show_json(page)
         return
     if tolls:
         show(f"{title}: how many", ("agency", "cause", "calls"), tolls, as_json=False)
     show(title, columns, [_line(one) for one in page["calls"]], as_json=False)
+    if nobody and any(one["next_look_up"] not in (None, "person") for one in page["calls"]):
+        say("No hub runs: nothing is looked up before one is started, and then at these moments at the earliest.")
     if page["after"]:
         say(f"There are more: --after '{page['after']}'")
 

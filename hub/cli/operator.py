@@ -4,8 +4,8 @@ How commands reach the operators' doors: those of a running hub, else the same d
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from hub.app.opening import admin_key
 from hub.cli.output import fail
 from hub.cli.settings import read_settings
 from hub.clock import SystemClock
+from hub.coordination.link import RedisEvicts
 from hub.errors import CallUnknown, StoreUnavailable
+from hub.heartbeat import NodeView
 from hub.settings import Settings
 from hub.store.database import StoreInUse
 from monitoring.events import Silent
@@ -33,20 +35,23 @@ _IN_COMMANDS = {
 }
 
 
-def ask(config: Path | None, work: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
-    """Do *work* with a client of the operators' doors, and return what it returns."""
+def ask(config: Path | None, work: Callable[[httpx2.AsyncClient], Awaitable[Any]], *, anyway: bool = False) -> Any:
+    """Do *work* with a client of the operators' doors, and return what it returns; *anyway*: see `doors`."""
 
     async def asked() -> Any:
-        async with doors(read_settings(config)) as http:
+        async with doors(read_settings(config), anyway=anyway) as http:
             return await work(http)
 
     return asyncio.run(asked())
 
 
 @asynccontextmanager
-async def doors(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+async def doors(settings: Settings, *, anyway: bool = False) -> AsyncIterator[httpx2.AsyncClient]:
     """
     Give a client of the running hub's admin doors; when none runs, of doors over the store itself.
+
+    Where other nodes of the hub live it ends with their names, because they know how the lanes are and these doors do
+    not; *anyway*: who wants to know what is wrong with this very node gets its doors nevertheless.
 
     Raises:
         StoreInUse: A hub runs on this store, but not where the settings say.
@@ -64,11 +69,26 @@ async def doors(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         fail(f"{error} No hub answers at {settings.hub.admin}: is its admin address another one? Set HUB__HUB__ADMIN.")
     try:
         await hub.load()
+        alive = [node for node in hub.heartbeat.nodes() if node.alive] if hub.heartbeat is not None else []
+        if alive and not anyway:
+            fail(_elsewhere(settings, alive))
+        if hub.group is not None:
+            with suppress(RedisEvicts):  # that is a finding
+                await hub.group.permits.try_out()
         transport = httpx2.ASGITransport(app=hub.operators)
         async with httpx2.AsyncClient(transport=transport, base_url=f"http://{_NOBODY}", headers=headers) as http:
             yield http
     finally:
         await hub.close()
+
+
+def _elsewhere(settings: Settings, alive: Sequence[NodeView]) -> str:
+    heard = ", ".join(f"{node.node} (heard of {node.seconds:.0f} s ago)" for node in alive)
+    return (
+        f"Nobody answers at {settings.hub.admin}, where the settings have the admin doors of node {settings.hub.node}; of "
+        f"this hub there live: {heard}. Aim at one of them: give its settings with --config, or set HUB__HUB__ADMIN to "
+        "the address of its admin doors."
+    )
 
 
 def over_store(http: httpx2.AsyncClient) -> bool:

@@ -13,11 +13,12 @@ from typing import Any, Protocol, TypeVar
 from hub.call import Call, Class, State
 from hub.errors import HubError, IdempotencyConflict, Internal, StoreUnavailable
 from hub.journal import Chained, Head
-from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers, restoring
+from hub.store import accepting, batches, feed, leasing, moving, naming, nodes, orders, recovering, registers, restoring
 from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
+from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
 from hub.store.prepared import Prepared, Values
@@ -136,6 +137,10 @@ class SqlStore:
         say = RestoringStatements(self._book.statements)
         return await self._write("restore", restoring.restore, say, moment, sent)
 
+    async def name(self, fresh: int) -> str:
+        """Return the name of this store, the same for all its nodes: the number *fresh* where it has none yet."""
+        return await self._write("name", naming.name, NamingStatements(self._book.statements), fresh)
+
     async def note(self, event: str, by: str, detail: str) -> None:
         """Write an entry of the journal about the store as a whole."""
         await self._write("note", restoring.note, event, by, detail)
@@ -193,6 +198,10 @@ class SqlStore:
 
     async def beat(self, mine: NodeRow) -> Sequence[NodeRow]:
         return await self._write("beat", nodes.beat, self._nodes, mine)
+
+    async def nodes(self) -> Sequence[NodeRow]:
+        """Return what all nodes wrote last, without writing anything."""
+        return [nodes.to_node(row) for row in await self._read(self._reader.rows, self._nodes.all)]
 
     async def depart(self, node: str) -> None:
         await self._write("depart", nodes.depart, self._nodes, node)

@@ -8,7 +8,7 @@ an operator has no purpose for it.
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -69,6 +69,19 @@ class NewBackup(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the file")
 
 
+class Found(Protocol):
+    """What an operator should know: `hub.app.findings.Finding` is one."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def says(self) -> str: ...
+    @property
+    def do(self) -> str: ...
+    @property
+    def since(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the operators' doors open onto."""
@@ -85,6 +98,8 @@ class Office:
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
+    findings: Callable[[], Sequence[Found]] = tuple
+    """What is wrong just now."""
 
 
 def admin(office: Office) -> FastAPI:
@@ -130,14 +145,33 @@ def _state(office: Office) -> Doors:
         return dict(office.about())
 
     async def nodes() -> list[dict[str, Any]]:
-        return [asdict(node) | {"started_at": moment(node.started_at)} for node in office.nodes()]
+        return [
+            asdict(node) | {"started_at": moment(node.started_at), "heard_at": moment(node.heard_at)}
+            for node in office.nodes()
+        ]
+
+    async def findings() -> list[dict[str, Any]]:
+        return [
+            {
+                "where": one.where,
+                "says": one.says,
+                "since": None if one.since is None else moment(one.since),
+                "do": one.do,
+            }
+            for one in office.findings()
+        ]
 
     async def backed_up(made: NewBackup) -> dict[str, Any]:
         detail = f"as of {made.moment}, up to entry {made.journal_seq}, sha256 {made.sha256}"
         await office.note("backed_up", OPERATOR, detail)
         return made.model_dump()
 
-    return {("GET", "/hub"): about, ("GET", "/nodes"): nodes, ("POST", "/backups"): backed_up}
+    return {
+        ("GET", "/hub"): about,
+        ("GET", "/nodes"): nodes,
+        ("GET", "/findings"): findings,
+        ("POST", "/backups"): backed_up,
+    }
 
 
 def _callers(office: Office) -> Doors:

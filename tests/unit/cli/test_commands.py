@@ -230,6 +230,19 @@ def test_the_doctor_says_how_large_the_store_is_and_what_is_wrong_with_it(
     assert finding["says"].startswith("full: ")
 
 
+def test_the_doctor_says_of_a_copy_how_it_is_served_first(
+    hub: Hub, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub("units", "list")[0] == 0  # makes the store
+    moment = json.loads(hub("backup", "copy.db", "--json")[1])["moment"]
+    assert json.loads(hub("doctor", "--json")[1])["findings"] == []
+    monkeypatch.setenv("HUB__HUB__STORE", "sqlite:///copy.db")
+    status, out, _ = hub("doctor", "--json")
+    (finding,) = json.loads(out)["findings"]
+    assert (status, finding["since"][:19], finding["where"]) == (1, moment[:19], "store")
+    assert f"hub serve --after-restore {moment}" in finding["do"]
+
+
 def test_a_store_that_takes_nothing_is_told_as_an_operator_needs_it(
     hub: Hub, settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

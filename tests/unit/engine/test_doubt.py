@@ -50,6 +50,18 @@ def test_a_doubt_is_looked_up_once_the_agency_must_be_done_and_settled_if_all_pl
     play(scenario)
 
 
+def test_a_hub_that_begins_looks_up_no_sooner_than_it_says() -> None:
+    async def scenario(world: World) -> None:
+        began = world.clock.now()
+        first = world.hub.looks_up_from(world.agency.name)
+        assert first - began == 15, "call_timeout and half as much again"
+        await asyncio.sleep(20)
+        assert world.hub.looks_up_from(world.agency.name) == world.clock.now()
+        assert world.hub.looks_up_from("nobody") == 0.0
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     ("found", "cause"),
     [

@@ -48,7 +48,14 @@ class Doors:
         self.store = SqliteStore.in_memory(self.clock, backlog_calls={"npsp": 100})
         self.decided: list[Decision] = []
         nothing = cast(Any, None)
-        calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS)
+        self.begins_at = 0.0
+        calls = CallOffice(
+            self.store.find,
+            self.store.persons,
+            self._decide,
+            OPERATIONS,
+            lambda agency: {"npsp": self.begins_at}[agency],
+        )
         app = admin(
             Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
         )
@@ -95,6 +102,16 @@ async def doors() -> AsyncIterator[Doors]:
     yield doors
     await doors.http.aclose()
     await doors.store.close()
+
+
+async def test_a_hub_that_has_just_begun_says_when_it_looks_first(doors: Doors) -> None:
+    """It waits until what an earlier process sent must have ended: for a minute and a half nobody saw why."""
+    call = await doors.stuck(State.IN_DOUBT)
+    doors.begins_at = doors.clock.now() + 90
+    listed, shown = (await doors.http.get("/doubts")).json(), (await doors.http.get(f"/doubts/{call}")).json()
+    assert listed["calls"][0]["next_look_up"] == shown["next_look_up"] == moment(doors.clock.now() + 90)
+    doors.begins_at = doors.clock.now() + 3
+    assert (await doors.http.get("/doubts")).json()["calls"][0]["next_look_up"] == moment(doors.clock.now() + 15)
 
 
 async def test_doubts_are_listed_with_who_looks_next(doors: Doors) -> None:

@@ -57,17 +57,17 @@ agency = "ROOT"
 "started_at" = "not told"
 "due_at" = "not told"
 """
-PROCEDURE = """
-canonical = "ProcedureQuery@1"
-agency = "ROOT"
-[fields]
-"code" = "MaThuTuc"
-"""
 STATUS = "ours,theirs\nprocessing,4\nfinished,9\n"
 SETTINGS = {"security_key": "k3y", "sign_key": "s1gn"}
 
 Office: TypeAlias = Callable[..., BoundAgency]
 """Takes `[notices]` and `[operations]` as TOML and further files; returns the agency."""
+
+
+@pytest.fixture
+def step_map() -> Callable[[str], str]:
+    """The mapping `step` of the office, at a root that a test names."""
+    return lambda root: STEP.replace("ROOT", root)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from sqlalchemy.sql.expression import ClauseElement
 from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
+from hub.store.files import FileStatements
+from hub.store.files import sweep as sweep_files
 from hub.store.prepared import Prepared
 from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
 from hub.store.statements import Statements
@@ -39,6 +41,7 @@ class Until:
     notices: float
     references: float
     journal: float
+    files: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Swept:
     """What one step did."""
 
     removed: int
-    """Calls, references, notices or entries."""
+    """Calls, references, notices, files or entries."""
     next: Place | None
     """Where the next step begins; None: the pass is over, or no longer this node's."""
 
@@ -108,6 +111,7 @@ class RetentionStatements:
         )
         self._of_calls()
         self._of_others()
+        self.files = FileStatements(statements)
 
     def _say(self, statement: ClauseElement) -> Prepared:
         return self._prepare(statement)
@@ -221,7 +225,12 @@ def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until)
     old = [{"at": seq} for seq, received_at in first if received_at <= until.notices and seq != newest]
     if old:
         batch.run_many(say.drop_notice, old)
-    return Swept(len(old), place if len(old) == MOST_ROWS else Place("journal"))
+    return Swept(len(old), place if len(old) == MOST_ROWS else Place("files"))
+
+
+def _files(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    removed = sweep_files(batch, say.files, until.files)
+    return Swept(removed, place if removed else Place("journal"))
 
 
 def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -250,6 +259,7 @@ _STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] =
     "calls": _calls,
     "references": _references,
     "notices": _notices,
+    "files": _files,
     "journal": _journal,
     "quota_days": _days,
 }

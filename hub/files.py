@@ -109,13 +109,19 @@ class Files:
                         await self._kept.add(upload, number, part)
                 digest.update(part)
                 size, number = size + len(part), number + 1
-        except HubError:
+        except Exception:  # whoever sends it went away, or it may not be kept
             if number:
-                await self._kept.drop(upload)
+                await self._drop(upload)
             raise
         if not number:
             raise RequestInvalid("The file is empty.")
         return await self._kept.finish(StoredFile(digest.hexdigest(), upload, size, media_type), holder)
+
+    async def _drop(self, upload: str) -> None:
+        try:
+            await self._kept.drop(upload)
+        except HubError:
+            pass  # retention removes it in a day
 
 
 class Gone(Exception):

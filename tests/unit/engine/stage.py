@@ -357,7 +357,7 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
-        if name in ("batches", "feed"):
+        if name in ("batches", "feed", "files"):
             part = self._parts.setdefault(name, Flaky(method))
             part.cut = self.cut
             return part

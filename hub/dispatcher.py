@@ -132,6 +132,18 @@ class Dispatcher:
             raise
         self._observer.admission(agency, cls.value, "accepted", "")
 
+    def admit_file(self) -> None:
+        """
+        Let a file in, which is stored for good, or refuse it before its body is read.
+
+        Raises:
+            Refusal: `HubStopping`, `HubOverloaded` or `StoreUnavailable`, with `retry_after`.
+        """
+        if self._stopping:
+            raise HubStopping(retry_after=_STOPPING_RETRY)
+        self._shedding.check(Class.NORMAL)
+        self._pressure.check(Class.NORMAL, interactive=False)
+
     async def submit(self, submission: Submission) -> Reply:
         """
         Carry out a call: a look-up that somebody waits for until it is answered or refused, any other once it is on disk.

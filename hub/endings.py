@@ -71,7 +71,9 @@ class Endings:
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
-        if not await self._lane.settling.write(settlement, partial(self._written, turn, decided, ended.exchange_no)):
+        files = answered.files if answered and decided.reply.answer else {}
+        written = partial(self._written, turn, decided, ended.exchange_no)
+        if not await self._lane.settling.write(settlement, written, files, turn.call.caller):
             self._unwritten(turn, decided)
 
     def not_recorded(self, turn: Turn, error: StoreUnavailable) -> None:

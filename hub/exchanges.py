@@ -107,7 +107,8 @@ class Exchanges:
     async def _render(self, turn: Turn, auth: Mapping[str, str], number: int) -> WireRequest | Broken:
         try:
             request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
-            return self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
+            wire = self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
+            return await self._around.files.filled(wire, self._contract.request_bytes)
         except MappingFailed as failed:
             return Broken("mapping", failed.faults, sent=False)
         except StoreUnavailable:

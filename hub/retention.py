@@ -87,7 +87,14 @@ class Retention:
 
     def _until(self) -> Until:
         now, days = self._clock.now(), self._days
-        kept = (days.lookups_days, days.filings_days, days.notices_days, days.references_days, days.journal_days)
+        kept = (
+            days.lookups_days,
+            days.filings_days,
+            days.notices_days,
+            days.references_days,
+            days.journal_days,
+            days.files_days,
+        )
         return Until(*(now - _DAY * one for one in kept))
 
     async def _run(self) -> None:

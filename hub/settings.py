@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Strict,
     Tag,
     ValidationError,
     model_validator,
@@ -59,6 +60,7 @@ Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
 NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
 """A secret that need not be given."""
 Count: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+FileHost: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/@?#]+(/\d{1,3})?$")]
 
 
 class Hub(Table):
@@ -116,6 +118,23 @@ class Hub(Table):
     node: Name = Field(
         "hub", max_length=63, description="Name of this process in leases and lines, up to 63 signs", examples=["hub"]
     )
+    file_bytes: Count = Field(
+        20 << 20, le=1 << 30, description="Largest file that callers may hand in, in bytes", examples=[20_971_520]
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(|https?://[^\s?#]+)$",
+        description="Where agencies reach this hub, for links to files; needed where a connector writes such links",
+        examples=["https://hub.centre.example"],
+    )
+    signing_key: str = Field(
+        "",
+        description="Key that signs links to files, by reference; without one a key is made and kept beside an SQLite store",
+        examples=["env:HUB_SIGNING_KEY"],
+    )
+    link_days: Count = Field(
+        7, le=365, description="Days for which an agency can fetch a file by its link", examples=[7]
+    )
 
     @model_validator(mode="after")
     def _redis_is_for_several(self) -> "Hub":
@@ -153,6 +172,13 @@ class Retention(Table):
         le=36_500,
         description="Entries of the journal; what is cut off leaves its last hash",
         examples=[3650],
+    )
+    files_days: Count = Field(
+        90,
+        ge=31,
+        le=3650,
+        description="Files after a caller last handed them in or got them; filings that wait longer lose theirs",
+        examples=[90],
     )
 
 
@@ -273,6 +299,12 @@ class AgencyEntry(BaseModel):
         None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"]
     )
     scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
+    file_hosts: Annotated[tuple[FileHost, ...], Strict(False), BeforeValidator(_number)] | None = Field(
+        None,
+        description="Hosts beside base_url's from which its files may be fetched, each `host` or `host:port`, and networks"
+        " in which they may lie though they are not public",
+        examples=[["files.police.example", "10.20.0.0/16"]],
+    )
     contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(
         {}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}]
     )

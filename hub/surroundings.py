@@ -14,6 +14,7 @@ from connectors.kit.operation import Operation
 from hub.call import Call
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
+from hub.files import Files
 from hub.store.protocol import Store
 from hub.waiters import Waiters
 from monitoring.events import Observer
@@ -54,6 +55,8 @@ class Surroundings:
     """Gives a UUIDv7: ids of calls, and of log-ins."""
     waiters: Waiters
     """Callers who wait for a durable call of any lane."""
+    files: Files
+    """What requests name by id, and what comes with answers."""
 
 
 def moment(seconds: float) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import io
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -128,12 +128,16 @@ class HttpSender:
 
     async def _exchange(self, request: WireRequest, reply_bytes: int, attempt: "_Attempt") -> WireReply | Outcome:
         session = self._session(fresh=request.fresh_connection)
-        body = request.body
+        body: bytes | AsyncIterator[bytes] | io.BytesIO = request.body
+        if request.streamed is not None:
+            body = request.streamed.pieces()
+        elif len(request.body) > _STREAMED_BYTES:
+            body = io.BytesIO(request.body)
         response = await session.request(
             request.method,
             request.url,
             headers=request.headers,
-            data=(io.BytesIO(body) if len(body) > _STREAMED_BYTES else body) or None,
+            data=body or None,
             allow_redirects=False,
             middlewares=(attempt,),
         )
@@ -154,7 +158,7 @@ class HttpSender:
                 limit=0,  # the lane's permits are the only queue
                 ssl=self._tls,
                 force_close=fresh,
-                resolver=_LaneResolver(self._names),
+                resolver=LaneResolver(self._names),
                 use_dns_cache=False,  # `Names` keeps what is better than a cache: the last good answer
             )
             # aiohttp has no public way to say which connections it makes; tests/incidents pins this one.
@@ -197,7 +201,7 @@ class _Attempt:
         return await handler(request)
 
 
-class _LaneResolver(AbstractResolver):
+class LaneResolver(AbstractResolver):
     """Shows `Names` to aiohttp."""
 
     def __init__(self, names: Names) -> None:

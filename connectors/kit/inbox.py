@@ -40,6 +40,8 @@ class Told:
     refs: Mapping[str, str] = field(default_factory=dict)
     """Keys found by `ref`: name -> text. By them it finds its dossier, its call and its caller."""
     drift: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that came with it, id -> content; `value` names them. To be stored before the notice is."""
 
 
 @dataclass(frozen=True, slots=True)

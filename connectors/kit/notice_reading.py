@@ -18,6 +18,7 @@ from connectors.kit.auth import same
 from connectors.kit.carried import Carried, Spot
 from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources
+from connectors.kit.files import contents
 from connectors.kit.inbox import Notice, NotTaken, Told, Understood, WireNotice
 from connectors.kit.notice_replies import Media, Replies
 from connectors.kit.places import Nothing, Unwrap, text_at, texts_at
@@ -148,13 +149,13 @@ class ReadyNotice:
 
     def _told(self, record: Tree, whole: Tree, differs: tuple[str, ...]) -> Told:
         value: BaseModel | None = None
+        files: Mapping[str, bytes] = {}
         if self.returns is not None:
             found = self.returns.read(record)
             if found is None:
                 raise MappingFailed([Fault(self.returns.root, "is missing")])
-            value, fallbacks = found
-            differs = (*differs, *fallbacks)
-        return Told(value, self._unique(record, whole), self._refs(record, whole), differs)
+            value, differs, files = found.value, (*differs, *found.fallbacks), contents(found.files)
+        return Told(value, self._unique(record, whole), self._refs(record, whole), differs, files)
 
     def _unique(self, record: Tree, whole: Tree) -> str | None:
         """The texts at the places of `unique` as one JSON array, in which no two lists of texts look the same."""

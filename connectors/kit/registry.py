@@ -37,6 +37,7 @@ from mappings.language import read_mapping_file
 from mappings.paths import Layout
 from mappings.slots import Form
 from mappings.values import converter
+from mappings.values_files import CONTENT
 
 __all__ = ["Connector", "Operation", "bind", "find_connectors", "load_connector"]
 
@@ -197,14 +198,18 @@ def _operation(
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=None if name in fetching else _alike(table, needs, hooks),  # pages differ by their cursor alone
+        alike=None if name in fetching else _alike(table, returns, needs, hooks),  # pages differ by their cursor alone
     )
 
 
-def _alike(table: OperationTable, needs: frozenset[str], hooks: Hooks) -> tuple[str, ...] | None:
+def _alike(
+    table: OperationTable, returns: engine.Mapping | None, needs: frozenset[str], hooks: Hooks
+) -> tuple[str, ...] | None:
     """Return `Operation.alike`: for look-ups that may be repeated and lead to no further step, which a call's own past fills."""
     if table.kind != "lookup" or table.repeat_safe is False or table.then:
         return None
+    if returns is not None and CONTENT in returns.files:
+        return None  # what comes is stored for one caller, and another may not read it
     # A signing hook is given all sources and may write any of them where no mapping shows it.
     return tuple(sorted(needs)) if hooks.sign is None else PURPOSE_SOURCES
 

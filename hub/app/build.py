@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Any
 
+from connectors.kit.fetching import Fetcher
 from connectors.kit.manifest import Contract, Inbound
+from hub.app.file_sources import links_of, sources_of
 from hub.app.findings import Findings
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
@@ -27,6 +29,8 @@ from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.errors import StoreUnavailable
 from hub.feed import Feed
+from hub.fetching import Fetching
+from hub.files import Files
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
@@ -51,7 +55,9 @@ from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.files import FileDoors
 from hub.web.lanes import LaneOffice
+from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
@@ -90,6 +96,7 @@ class Hub:
     store_watch: StoreWatch
     retention: Retention
     inbound: InboundGuard
+    fetchers: Sequence[Fetcher]
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -150,6 +157,8 @@ class Hub:
             await one.agency.close()
             if one.route is not None and one.route.tokens is not None:
                 await one.route.tokens.close()
+        for fetcher in self.fetchers:
+            await fetcher.close()
         await self.coordination.aclose()
         await self.store.close()
 
@@ -162,7 +171,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         FilesRefused: Every fault of settings and connectors.
         StoreInUse: Another process serves this store.
     """
-    installed = install(settings, environ, clock.now)
+    links = links_of(settings, environ, clock)
+    installed = install(settings, environ, clock.now, links.to)
+    sources = sources_of(settings, installed)
     contracts = {name: one.contract for name, one in installed.items()}
     address = store_address(settings, environ)
     shared = SharedClock(clock)
@@ -176,6 +187,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         group = group_of(store, node, clock, bounds, redis_address(settings, environ), observer)
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     feed = Feed(store.feed, clock, observer.fault)
+    files = Files(store.files, lambda: uuid7(clock.now(), os.urandom), file_bytes=settings.hub.file_bytes)
     surroundings = Surroundings(
         store=store,
         coordination=group.permits if group is not None else in_one_process(clock, bounds),
@@ -186,6 +198,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         node=node,
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(feed.stir),
+        files=files,
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -221,12 +234,31 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
     locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
+    named = NamedFiles(files, offered)
+    file_doors = FileDoors(
+        files,
+        named,
+        Fetching(
+            {name: source for name, (source, _) in sources.items()},
+            files,
+            surroundings.coordination,
+            store.note,
+            clock,
+            file_bytes=settings.hub.file_bytes,
+        ),
+        links,
+        locks,
+        dispatcher.admit_file,
+        store.note,
+        file_bytes=settings.hub.file_bytes,
+    )
     calls = CallDoors(
         dispatcher,
         store.find,
         locks,
         offered,
         observer,
+        named,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
     )
@@ -235,6 +267,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         locks,
         offered,
         observer,
+        named,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
         new_id=surroundings.new_id,
@@ -294,6 +327,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         store_watch=store_watch,
         retention=retention,
         inbound=inbound,
+        fetchers=[fetcher for _, fetcher in sources.values()],
         public=Doors(
             calls,
             readiness,
@@ -301,6 +335,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             batch=batch,
             batch_results=BatchResults(store.batches),
             notices=NoticeDoors(feed, offered),
+            files=file_doors,
             operations=listed,
             openapi=document,
         ),

@@ -122,24 +122,38 @@ def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
     Raises:
         FilesRefused: The settings name a key that cannot be found, or none where the store is no file.
     """
-    if settings.hub.admin_key:
+    return _key(settings, environ, "admin_key", settings.hub.admin_key, "lta_")
+
+
+def signing_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key with which this hub signs, found and made as `admin_key` is.
+
+    Raises:
+        FilesRefused: As there.
+    """
+    return _key(settings, environ, "signing_key", settings.hub.signing_key, "lts_")
+
+
+def _key(settings: Settings, environ: Mapping[str, str], name: str, given: str, prefix: str) -> str:
+    if given:
         try:
-            return follow(settings.hub.admin_key, environ, settings.folder)
+            return follow(given, environ, settings.folder)
         except NotFollowed as lost:
-            raise _refused("hub.admin_key", str(lost)) from None
+            raise _refused(f"hub.{name}", str(lost)) from None
     store = settings.store_file()
     if store is None:
         raise _refused(
-            "hub.admin_key",
+            f"hub.{name}",
             "is not set, and a key is made only beside an SQLite store; set the same one for every node",
         )
-    file = admin_key_file(store)
+    file = store.with_name(f"{store.name}.{name.replace('_', '-')}")
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return file.read_text("utf-8").strip()
     with os.fdopen(descriptor, "w") as fresh:
-        key = "lta_" + secrets.token_urlsafe(32)
+        key = prefix + secrets.token_urlsafe(32)
         fresh.write(key + "\n")
     return key
 

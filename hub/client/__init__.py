@@ -11,9 +11,9 @@ The guide is docs/guide/callers.md.
 
 from hub.client.client import HubClient, Ticket
 from hub.client.many import BatchLine, BatchTicket, Member, Settled
-from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Quota, Reason
+from hub.client.shapes import Answer, Fault, Found, HubFile, Problem, Purpose, Quota, Reason
 
 __all__ = [
-    "Answer", "BatchLine", "BatchTicket", "Fault", "Found", "HubClient", "Member", "Problem", "Purpose", "Quota",
+    "Answer", "BatchLine", "BatchTicket", "Fault", "Found", "HubClient", "HubFile", "Member", "Problem", "Purpose", "Quota",
     "Reason", "Settled", "Ticket",
 ]  # fmt: skip

@@ -15,9 +15,9 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from hub.client import many
+from hub.client import files, many
 from hub.client.many import BatchLine, BatchTicket, Member, Settled
-from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose, Quota
+from hub.client.shapes import Answer, Found, FoundPage, HubFile, Problem, Purpose, Quota
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -233,6 +233,33 @@ class HubClient:
         """
         return many.settled(self, agencies, answer, after)
 
+    async def upload(self, content: bytes | AsyncIterable[bytes]) -> HubFile:
+        """
+        Hand in a document, whole or in pieces of any size; its `file` is what requests name it by.
+
+        Raises:
+            Problem: It is too large, or the hub takes none now. What came in pieces is not sent again by `patience`.
+        """
+        return await files.upload(self, content)
+
+    async def fetch_file(self, agency: str, url: str) -> HubFile:
+        """
+        Let the hub fetch a document that *agency* only links to, and keep it.
+
+        Raises:
+            Problem: The agency's rules do not allow this address, or it could not be had.
+        """
+        return await files.fetch(self, agency, url)
+
+    def download(self, file: str) -> AsyncIterator[bytes]:
+        """
+        Give the content of a document in pieces.
+
+        Raises:
+            Problem: There is none of this caller; or, code `file.cut`, what came is not the whole.
+        """
+        return files.download(self, file)
+
     @asynccontextmanager
     async def stream(
         self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str], silence: float
@@ -244,12 +271,18 @@ class HubClient:
             Problem: The hub refused.
             httpx2.HTTPError: It could not be reached, or went away.
         """
+        async with self.opened(path, params=params, headers=headers, silence=silence) as reply:
+            yield reply.aiter_lines()
+
+    @asynccontextmanager
+    async def opened(self, path: str, *, silence: float, **more: Any) -> AsyncIterator[httpx2.Response]:
+        """Open a body of any length that may be silent for *silence* seconds. Raises as `stream` does."""
         patient = httpx2.Timeout(10.0, read=silence)
-        async with self._http.stream("GET", path, params=params, headers=headers, timeout=patient) as reply:
+        async with self._http.stream("GET", path, timeout=patient, **more) as reply:
             if reply.status_code >= 300:
                 await reply.aread()
                 raise _refused(reply)
-            yield reply.aiter_lines()
+            yield reply
 
     async def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """
@@ -262,13 +295,14 @@ class HubClient:
         until = clock() + self._patience
         while True:
             try:
-                return await self._send_once(method, path, **more)
+                return await self.send_once(method, path, **more)
             except Problem as problem:
                 if problem.retry_after is None or clock() + problem.retry_after > until:
                     raise
                 await asyncio.sleep(problem.retry_after)
 
-    async def _send_once(self, method: str, path: str, **more: Any) -> httpx2.Response:
+    async def send_once(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """Send one request of any kind, once. Raises as `send` does."""
         try:
             reply = await self._http.request(method, path, **more)
         except httpx2.HTTPError as error:

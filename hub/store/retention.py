@@ -17,6 +17,8 @@ from sqlalchemy.sql.expression import ClauseElement
 from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
+from hub.store.files import FileStatements
+from hub.store.files import sweep as sweep_files
 from hub.store.prepared import Prepared
 from hub.store.schema import (
     bodies,
@@ -50,6 +52,7 @@ class Until:
     notices: float
     references: float
     journal: float
+    files: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Swept:
     """What one step did."""
 
     removed: int
-    """Calls, references, notices or entries."""
+    """Calls, references, notices, files or entries."""
     next: Place | None
     """Where the next step begins; None: the pass is over, or no longer this node's."""
 
@@ -123,6 +126,7 @@ class RetentionStatements:
         self.node = self._say(select(nodes.c.node).where(nodes.c.node == bindparam("of_node")))
         alone = func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), literal_column("0")))
         self.take_name = None if statements.dialect.name == "sqlite" else self._say(select(alone))
+        self.files = FileStatements(statements)
 
     def _say(self, statement: ClauseElement) -> Prepared:
         return self._prepare(statement)
@@ -238,7 +242,12 @@ def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until)
     old = [{"at": seq} for seq, received_at in first if received_at <= until.notices and seq != newest]
     if old:
         batch.run_many(say.drop_notice, old)
-    return Swept(len(old), place if len(old) == MOST_ROWS else Place("journal"))
+    return Swept(len(old), place if len(old) == MOST_ROWS else Place("files"))
+
+
+def _files(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    removed = sweep_files(batch, say.files, until.files)
+    return Swept(removed, place if removed else Place("journal"))
 
 
 def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -291,6 +300,7 @@ _STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] =
     "calls": _calls,
     "references": _references,
     "notices": _notices,
+    "files": _files,
     "journal": _journal,
     "quota_days": _days,
 }

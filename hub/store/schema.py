@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"
+REVISION = "0010"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -191,13 +191,31 @@ cursors = Table(
 files = Table(
     "files",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("caller", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Column("upload", Text, primary_key=True),  # under which its parts are kept
+    Column("sha256", Text),  # its id; null: not whole yet
     Column("size", BigInteger, nullable=False),
     Column("media_type", Text, nullable=False),
-    Column("stored_at", Double, nullable=False),
+    Column("begun_at", Double, nullable=False),
 )
+_some("files_content", files.c.sha256, where=files.c.sha256.is_not(None), unique=True)
+_some("files_unfinished", files.c.begun_at, where=files.c.sha256.is_(None))
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    Column("no", Integer, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+file_holders = Table(  # who may read a file: a caller, or an agency for all callers whose key names it
+    "file_holders",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("held_at", Double, nullable=False),
+)
+Index("file_holders_old", file_holders.c.held_at)
 
 callers = Table(
     "callers",

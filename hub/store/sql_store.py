@@ -18,6 +18,7 @@ from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
+from hub.store.files import SqlFiles
 from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
@@ -89,6 +90,8 @@ class SqlStore:
         """Durable calls that were handed in together."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
+        self.files = SqlFiles(book.statements, reader.rows, self._write, self._read)
+        """Documents, whole and in parts."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)

@@ -33,6 +33,7 @@ from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.headers import Headers, How, bearer, traceparent, urgency
+from hub.web.named_files import NamedFiles
 from hub.web.replies import Header, Receive, Scope, Send, answer, disconnected, moment, problem_of, reply_body
 from monitoring.events import Observer
 
@@ -97,11 +98,13 @@ class CallDoors:
         locks: Locks,
         offered: Mapping[str, Mapping[str, Offered]],
         observer: Observer,
+        named: NamedFiles,
         *,
         request_bytes: int,
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._engine = engine
+        self._named = named
         self._find = find
         self._locks = locks
         self._offered = offered
@@ -153,6 +156,7 @@ class CallDoors:
 
         check_media_type(asked.media_type)
         request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))
+        await self._named.check(caller, agency, operation, request)
         submission = Submission(
             agency=agency,
             operation=operation,

@@ -15,6 +15,7 @@ from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
+from hub.web.files import FileDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
 from monitoring.events import Observer
@@ -38,6 +39,7 @@ class Doors:
         batch: BatchDoor,
         batch_results: BatchResults,
         notices: NoticeDoors,
+        files: FileDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
     ) -> None:
@@ -45,6 +47,7 @@ class Doors:
         self._batch = batch
         self._batch_results = batch_results
         self._notices = notices
+        self._files = files
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -78,6 +81,8 @@ class Doors:
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
         if path.startswith("/v1/notices/"):
             return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
+        if path.startswith(("/v1/files", "/files/")):
+            return self._lead_file(path, method, scope, receive, send)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")
@@ -128,6 +133,22 @@ class Doors:
             case [agency]:
                 _allow(method, "GET")
                 return self._notices.page(scope, send, agency, self._calls.caller(scope))
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_file(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        match path.split("/")[1:]:
+            case ["v1", "files"]:
+                _allow(method, "POST")
+                return self._files.take(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files:fetch"]:
+                _allow(method, "POST")
+                return self._files.fetch(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read(scope, send, file, self._calls.caller(scope))
+            case ["files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read_by_link(scope, send, file)
         raise OperationUnknown("This address leads nowhere.")
 
     async def _live(self, _: Scope, send: Send) -> None:

@@ -20,6 +20,7 @@ from hub.clock import VirtualClock, run_virtual
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
 from hub.feed import Feed
+from hub.files import Files
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.pressure import Pressure
@@ -240,6 +241,7 @@ class World:
         self.around = Surroundings(
             self.store, self.coordination, self.clock, random, self.log, people, self.node,
             lambda: uuid7(self.clock.now(), random.randbytes), Waiters(self.feed.stir),
+            Files(self.store.files, lambda: uuid7(self.clock.now(), random.randbytes), file_bytes=1_000_000),
         )  # fmt: skip
         self.routes: list[Route] = []
         self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}
@@ -355,7 +357,7 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
-        if name in ("batches", "feed"):
+        if name in ("batches", "feed", "files"):
             part = self._parts.setdefault(name, Flaky(method))
             part.cut = self.cut
             return part

@@ -202,7 +202,7 @@ def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None
 
 
 def test_no_secret_is_printed(tmp_path: Path) -> None:
-    settings = load(tmp_path, GOOD, HUB__HUB__ADMIN_KEY="hunter3")
+    settings = load(tmp_path, GOOD, HUB__HUB__ADMIN_KEY="hunter3", HUB__HUB__SIGNING_KEY="hunter4")
     table = masked(settings, {"police": frozenset({"service_code"})})
     assert "hunter" not in str(table)
     assert "in-the-open" not in str(table)

@@ -1,8 +1,9 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx2
 import pytest
@@ -12,8 +13,11 @@ from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.clock import VirtualClock
 from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
 from hub.feed import Feed
+from hub.files import Files
 from hub.security.identity import Caller
+from hub.security.links import Links
 from hub.security.quotas import Left
+from hub.store.files import StoredFile
 from hub.store.protocol import Record, Sought
 from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
@@ -21,13 +25,17 @@ from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.files import FileDoors
+from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
+from mappings.canonical.kinds import FileRef, FileUrl
 from monitoring.events import Silent
 from monitoring.health import Readiness
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
 KEY = "counter-key"
+FILE_BYTES = 1_000_000
 PURPOSE = 'officer="cb-102", unit="H32", intake="TN-000-1"'
 
 
@@ -48,6 +56,13 @@ class Query(Strict):
     places: tuple[Place, ...] = ()
     numbers: tuple[int, ...] = ()
     notes: dict[str, str] = {}
+
+
+class Paper(Strict):
+    """What names files."""
+
+    scan: FileRef | None = None
+    pages: tuple[FileUrl, ...] = ()
 
 
 class Person(Strict):
@@ -196,6 +211,43 @@ async def feed(store_of_calls: SqliteStore) -> AsyncIterator[Feed]:
     await feed.stop()
 
 
+class FakeFetching:
+    """Remembers what is to be fetched, and stores a small file in its place."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def fetch(self, agency: str, url: str, caller: str) -> StoredFile:
+        self.asked.append((agency, url, caller))
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"%PDF-1.7 fetched"
+
+        return await self._files.take(content(), caller)
+
+
+@pytest.fixture
+def files(store_of_calls: SqliteStore) -> Files:
+    numbers = itertools.count()
+    return Files(store_of_calls.files, lambda: f"upload-{next(numbers):04}", file_bytes=FILE_BYTES)
+
+
+@pytest.fixture
+def link_clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def links(link_clock: VirtualClock) -> Links:
+    return Links("signing-key-of-the-tests", "https://hub.example/", 7, link_clock)
+
+
+@pytest.fixture
+def fetching(files: Files) -> FakeFetching:
+    return FakeFetching(files)
+
+
 @pytest.fixture
 def doors(
     engine: FakeEngine,
@@ -205,6 +257,9 @@ def doors(
     store_is: dict[str, Exception | None],
     store_of_calls: SqliteStore,
     feed: Feed,
+    files: Files,
+    links: Links,
+    fetching: "FakeFetching",
 ) -> Doors:
     class Listener(Silent):
         def fault(self, what: str, error: BaseException) -> None:
@@ -221,26 +276,40 @@ def doors(
         "police": {
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
+            "file_paper": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
     }
     locks = Locks(caller_of, check, quota.take)
+    named = NamedFiles(files, offered)
     calls = CallDoors(
         engine,
         engine.find,
         locks,
         offered,
         Listener(),
+        named,
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
     )
     readiness = Readiness({"store": store}, lambda: 0.0)
+    file_doors = FileDoors(
+        files,
+        named,
+        cast(Any, fetching),
+        links,
+        locks,
+        lambda: engine.admit("", "", Class.NORMAL, ("", ""), interactive=False, seconds=0.0),
+        store_of_calls.note,
+        file_bytes=FILE_BYTES,
+    )
     batch = BatchDoor(
         engine,
         locks,
         offered,
         Listener(),
+        named,
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
         new_id=lambda: BATCH,
@@ -252,6 +321,7 @@ def doors(
         batch=batch,
         batch_results=BatchResults(store_of_calls.batches),
         notices=NoticeDoors(feed, offered),
+        files=file_doors,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
     )

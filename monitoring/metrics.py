@@ -91,6 +91,14 @@ METRICS = (
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
     ),
+    Metric("hub_pushed_total", "counter", ("caller", "outcome"), "How does pushing events to each caller go?"),
+    Metric(
+        "hub_push_oldest_age_seconds",
+        "gauge",
+        ("caller",),
+        "How long ago did that happen which a caller could not be told yet?",
+    ),
+    Metric("hub_dead_events", "gauge", ("caller",), "How many events could not be delivered to each caller?"),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -222,6 +230,15 @@ class Metrics:
             self.child("hub_granting", by).set(by == granting)
 
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        self.child("hub_pushed_total", caller, outcome).inc()
+
+    def pushing(self, ages: dict[str, float], dead: dict[str, int]) -> None:
+        """By caller: seconds since the oldest thing happened that it was not told yet, and its dead events."""
+        for name, now in (("hub_push_oldest_age_seconds", ages), ("hub_dead_events", dead)):
+            for caller in {key[1] for key in self._children if key[0] == name} | now.keys():
+                self.child(name, caller).set(now.get(caller, 0))
 
     def _held(self, metric: str, who: str, cause: str, seconds: float | None) -> None:
         self._holds[metric, who, cause] = float("inf") if seconds is None else self._monotonic() + seconds

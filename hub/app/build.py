@@ -16,6 +16,7 @@ from connectors.kit.manifest import Contract, Inbound
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
+from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
@@ -32,6 +33,8 @@ from hub.lane import Lane
 from hub.masking import masked_store
 from hub.orders import Allowed, Orders
 from hub.pressure import Pressure
+from hub.pushing.pusher import Pusher
+from hub.pushing.subscribing import Reach
 from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
@@ -56,6 +59,7 @@ from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
 from hub.web.problems import PROBLEMS
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 from monitoring.metrics import Metrics
@@ -88,6 +92,8 @@ class Hub:
     store_watch: StoreWatch
     retention: Retention
     inbound: InboundGuard
+    pusher: Pusher | None
+    """None: the settings list nobody to push to."""
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -118,6 +124,8 @@ class Hub:
             await self.heartbeat.start()
             self.hearing.start()
         self.retention.start()
+        if self.pusher is not None:
+            self.pusher.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
@@ -128,6 +136,8 @@ class Hub:
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.retention.stop()
+        if self.pusher is not None:
+            await self.pusher.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -232,6 +242,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     readiness = Readiness(checks, clock.monotonic)
     document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
     listed = operations(facts, dispatcher.watch)
+    pusher, subscribing = pushing(settings, environ, surroundings, store, feed, Reach(identity, offered), shedding)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -244,7 +255,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             {name: one.connector.operations for name, one in installed.items()},
         ),
         note=store.note,
-        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
+        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer, pusher),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -257,6 +268,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         ),
         nodes=heartbeat.nodes if heartbeat is not None else list,
         observer=observer,
+        subscribing=subscribing,
     )
     return Hub(
         installed=installed,
@@ -277,6 +289,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         store_watch=store_watch,
         retention=retention,
         inbound=inbound,
+        pusher=pusher,
         public=Doors(
             calls,
             readiness,
@@ -286,6 +299,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             notices=NoticeDoors(feed, offered),
             operations=listed,
             openapi=document,
+            subscriptions=SubscriptionDoors(subscribing),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
@@ -352,7 +366,9 @@ def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
     return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
-async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer) -> bytes:
+async def _counted(
+    dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer, pusher: Pusher | None
+) -> bytes:
     lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
     try:
         needing = await persons.needing()
@@ -361,4 +377,6 @@ async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, o
     else:
         for name in lanes.keys() | needing.keys():
             metrics.needing(name, *needing.get(name, Needing()))
+        if pusher is not None:
+            metrics.pushing(pusher.oldest_ages(), await pusher.dead_events())
     return metrics.exposition()

@@ -1,5 +1,5 @@
 """
-What a hub finds outside of itself: where its calls are kept and its nodes count, the store there, and the admin key.
+What a hub finds outside of itself: where its calls are kept and its nodes count, the store there, and its own keys.
 """
 
 import os
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed
 from hub.clock import Clock
+from hub.pushing.signing import LEAST_KEY
 from hub.references import NotFollowed, follow
 from hub.settings import POSTGRESQL, SQLITE, Settings
 from hub.store.postgres import PostgresStore
@@ -133,20 +134,50 @@ def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
             "hub.admin_key",
             "is not set, and a key is made only beside an SQLite store; set the same one for every node",
         )
-    file = admin_key_file(store)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text("utf-8").strip()
-    with os.fdopen(descriptor, "w") as fresh:
-        key = "lta_" + secrets.token_urlsafe(32)
-        fresh.write(key + "\n")
-    return key
+    return _kept_key(admin_key_file(store), "lta_")
 
 
 def admin_key_file(store: Path) -> Path:
     """Return where the admin key lies when the settings name none: beside *store*, readable by the user of the hub only."""
     return store.with_name(store.name + ".admin-key")
+
+
+def push_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key that the secrets of subscriptions follow from, likewise; it is asked for where somebody is pushed to.
+
+    Raises:
+        FilesRefused: The settings name a key that cannot be found or is short, or none where the store is no file.
+    """
+    store = settings.store_file()
+    if settings.push.key:
+        try:
+            key = follow(settings.push.key, environ, settings.folder)
+        except NotFollowed as lost:
+            raise _refused("push.key", str(lost)) from None
+    elif store is not None:
+        key = _kept_key(store.with_name(store.name + ".push-key"), "ltp_")
+    else:
+        raise _refused(
+            "push.key",
+            "is not set, and a key is made only beside an SQLite store; set the same one for every node, made with "
+            "`openssl rand -base64 33`, or leave `push.hosts` out",
+        )
+    if len(key) < LEAST_KEY:
+        raise _refused("push.key", f"has fewer than {LEAST_KEY} signs; make one with `openssl rand -base64 33`")
+    return key
+
+
+def _kept_key(file: Path, prefix: str) -> str:
+    """Return the key in *file*, made when it is not there, readable by the user of the hub only."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text("utf-8").strip()
+    with os.fdopen(descriptor, "w") as fresh:
+        key = prefix + secrets.token_urlsafe(32)
+        fresh.write(key + "\n")
+    return key
 
 
 def _refused(key: str, says: str) -> FilesRefused:

@@ -17,6 +17,7 @@ from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
@@ -40,11 +41,13 @@ class Doors:
         notices: NoticeDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
+        subscriptions: SubscriptionDoors,
     ) -> None:
         self._calls = calls
         self._batch = batch
         self._batch_results = batch_results
         self._notices = notices
+        self._subscriptions = subscriptions
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -78,6 +81,9 @@ class Doors:
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
         if path.startswith("/v1/notices/"):
             return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
+        if path == "/v1/subscriptions" or path.startswith("/v1/subscriptions/"):
+            caller = self._calls.caller(scope)
+            return self._subscriptions.lead(path.split("/")[3:], method, scope, receive, send, caller)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")

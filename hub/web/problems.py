@@ -17,6 +17,7 @@ PROBLEMS: Final[tuple[type[HubError], ...]] = (
     errors.AuthDenied,
     errors.OperationUnknown,
     errors.CallUnknown,
+    errors.SubscriptionUnknown,
     errors.MethodNotAllowed,
     errors.IdempotencyConflict,
     errors.CallNotCancellable,

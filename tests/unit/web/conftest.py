@@ -1,6 +1,7 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Annotated, Any
 
@@ -12,9 +13,13 @@ from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.clock import VirtualClock
 from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
 from hub.feed import Feed
+from hub.outside import Outside
+from hub.pushing.signing import Signing
+from hub.pushing.subscribing import Reach, Subscribing
 from hub.security.identity import Caller
 from hub.security.quotas import Left
 from hub.store.protocol import Record, Sought
+from hub.store.registers import CallerRow
 from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
 from hub.web.batch import BatchDoor
@@ -22,6 +27,7 @@ from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from hub.web.notices import NoticeDoors
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Silent
 from monitoring.health import Readiness
 
@@ -254,7 +260,26 @@ def doors(
         notices=NoticeDoors(feed, offered),
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
+        subscriptions=SubscriptionDoors(
+            Subscribing(
+                store_of_calls.subscriptions,
+                feed,
+                Reach(_Registered(), offered),
+                Outside(["*.centre.example", "10.0.0.0/8"]),
+                Signing("k" * 40),
+                None,
+                VirtualClock(),
+                lambda: str(uuid.uuid4()),
+            )
+        ),
     )
+
+
+class _Registered:
+    """Callers with a key, as operators registered them."""
+
+    def callers(self) -> list[CallerRow]:
+        return []
 
 
 @pytest.fixture

@@ -50,7 +50,19 @@ class Doors:
         nothing = cast(Any, None)
         calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS)
         app = admin(
-            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                LaneOffice(*[nothing] * 8),
+                list,
+                Silent(),
+                nothing,
+            )
         )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),

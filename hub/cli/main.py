@@ -21,6 +21,7 @@ from hub.cli.output import fail
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
+from hub.cli.subscriptions import subscriptions
 from hub.client import Problem
 from hub.coordination.link import RedisEvicts
 from hub.errors import HubError
@@ -52,6 +53,7 @@ def program() -> typer.Typer:
     app.add_typer(calls(), name="calls")
     app.add_typer(doubt(), name="doubt")
     app.add_typer(dead(), name="dead")
+    app.add_typer(subscriptions(), name="subscriptions")
     return app
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from hub.client.many import Member, Settled
@@ -23,6 +23,58 @@ T = TypeVar("T", bound=BaseModel)
 TOLERANCE: Final = 300.0
 """Seconds that a request may be old, or ahead of this machine's clock: what is older may be a copy sent again by others."""
 _PREFIX: Final = "whsec_"
+
+
+class Subscription(BaseModel):
+    """Where the hub pushes what, and how that goes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    url: str
+    agencies: tuple[str, ...]
+    """Empty: all that the key reaches."""
+    dossier: str | None
+    made_at: datetime
+    after: int
+    """Place of the feed up to which everything was delivered, or died."""
+    state: str
+    """`well`, `failing`, or `stopped` because the receiver answered 410."""
+    cause: str
+    """Of the last failure."""
+    attempts: int
+    failing_since: datetime | None
+    next_attempt_at: datetime | None
+    dead: int
+    """Events that could not be delivered."""
+    secret: str = Field("", repr=False)
+    """What `verify` wants; only when it was just made."""
+
+
+class SubscriptionPage(BaseModel):
+    subscriptions: list[Subscription]
+
+
+class DeadEvent(BaseModel):
+    """An event that could not be delivered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    after: int
+    """Its place in the feed, by which it is replayed."""
+    id: str
+    """Its `webhook-id`."""
+    type: str
+    agency: str
+    call: str | None
+    died_at: datetime
+    attempts: int
+    cause: str
+    to_be_sent_again: bool
+
+
+class DeadEventPage(BaseModel):
+    events: list[DeadEvent]
 
 
 class NotSigned(Exception):

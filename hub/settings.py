@@ -22,9 +22,11 @@ from pydantic import (
     Strict,
     Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from hub.outside import host_fault
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
 
@@ -129,7 +131,7 @@ class Hub(Table):
     )
     signing_key: str = Field(
         "",
-        description="Key that signs links to files, by reference; without one a key is made and kept beside an SQLite store",
+        description="Key that signs links to files and what is pushed, by reference; without one a key is made and kept beside an SQLite store",
         examples=["env:HUB_SIGNING_KEY"],
     )
     link_days: Count = Field(
@@ -180,6 +182,30 @@ class Retention(Table):
         description="Files after a caller last handed them in or got them; filings that wait longer lose theirs",
         examples=[90],
     )
+
+
+def _list(value: object) -> object:
+    """Read a list that the environment gave as text, or that TOML gave."""
+    value = _number(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Push(Table):
+    """Pushing what callers are told to where they want it."""
+
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
+        (),
+        description="Who may be pushed to: hosts, hosts of a domain (*.centre.example), networks (10.0.0.0/8) for addresses without a name; without any, nobody",
+        examples=[["*.centre.example", "10.0.0.0/8"]],
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_can_be_read(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        faults = [fault for fault in map(host_fault, hosts) if fault is not None]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return hosts
 
 
 class RouteContract(Table):
@@ -322,6 +348,7 @@ class Settings(Table):
     retention: Retention = Field(Retention(), description="For how long records are kept")
     routes: dict[Name, Route] = Field({}, description="Roads that agencies share")
     agencies: dict[Name, AgencyEntry] = Field({}, description="The agencies this hub calls")
+    push: Push = Field(Push(), description="Pushing what callers are told to where they want it")
 
     folder: Path = Field(
         Path(), exclude=True, description="Where the file lies; relative paths start there", examples=["."]

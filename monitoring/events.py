@@ -84,6 +84,10 @@ class Observer(Protocol):
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
 
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        """An event was pushed: `delivered`, `held`, `failed`, `dead` (for good) or `gone` (so is the receiver)."""
+        ...
+
 
 class Silent:
     """Watches nothing. Derive from it to observe one thing only."""
@@ -125,6 +129,8 @@ class Silent:
     def retention(self, removed: dict[str, int]) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None: ...
 
 
 class Fan:
@@ -196,3 +202,7 @@ class Fan:
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:
             observer.fault(what, error)
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        for observer in self._observers:
+            observer.push(subscription, caller, outcome, cause)

@@ -25,6 +25,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "route_hold": ("route", "cause", "seconds"),
     "node": ("node", "alive", "cause"),
     "granting": ("by",),
+    "push": ("subscription", "caller", "outcome", "cause"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -191,6 +192,11 @@ class LogLines:
 
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        """Write a line of what did not arrive: what did is counted."""
+        if outcome != "delivered":
+            self._writer.event("push", subscription, caller, outcome, cause)
 
 
 class LibraryLines(logging.Handler):

@@ -94,6 +94,14 @@ METRICS = (
     Metric(
         "hub_retention_rows_total", "counter", ("kind",), "How many records were removed because their time was over?"
     ),
+    Metric("hub_pushed_total", "counter", ("caller", "outcome"), "How does pushing events to each caller go?"),
+    Metric(
+        "hub_push_oldest_age_seconds",
+        "gauge",
+        ("caller",),
+        "How long ago did that happen which a caller could not be told yet?",
+    ),
+    Metric("hub_dead_events", "gauge", ("caller",), "How many events could not be delivered to each caller?"),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -229,6 +237,15 @@ class Metrics:
             self.child("hub_retention_rows_total", kind).inc(count)
 
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        self.child("hub_pushed_total", caller, outcome).inc()
+
+    def pushing(self, ages: dict[str, float], dead: dict[str, int]) -> None:
+        """By caller: seconds since the oldest thing happened that it was not told yet, and its dead events."""
+        for name, now in (("hub_push_oldest_age_seconds", ages), ("hub_dead_events", dead)):
+            for caller in {key[1] for key in self._children if key[0] == name} | now.keys():
+                self.child(name, caller).set(now.get(caller, 0))
 
     def _held(self, metric: str, who: str, cause: str, seconds: float | None) -> None:
         self._holds[metric, who, cause] = float("inf") if seconds is None else self._monotonic() + seconds

@@ -19,6 +19,7 @@ from hub.app.findings import Findings
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
+from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
@@ -37,6 +38,8 @@ from hub.lane import Lane
 from hub.masking import masked_store
 from hub.orders import Allowed, Orders
 from hub.pressure import Pressure
+from hub.pushing.pusher import Pusher
+from hub.pushing.subscribing import Reach
 from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
@@ -63,6 +66,7 @@ from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
 from hub.web.problems import PROBLEMS
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 from monitoring.metrics import Metrics
@@ -97,6 +101,8 @@ class Hub:
     retention: Retention
     inbound: InboundGuard
     fetchers: Sequence[Fetcher]
+    pusher: Pusher | None
+    """None: the settings list nobody to push to."""
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -132,6 +138,8 @@ class Hub:
             self.hearing.start()
         self.retention.start()
         self.findings.serve()
+        if self.pusher is not None:
+            self.pusher.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
@@ -144,6 +152,8 @@ class Hub:
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.retention.stop()
+        if self.pusher is not None:
+            await self.pusher.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -279,6 +289,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
     findings = Findings(pressure, clock, copied, group, nodes)
+    pusher, subscribing = pushing(settings, environ, surroundings, store, feed, Reach(identity, offered), shedding)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -292,7 +303,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.looks_up_from,
         ),
         note=store.note,
-        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
+        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer, pusher),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -306,6 +317,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         nodes=nodes,
         observer=observer,
         findings=findings.all,
+        subscribing=subscribing,
     )
     return Hub(
         installed=installed,
@@ -328,6 +340,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         retention=retention,
         inbound=inbound,
         fetchers=[fetcher for _, fetcher in sources.values()],
+        pusher=pusher,
         public=Doors(
             calls,
             readiness,
@@ -338,6 +351,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             files=file_doors,
             operations=listed,
             openapi=document,
+            subscriptions=SubscriptionDoors(subscribing),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
@@ -404,7 +418,9 @@ def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
     return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
-async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer) -> bytes:
+async def _counted(
+    dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer, pusher: Pusher | None
+) -> bytes:
     lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
     try:
         needing = await persons.needing()
@@ -413,4 +429,6 @@ async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, o
     else:
         for name in lanes.keys() | needing.keys():
             metrics.needing(name, *needing.get(name, Needing()))
+        if pusher is not None:
+            metrics.pushing(pusher.oldest_ages(), await pusher.dead_events())
     return metrics.exposition()

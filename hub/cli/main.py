@@ -22,6 +22,7 @@ from hub.cli.output import fail
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
+from hub.cli.subscriptions import subscriptions
 from hub.client import Problem
 from hub.coordination.link import RedisEvicts
 from hub.errors import HubError
@@ -53,6 +54,7 @@ def program() -> typer.Typer:
     app.add_typer(calls(), name="calls")
     app.add_typer(doubt(), name="doubt")
     app.add_typer(dead(), name="dead")
+    app.add_typer(subscriptions(), name="subscriptions")
     return app
 
 

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from hub.client import files, many
 from hub.client.many import BatchLine, BatchTicket, Member, Settled
 from hub.client.shapes import Answer, Found, FoundPage, HubFile, Problem, Purpose, Quota
+from hub.client.webhooks import DeadEvent, DeadEventPage, Subscription, SubscriptionPage
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -259,6 +260,69 @@ class HubClient:
             Problem: There is none of this caller; or, code `file.cut`, what came is not the whole.
         """
         return files.download(self, file)
+
+    async def subscribe(
+        self, url: str, *, agencies: Sequence[str] = (), dossier: str | None = None, after: str | None = None
+    ) -> Subscription:
+        """
+        Be pushed what `settled` tells, each event by a signed POST to *url*; keep the `secret`, nobody shows it again.
+
+        *after*: place of the feed to begin behind; None: from now on. `webhooks.verify` is for the receiver.
+
+        Raises:
+            Problem: The hub may not call there, or the key reaches less.
+        """
+        wanted = {
+            "url": url,
+            "agencies": list(agencies),
+            "dossier": dossier,
+            "after": None if after is None else int(after),
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return Subscription.model_validate_json((await self.send("POST", "/v1/subscriptions", json=given)).content)
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        """List own subscriptions, and how they go; without their secrets."""
+        reply = await self.send("GET", "/v1/subscriptions")
+        return SubscriptionPage.model_validate_json(reply.content).subscriptions
+
+    async def unsubscribe(self, subscription: str) -> None:
+        """
+        Be pushed nothing more; what is on its way may still come, for a few seconds.
+
+        Raises:
+            Problem: There is none.
+        """
+        await self.send("DELETE", f"/v1/subscriptions/{quote(subscription, safe='')}")
+
+    async def resume(self, subscription: str) -> None:
+        """
+        Say that the receiver is well again: what waits is pushed at once, also after it answered 410.
+
+        Raises:
+            Problem: There is none.
+        """
+        await self.send("POST", f"/v1/subscriptions/{quote(subscription, safe='')}/resume")
+
+    async def dead_events(self, subscription: str) -> Sequence[DeadEvent]:
+        """
+        List events that could not be delivered, oldest first.
+
+        Raises:
+            Problem: There is no such subscription.
+        """
+        reply = await self.send("GET", f"/v1/subscriptions/{quote(subscription, safe='')}/dead")
+        return DeadEventPage.model_validate_json(reply.content).events
+
+    async def replay(self, subscription: str, after: int | None = None) -> None:
+        """
+        Have the dead event at place *after* sent again, once; None: all of them.
+
+        Raises:
+            Problem: There is none.
+        """
+        place = "" if after is None else f"/{after}"
+        await self.send("POST", f"/v1/subscriptions/{quote(subscription, safe='')}/dead{place}")
 
     @asynccontextmanager
     async def stream(

@@ -318,3 +318,39 @@ journal = Table(
 DECIDED = "decided"
 """Event of a person's decision about a call, the only entries that are looked up by call."""
 _some("journal_decided", journal.c.call, where=journal.c.event == fixed(DECIDED))
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("agencies", Text, nullable=False),  # names joined by a space; empty: all that the caller's key reaches
+    Column("dossier", Text),
+    Column("made_at", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # up to here everything was delivered, or died
+    Column("attempts", Integer, nullable=False),
+    Column("failing_since", Double),
+    Column("due_at", Double, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("node", Text),  # who pushes it, and until when nobody else may
+    Column("lease_until", Double, nullable=False),
+    postgresql_with={"fillfactor": 60},
+)
+
+dead_events = Table(
+    "dead_events",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("call", Text),
+    Column("died_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("again", Boolean, nullable=False),
+)

@@ -43,6 +43,7 @@ from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
 from hub.store.room import Room, TrialStatements, try_out
 from hub.store.statements import listed
+from hub.store.subscriptions import SqlSubscriptions
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")
@@ -92,6 +93,8 @@ class SqlStore:
         """What callers are told; `hub.feed` follows it."""
         self.files = SqlFiles(book.statements, reader.rows, self._write, self._read)
         """Documents, whole and in parts."""
+        self.subscriptions = SqlSubscriptions(book.statements, reader.rows, self._write, self._read)
+        """Who is pushed it; `hub.pushing` does."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)

@@ -25,6 +25,7 @@ from hub.errors import (
     RequestInvalid,
 )
 from hub.heartbeat import NodeView
+from hub.pushing.subscribing import Subscribing
 from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
@@ -33,6 +34,7 @@ from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
 from hub.web.replies import moment, problem_body
+from hub.web.subscription_office import subscription_doors
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
 
@@ -98,6 +100,7 @@ class Office:
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
+    subscribing: Subscribing
     findings: Callable[[], Sequence[Found]] = tuple
     """What is wrong just now."""
 
@@ -117,6 +120,7 @@ def admin(office: Office) -> FastAPI:
         **person_doors(office.calls),
         **_state(office),
         **lane_doors(office.lanes),
+        **subscription_doors(office.subscribing),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

@@ -18,6 +18,7 @@ from hub.web.calls import CallDoors
 from hub.web.files import FileDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
@@ -42,12 +43,14 @@ class Doors:
         files: FileDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
+        subscriptions: SubscriptionDoors,
     ) -> None:
         self._calls = calls
         self._batch = batch
         self._batch_results = batch_results
         self._notices = notices
         self._files = files
+        self._subscriptions = subscriptions
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -83,6 +86,9 @@ class Doors:
             return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
         if path.startswith(("/v1/files", "/files/")):
             return self._lead_file(path, method, scope, receive, send)
+        if path == "/v1/subscriptions" or path.startswith("/v1/subscriptions/"):
+            caller = self._calls.caller(scope)
+            return self._subscriptions.lead(path.split("/")[3:], method, scope, receive, send, caller)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from hub.call import Kind, State
 from hub.errors import HubError
-from hub.web import openapi_files, openapi_many
+from hub.web import openapi_files, openapi_many, openapi_push
 from hub.web.calls import Offered
 
 REF: Final = "#/components/schemas/{model}"
@@ -38,7 +38,7 @@ def openapi(
             paths[f"/v1/calls/{agency}/{name}"] = {
                 "post": _operation(agency, name, operation, titles.get(agency, agency), schemas)
             }
-    paths |= _reading() | openapi_many.paths() | openapi_files.paths()
+    paths |= _reading() | openapi_many.paths() | openapi_files.paths() | openapi_push.paths()
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -56,7 +56,8 @@ def openapi(
             "schemas": schemas["by_name"]
             | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})}
             | openapi_many.SCHEMAS
-            | openapi_files.SCHEMAS,
+            | openapi_files.SCHEMAS
+            | openapi_push.SCHEMAS,
             "parameters": _PARAMETERS,
             "headers": _FIELDS,
         },

@@ -18,6 +18,7 @@ PROBLEMS: Final[tuple[type[HubError], ...]] = (
     errors.OperationUnknown,
     errors.CallUnknown,
     errors.FileUnknown,
+    errors.SubscriptionUnknown,
     errors.MethodNotAllowed,
     errors.IdempotencyConflict,
     errors.CallNotCancellable,

@@ -14,11 +14,15 @@ from hub.clock import VirtualClock
 from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
 from hub.feed import Feed
 from hub.files import Files
+from hub.outside import Outside
+from hub.pushing.signing import Signing
+from hub.pushing.subscribing import Reach, Subscribing
 from hub.security.identity import Caller
 from hub.security.links import Links
 from hub.security.quotas import Left
 from hub.store.files import StoredFile
 from hub.store.protocol import Record, Sought
+from hub.store.registers import CallerRow
 from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
 from hub.web.batch import BatchDoor
@@ -28,6 +32,7 @@ from hub.web.doors import Doors
 from hub.web.files import FileDoors
 from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
+from hub.web.subscriptions import SubscriptionDoors
 from mappings.canonical.kinds import FileRef, FileUrl
 from monitoring.events import Silent
 from monitoring.health import Readiness
@@ -324,7 +329,26 @@ def doors(
         files=file_doors,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
+        subscriptions=SubscriptionDoors(
+            Subscribing(
+                store_of_calls.subscriptions,
+                feed,
+                Reach(_Registered(), offered),
+                Outside(["*.centre.example", "10.0.0.0/8"]),
+                Signing("k" * 40),
+                None,
+                VirtualClock(),
+                (f"01990a5e-8c1b-7cc3-98c4-{number:012x}" for number in itertools.count()).__next__,
+            )
+        ),
     )
+
+
+class _Registered:
+    """Callers with a key, as operators registered them."""
+
+    def callers(self) -> list[CallerRow]:
+        return []
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Doors:
         )
         nothing = cast(Any, None)
         calls = CallOffice(nothing, nothing, nothing, {})
-        app = admin(Office("key", dict, nothing, nothing, calls, nothing, nothing, office, list, Silent()))
+        app = admin(Office("key", dict, nothing, nothing, calls, nothing, nothing, office, list, Silent(), nothing))
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://hub/admin/v1",

@@ -57,7 +57,19 @@ class Doors:
             lambda agency: {"npsp": self.begins_at}[agency],
         )
         app = admin(
-            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                LaneOffice(*[nothing] * 8),
+                list,
+                Silent(),
+                nothing,
+            )
         )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),

@@ -1,0 +1,286 @@
+"""
+The lane of one subscription: its own session, one event at a time, in the order of the feed. `pusher.py` starts and ends it.
+
+Nothing waits in memory but a page of a few events. What was delivered is noted in the store now and then, so a node that
+dies leaves some to be delivered again, under the same ids; what failed is noted at once, with the moment of the next try.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connectors.kit.exchange import Sender, WireRequest
+from hub.clock import Clock
+from hub.errors import HubError
+from hub.feed import Feed
+from hub.guards.retry import DURABLE_ATTEMPTS, Waits
+from hub.pushing.signing import Signing
+from hub.pushing.verdict import Delivered, Failed, Gone, Held, Verdict, verdict
+from hub.store.feed import Noticed
+from hub.store.subscriptions import DeadEvent, KeptSubscriptions, Progress, Subscription
+from monitoring.events import Observer
+
+PAGE: Final = 10
+"""Events in memory, and delivered again at most after a crash. With their answers at most 160 KB."""
+CALL_TIMEOUT: Final = 15.0
+"""Seconds for one delivery, from the look-up of the name to the last byte; Standard Webhooks recommends 15 to 30."""
+REPLY_BYTES: Final = 64 * 1024
+SPACING: Final = 0.02
+"""Seconds between the beginnings of two deliveries: fifty a second, more than a counter's software has to do with."""
+LONGEST_TRIED: Final = 7 * 86_400.0
+"""Seconds after the first attempt at which an event dies, even if its receiver only asked to wait."""
+NOTE_EVERY: Final = 1.0
+NOTE_SKIPPED: Final = 1000
+"""Numbers of the feed that were looked through without anything to deliver, after which that is noted."""
+SICK_PAUSE: Final = 5.0
+"""Seconds before the store is asked again that did not answer."""
+BUSY_PAUSE: Final = 1.0
+"""Seconds for which nothing is pushed while this process is at the end of its strength."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What all lanes of a node share."""
+
+    kept: KeptSubscriptions
+    feed: Feed
+    connect: Callable[[str], Sender]
+    """Makes a sender for one address, which connects only to where that address may lead."""
+    fault: Callable[[str], str | None]
+    """Says which rule an address breaks as it is written."""
+    reach: Callable[[str], Collection[str]]
+    """Gives the agencies that a caller, by name, may hear of now."""
+    body: Callable[[Noticed], bytes]
+    """Writes an event."""
+    signing: Signing
+    waits: Waits
+    clock: Clock
+    node: str
+    busy: Callable[[], bool]
+    """Whether what is less urgent than the counter has to wait."""
+    observer: Observer
+
+
+class PushLane:
+    """Pushes one subscription from `run` to its cancellation."""
+
+    def __init__(self, row: Subscription, around: Around, lease_end: float) -> None:
+        """*lease_end*: until when (monotonic seconds) this node alone pushes it."""
+        self._row = row
+        self._around = around
+        self._lease_end = lease_end
+        self._sender = around.connect(row.url)
+        self._at = _progress(row)
+        self._looked = row.seq
+        """Up to here nothing is left to deliver; what was looked through in vain is not read again."""
+        self._noted = row.seq
+        self._noted_at = around.clock.monotonic()
+        self._started_at = self._noted_at - SPACING
+        self._head: Noticed | None = None
+        self._orders = row.orders
+        self._again = True
+        """Whether dead events may be waiting to be sent again."""
+        self._news = asyncio.Event()
+        self.over = False
+        """Nothing is to be done any more: the receiver is gone, or another node pushes it."""
+
+    @property
+    def caller(self) -> str:
+        """Whose it is."""
+        return self._row.caller
+
+    def wake(self) -> None:
+        """Look into the feed again."""
+        self._news.set()
+
+    def close(self) -> None:
+        """Nobody is told anything more at this node; whoever closes the feed cancels this too."""
+
+    def renewed(self, row: Subscription, lease_end: float) -> None:
+        """The lease was renewed; *row* says whether a person ordered something since."""
+        self._lease_end = lease_end
+        if row.orders != self._orders:
+            self._orders = row.orders
+            self._again = True
+            self._at = replace(self._at, attempts=0, failing_since=None, due_at=0.0)
+            self._news.set()
+
+    def oldest_age(self) -> float:
+        """Return how many seconds ago that happened which is not delivered yet, 0 if nothing waits."""
+        return max(0.0, self._around.clock.now() - self._head.at) if self._head is not None else 0.0
+
+    async def run(self) -> None:
+        """Push until it is over. Raises nothing but on cancellation."""
+        try:
+            with self._around.feed.followed(self.caller, self):
+                while not self.over:
+                    try:
+                        await self._follow()
+                    except HubError as error:
+                        self._around.observer.fault("push", error)
+                        await asyncio.sleep(SICK_PAUSE)
+        finally:
+            await self._sender.close()
+
+    async def _follow(self) -> None:
+        await self._around.feed.whole()
+        while not self.over:
+            self._news.clear()
+            if self._again:
+                await self._send_dead()
+            elif self._wait() > 0:
+                await self._news_within(self._wait())
+            elif not await self._push_page():
+                await self._news.wait()
+
+    def _wait(self) -> float:
+        return self._at.due_at - self._around.clock.now()
+
+    async def _news_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    # --- In the order of the feed ------------------------------------------------------------------------------------
+
+    async def _push_page(self) -> bool:
+        """Deliver what follows; False when nothing more does as far as is known."""
+        agencies = self._agencies()
+        if not agencies:
+            return False
+        upto = self._around.feed.upto
+        told = await self._around.feed.told(self.caller, agencies, self._looked, PAGE)
+        wanted = await self._wanted(told)
+        for one in wanted:
+            self._head = one
+            if not await self._deliver(one):
+                return True
+        self._head = None
+        self._looked = told[-1].seq if len(told) == PAGE else max(self._looked, upto)
+        if wanted or self._looked - self._noted > NOTE_SKIPPED:
+            await self._note(replace(self._at, seq=self._looked))
+        return len(told) == PAGE
+
+    def _agencies(self) -> Collection[str]:
+        reached = self._around.reach(self.caller)
+        return [one for one in reached if not self._row.agencies or one in self._row.agencies]
+
+    async def _wanted(self, told: Sequence[Noticed]) -> Sequence[Noticed]:
+        if self._row.dossier is None or not told:
+            return told
+        of_it = await self._around.kept.of_dossier(self._row.dossier, told[0].seq - 1, told[-1].seq)
+        return [one for one in told if one.seq in of_it]
+
+    async def _deliver(self, one: Noticed) -> bool:
+        """Try once; False when it has to be tried again, or nothing is to be done any more."""
+        said = await self._send(one)
+        now = self._around.clock.now()
+        since = self._at.failing_since or now
+        match said:
+            case Delivered():
+                failed, self._at = self._at.attempts > 0, Progress(one.seq)
+                self._looked = one.seq
+                if failed or self._around.clock.monotonic() - self._noted_at >= NOTE_EVERY:
+                    await self._note(self._at)
+                return not self.over
+            case Gone(cause):
+                await self._note(replace(self._at, cause=cause, stopped=True))
+                self.over = True
+                return False
+            case Held(seconds, cause):
+                tried = replace(self._at, failing_since=since, due_at=now + seconds, cause=cause)
+            case Failed(cause):
+                attempts = self._at.attempts + 1
+                wait = self._around.waits.after(attempts, interactive=False)
+                tried = replace(self._at, attempts=attempts, failing_since=since, due_at=now + wait, cause=cause)
+        if tried.attempts >= DURABLE_ATTEMPTS or now - since >= LONGEST_TRIED:
+            await self._bury(one, tried)
+            return not self.over
+        await self._note(tried)
+        return False
+
+    async def _bury(self, one: Noticed, tried: Progress) -> None:
+        dead = DeadEvent(
+            one.seq, one.id, one.agency, one.notice, one.call,
+            self._around.clock.now(), tried.attempts, tried.cause,
+        )  # fmt: skip
+        self._at = Progress(one.seq, cause=tried.cause)
+        self.over = not await self._around.kept.bury(self._row.id, self._around.node, self._at, dead)
+        self._looked = self._noted = one.seq
+        self._tell("dead", tried.cause)
+
+    async def _note(self, at: Progress) -> None:
+        self._at = at
+        self.over = not await self._around.kept.move(self._row.id, self._around.node, at)
+        self._noted, self._noted_at = at.seq, self._around.clock.monotonic()
+
+    # --- Dead events, when a person wants them sent again -------------------------------------------------------------
+
+    async def _send_dead(self) -> None:
+        """Try each once. One that is delivered shows that its receiver is well: what waited goes on."""
+        dead = await self._around.kept.dead(self._row.id) or ()
+        for one in dead:
+            if one.again:
+                await self._send_one_dead(one)
+        self._again = False
+
+    async def _send_one_dead(self, dead: DeadEvent) -> None:
+        told: Sequence[Noticed] = ()
+        if dead.agency in self._around.reach(self.caller):
+            told = await self._around.feed.told(self.caller, [dead.agency], dead.seq - 1, 1)
+        if not told or told[0].seq != dead.seq:
+            await self._around.kept.tried_again(self._row.id, dead.seq, "not_kept")
+            return
+        said = await self._send(told[0])
+        cause = None if isinstance(said, Delivered) else said.cause
+        await self._around.kept.tried_again(self._row.id, dead.seq, cause)
+        if cause is None:
+            self._at = replace(self._at, due_at=0.0)
+
+    # --- On the wire -------------------------------------------------------------------------------------------------
+
+    async def _send(self, one: Noticed) -> Verdict:
+        await self._turn()
+        rule = self._around.fault(self._row.url)
+        if rule is not None:  # what may be called has changed since it was subscribed
+            return self._said(Failed("forbidden"))
+        body = self._around.body(one)
+        now = self._around.clock.now()
+        headers = {
+            "content-type": "application/cloudevents+json; charset=utf-8",
+            "hub-subscription": self._row.id,
+            **self._around.signing.headers(self._row.id, one.id, now, body),
+        }
+        request = WireRequest("POST", self._row.url, headers, body, fresh_connection=False)
+        reply = await self._sender.send(request, timeout=CALL_TIMEOUT, reply_bytes=REPLY_BYTES)
+        return self._said(verdict(reply, now))
+
+    async def _turn(self) -> None:
+        """Return when this node may send: not too fast, not while the counter needs its strength, not on a lapsed lease."""
+        clock = self._around.clock
+        await asyncio.sleep(max(0.0, self._started_at + SPACING - clock.monotonic()))
+        while self._around.busy() or self._lease_end - clock.monotonic() < CALL_TIMEOUT:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(BUSY_PAUSE)
+        self._started_at = clock.monotonic()
+
+    def _said(self, said: Verdict) -> Verdict:
+        match said:
+            case Delivered():
+                self._tell("delivered", "")
+            case Held(_, cause):
+                self._tell("held", cause)
+            case Gone(cause):
+                self._tell("gone", cause)
+            case Failed(cause):
+                self._tell("failed", cause)
+        return said
+
+    def _tell(self, outcome: str, cause: str) -> None:
+        self._around.observer.push(self._row.id, self.caller, outcome, cause)
+
+
+def _progress(row: Subscription) -> Progress:
+    return Progress(row.seq, row.attempts, row.failing_since, row.due_at, row.cause, row.stopped)

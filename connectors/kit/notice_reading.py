@@ -76,7 +76,7 @@ class ReadyNotice:
             return inside_envelope(root) if self.soap else root
         if came.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
             return _form(came.body)
-        return parse_json(came.body, came.headers)
+        return parse_json(came.body, came.headers) if came.body.strip() else {}  # a question may come without words
 
     def unproven(self, carried: Carried, settings: Sources, *, beside: bool = False) -> tuple[Fault, ...]:
         """

@@ -177,6 +177,11 @@ class Push(Table):
         description="Key that the secrets of subscriptions follow from, by reference; without one a key is made and kept beside an SQLite store",
         examples=["env:HUB_PUSH_KEY"],
     )
+    ca_file: str | None = Field(
+        None,
+        description="PEM file of the authorities that receivers are trusted by instead of the machine's",
+        examples=["centre.pem"],
+    )
 
     @field_validator("hosts")
     @classmethod

@@ -198,6 +198,11 @@ class Push(Table):
         description="Who may be pushed to: hosts, hosts of a domain (*.centre.example), networks (10.0.0.0/8) for addresses without a name; without any, nobody",
         examples=[["*.centre.example", "10.0.0.0/8"]],
     )
+    ca_file: str | None = Field(
+        None,
+        description="PEM file of the authorities that receivers are trusted by instead of the machine's",
+        examples=["centre.pem"],
+    )
 
     @field_validator("hosts")
     @classmethod

@@ -206,6 +206,39 @@ def knows_lines(register: str, count: int) -> Callable[[Run], Awaitable[bool]]:
     return known
 
 
+async def subscribe(run: Run) -> None:
+    """Have what settles pushed to where nobody listens, so that each try fails."""
+    await run.cluster.ask("POST", "/v1/subscriptions", json={"url": "http://127.0.0.1:9/"})
+
+
+async def subscriptions(run: Run) -> list[str]:
+    return [one["id"] for one in (await run.cluster.ask("GET", "/v1/subscriptions")).json()["subscriptions"]]
+
+
+async def only_one(run: Run) -> None:
+    """Leave one subscription, whatever there was."""
+    await unsubscribe(run)
+    await subscribe(run)
+
+
+async def unsubscribe(run: Run) -> None:
+    for one in await subscriptions(run):
+        await run.cluster.ask("DELETE", f"/v1/subscriptions/{one}")
+
+
+async def go_on(run: Run) -> None:
+    for one in await subscriptions(run):
+        await run.cluster.ask("POST", f"/v1/subscriptions/{one}/resume")
+
+
+async def is_subscribed(run: Run) -> bool:
+    return bool(await subscriptions(run))
+
+
+async def is_not_subscribed(run: Run) -> bool:
+    return not await is_subscribed(run)
+
+
 WAYS = {
     "accept": Way(),
     "accept_batch": Way(hand_in_a_batch),
@@ -231,17 +264,26 @@ WAYS = {
     "beat": Way(starting=True, several=True),
     "depart": Way(stopped, several=True),
     "inherit": Way(before=another_is_dead, starting=True, lasting=True, several=True),
+    "subscribe": Way(subscribe, before=unsubscribe, kept=is_subscribed, operators=True),
+    "unsubscribe": Way(unsubscribe, before=only_one, kept=is_not_subscribed, operators=True),
+    "resume_subscription": Way(go_on, before=only_one, operators=True),
+    "lease_subscriptions": Way(before=only_one, starting=True, operators=True),
+    "move_subscription": Way(before=only_one, operators=True),
+    "release_subscriptions": Way(stopped, before=only_one, operators=True),
 }  # fmt: skip
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 
 
-BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"})
+BESIDE = frozenset(
+    {"note", "begin_retention", "retention", "restore", "try_out"}
+    | {"bury_event", "replay_events", "discard_event", "tried_again"}
+)
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
-and a trial that leaves nothing.
+a trial that leaves nothing, and events that were pushed in vain for days (`tests/contract/test_store_subscriptions.py`).
 """
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from connectors.kit.exchange import Sender
 from connectors.kit.http import HttpSender
 from hub.app.opening import jitter, signing_key
+from hub.app.roads import sender_of
 from hub.call import Class
 from hub.errors import HubOverloaded
 from hub.feed import Feed
@@ -20,6 +21,7 @@ from hub.shedding import Shedding
 from hub.store.sql_store import SqlStore
 from hub.surroundings import Surroundings
 from hub.web.notices import event
+from mappings.errors import FileFault, FilesRefused
 
 
 def pushing(
@@ -35,16 +37,20 @@ def pushing(
     Return what pushes, None where the settings list nobody to push to, and what callers subscribe with.
 
     Raises:
-        FilesRefused: The settings list somebody, and no key can be found.
+        FilesRefused: The settings list somebody, and no key can be found, or the file of the authorities cannot be read.
     """
     outside = Outside(settings.push.hosts)
     signing = pusher = None
     if settings.push.hosts:
         signing = Signing(signing_key(settings, environ))
+        faults: list[FileFault] = []
+        sender_of(settings, settings.push.ca_file, "push.ca_file", faults)
+        if faults:
+            raise FilesRefused(faults)
         around = Around(
             kept=store.subscriptions,
             feed=feed,
-            connect=partial(_sender, outside),
+            connect=partial(_sender, settings, outside),
             fault=outside.fault,
             reach=reach.now,
             body=event,
@@ -62,8 +68,9 @@ def pushing(
     return pusher, subscribing
 
 
-def _sender(outside: Outside, url: str) -> Sender:
-    return HttpSender(may_connect=outside.connectable(url))
+def _sender(settings: Settings, outside: Outside, url: str) -> Sender:
+    ca_file = settings.push.ca_file
+    return HttpSender(ca_file=settings.path(ca_file) if ca_file else None, may_connect=outside.connectable(url))
 
 
 def _refused(shedding: Shedding) -> bool:

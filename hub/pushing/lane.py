@@ -30,7 +30,10 @@ SPACING: Final = 0.02
 """Seconds between the beginnings of two deliveries: fifty a second, more than a counter's software has to do with."""
 LONGEST_TRIED: Final = 7 * 86_400.0
 """Seconds after the first attempt at which an event dies, even if its receiver only asked to wait."""
+STRETCH: Final = 1000
+"""Numbers of the feed that are looked through at once for what is about one dossier."""
 NOTE_EVERY: Final = 1.0
+"""Seconds after which it is noted what was delivered, though the page has not come to its end."""
 NOTE_SKIPPED: Final = 1000
 """Numbers of the feed that were looked through without anything to deliver, after which that is noted."""
 SICK_PAUSE: Final = 5.0
@@ -151,28 +154,31 @@ class PushLane:
         agencies = self._agencies()
         if not agencies:
             return False
-        upto = self._around.feed.upto
-        told = await self._around.feed.told(self.caller, agencies, self._looked, PAGE)
-        wanted = await self._wanted(told)
-        for one in wanted:
+        told, upto = await self._following(agencies)
+        for one in told:
             self._head = one
             if not await self._deliver(one):
                 return True
         self._head = None
-        self._looked = told[-1].seq if len(told) == PAGE else max(self._looked, upto)
-        if wanted or self._looked - self._noted > NOTE_SKIPPED:
+        self._looked = upto
+        if told or self._looked - self._noted > NOTE_SKIPPED:
             await self._note(replace(self._at, seq=self._looked))
-        return len(told) == PAGE
+        return self._looked < self._around.feed.upto
+
+    async def _following(self, agencies: Collection[str]) -> tuple[Sequence[Noticed], int]:
+        """Return what is to be delivered next, and up to where there is nothing else."""
+        feed, after, upto = self._around.feed, self._looked, self._around.feed.upto
+        if self._row.dossier is None:
+            told = await feed.told(self.caller, agencies, after, PAGE)
+            return told, told[-1].seq if len(told) == PAGE else max(after, upto)
+        upto = min(upto, after + STRETCH)
+        of_it = sorted(await self._around.kept.of_dossier(self._row.dossier, after, upto))[:PAGE]
+        mine = [one for seq in of_it for one in await feed.told(self.caller, agencies, seq - 1, 1) if one.seq == seq]
+        return mine, of_it[-1] if len(of_it) == PAGE else max(after, upto)
 
     def _agencies(self) -> Collection[str]:
         reached = self._around.reach(self.caller)
         return [one for one in reached if not self._row.agencies or one in self._row.agencies]
-
-    async def _wanted(self, told: Sequence[Noticed]) -> Sequence[Noticed]:
-        if self._row.dossier is None or not told:
-            return told
-        of_it = await self._around.kept.of_dossier(self._row.dossier, told[0].seq - 1, told[-1].seq)
-        return [one for one in told if one.seq in of_it]
 
     async def _deliver(self, one: Noticed) -> bool:
         """Try once; False when it has to be tried again, or nothing is to be done any more."""
@@ -181,7 +187,7 @@ class PushLane:
         since = self._at.failing_since or now
         match said:
             case Delivered():
-                failed, self._at = self._at.attempts > 0, Progress(one.seq)
+                failed, self._at = self._at.failing_since is not None, Progress(one.seq)
                 self._looked = one.seq
                 if failed or self._around.clock.monotonic() - self._noted_at >= NOTE_EVERY:
                     await self._note(self._at)
@@ -221,11 +227,14 @@ class PushLane:
 
     async def _send_dead(self) -> None:
         """Try each once. One that is delivered shows that its receiver is well: what waited goes on."""
-        dead = await self._around.kept.dead(self._row.id) or ()
-        for one in dead:
-            if one.again:
-                await self._send_one_dead(one)
-        self._again = False
+        self._again = False  # a person may order more meanwhile
+        try:
+            for one in await self._around.kept.dead(self._row.id) or ():
+                if one.again:
+                    await self._send_one_dead(one)
+        except HubError:
+            self._again = True
+            raise
 
     async def _send_one_dead(self, dead: DeadEvent) -> None:
         told: Sequence[Noticed] = ()

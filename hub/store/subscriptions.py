@@ -352,7 +352,7 @@ class SqlSubscriptions:
         return bool(await self._write("unsubscribe", remove, self._say, of, caller, by))
 
     async def resume(self, of: str, caller: str | None, by: str) -> bool:
-        return bool(await self._write("resume", resume, self._say, of, caller, by))
+        return bool(await self._write("resume_subscription", resume, self._say, of, caller, by))
 
     async def dead(self, of: str, caller: str | None = None) -> Sequence[DeadEvent] | None:
         whose = await self._read(self._rows, self._say.caller, {"of": of})

@@ -8,13 +8,22 @@ import pytest
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.outcomes import InDoubt, Unavailable
 from hub.client.webhooks import verify
+from hub.feed import MOST_LISTENING
 from hub.guards.retry import DURABLE_ATTEMPTS
-from hub.pushing.lane import CALL_TIMEOUT, LONGEST_TRIED, PAGE
+from hub.pushing.lane import CALL_TIMEOUT, LONGEST_TRIED, PAGE, STRETCH
 from hub.pushing.pusher import BEAT, TTL
 from hub.pushing.signing import Signing
 from tests.unit.engine.pushed import CALLER, KEY, OK, World, play, status
 
 DAY = 86_400.0
+
+
+@pytest.fixture
+def days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look once an hour, so that days of virtual time take no minute; who orders something stirs the node."""
+    monkeypatch.setattr("hub.pushing.pusher.BEAT", 3600.0)
+    monkeypatch.setattr("hub.pushing.pusher.TTL", 4 * 3600.0)
+    monkeypatch.setattr("hub.feed.SWEEP", 3600.0)
 
 
 def test_what_settles_is_pushed_at_once_as_a_signed_cloud_event() -> None:
@@ -138,6 +147,7 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_for_so_long_and_it_is_no_att
     play(scenario)
 
 
+@pytest.mark.usefixtures("days")
 def test_after_twelve_attempts_an_event_is_dead_and_the_next_goes_on() -> None:
     async def scenario(world: World) -> None:
         of, receiver = await world.subscribed()
@@ -155,6 +165,7 @@ def test_after_twelve_attempts_an_event_is_dead_and_the_next_goes_on() -> None:
     play(scenario)
 
 
+@pytest.mark.usefixtures("days")
 def test_an_event_that_is_only_put_off_is_dead_after_seven_days() -> None:
     async def scenario(world: World) -> None:
         of, receiver = await world.subscribed()
@@ -170,6 +181,7 @@ def test_an_event_that_is_only_put_off_is_dead_after_seven_days() -> None:
     play(scenario)
 
 
+@pytest.mark.usefixtures("days")
 def test_a_dead_event_is_sent_again_when_a_person_says_so_once_and_what_waited_goes_on() -> None:
     async def scenario(world: World) -> None:
         of, receiver = await world.subscribed()
@@ -181,14 +193,16 @@ def test_a_dead_event_is_sent_again_when_a_person_says_so_once_and_what_waited_g
         (dead,) = await kept.dead(of) or ()
         came = len(receiver.came)
         assert await kept.replay(of, dead.seq, CALLER, CALLER) == 1
-        await asyncio.sleep(BEAT + 1)
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(1)
         assert bad.encode() in receiver.came[came][1].body
         (still,) = await kept.dead(of) or ()
         assert (still.again, still.cause) == (False, "http_500"), "it failed again, and is not tried by itself"
         receiver.answers = lambda request: OK
         came = len(receiver.came)
         assert await kept.replay(of, None, CALLER, CALLER) == 1
-        await asyncio.sleep(BEAT + 2)
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(2)
         assert [json.loads(request.body)["subject"] for _, request in receiver.came[came:]] == [bad, waiting]
         assert receiver.came[-2][1].headers["webhook-id"] == dead.id
         assert await kept.dead(of) == []
@@ -196,6 +210,7 @@ def test_a_dead_event_is_sent_again_when_a_person_says_so_once_and_what_waited_g
     play(scenario)
 
 
+@pytest.mark.usefixtures("days")
 def test_a_receiver_that_is_gone_is_sent_nothing_until_it_is_resumed() -> None:
     async def scenario(world: World) -> None:
         of, receiver = await world.subscribed()
@@ -207,13 +222,15 @@ def test_a_receiver_that_is_gone_is_sent_nothing_until_it_is_resumed() -> None:
         assert (await world.row(of)).stopped
         receiver.answers = lambda request: OK
         await world.store.subscriptions.resume(of, CALLER, CALLER)
-        await asyncio.sleep(BEAT + 1)
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(1)
         assert call.encode() in receiver.came[-1][1].body
         assert not (await world.row(of)).stopped
 
     play(scenario)
 
 
+@pytest.mark.usefixtures("days")
 def test_a_person_who_knows_that_the_receiver_is_back_need_not_wait() -> None:
     async def scenario(world: World) -> None:
         of, receiver = await world.subscribed()
@@ -224,7 +241,8 @@ def test_a_person_who_knows_that_the_receiver_is_back_need_not_wait() -> None:
         receiver.answers = lambda request: OK
         came = len(receiver.came)
         await world.store.subscriptions.resume(of, CALLER, CALLER)
-        await asyncio.sleep(BEAT + 1)
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(1)
         assert len(receiver.came) == came + 1
 
     play(scenario)
@@ -252,6 +270,64 @@ def test_only_what_was_asked_for_is_pushed_and_only_what_the_key_reaches() -> No
         assert told(of_tax) == [tax, eighth]
         assert told(of_dossier) == [seventh, eighth]
         assert told(of_other) == [theirs]
+
+    play(scenario)
+
+
+def test_a_dossier_is_found_among_very_many_others() -> None:
+    async def scenario(world: World) -> None:
+        _, receiver = await world.subscribed(dossier="D-7")
+        wanted = []
+        for _ in range(2):
+            for _ in range(STRETCH + 7):
+                await world.settled(caller="other")
+            wanted.append(await world.settled(dossier="D-7"))
+            await world.settled(caller="other", dossier="D-7")
+        world.node()
+        await asyncio.sleep(10)
+        assert [json.loads(request.body)["subject"] for _, request in receiver.came] == wanted
+
+    play(scenario)
+
+
+def test_pushing_takes_no_streams_from_a_caller_that_listens_too() -> None:
+    async def scenario(world: World) -> None:
+        for number in range(MOST_LISTENING):
+            await world.subscribed(f"https://r{number}.centre.example/")
+        node = world.node()
+        await asyncio.sleep(1)
+        async with node.feed.listen(CALLER, ["npsp"]) as listener:
+            call = await world.settled()
+            (told,) = await listener.next() or ()
+            assert told.call == call
+
+    play(scenario)
+
+
+@pytest.mark.usefixtures("days")
+def test_what_is_ordered_while_dead_events_are_sent_again_is_not_lost() -> None:
+    async def scenario(world: World) -> None:
+        of, receiver = await world.subscribed()
+        receiver.answers = lambda request: status(500)
+        world.node()
+        for _ in range(2):
+            await world.settled()
+        await asyncio.sleep(5 * DAY)
+        kept = world.store.subscriptions
+        first, second = await kept.dead(of) or ()
+
+        async def slow(_: WireRequest) -> WireReply:
+            await asyncio.sleep(12)
+            return OK
+
+        receiver.answers = slow
+        await kept.replay(of, first.seq, CALLER, CALLER)
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(2)
+        await kept.replay(of, second.seq, CALLER, CALLER)  # while the first is on its way
+        world.nodes[0].pusher.stir()
+        await asyncio.sleep(30)
+        assert await kept.dead(of) == []
 
     play(scenario)
 

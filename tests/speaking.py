@@ -1,6 +1,7 @@
 """An agency that speaks to us in JSON, without a connector: what doors and engine are tested against."""
 
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,8 +62,6 @@ class Spoken:
         return NOTICES
 
     def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
-        import threading
-
         self.threads.add(threading.current_thread().name)
         if not came.proven and came.headers.get("apikey") != KEY:
             return NotTaken(notice, "denied")

@@ -52,6 +52,7 @@ from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
+from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
@@ -253,6 +254,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            NoticeOffice(store.notices.dead, arriving.again),
         ),
         note=store.note,
         metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import httpx2
 import pytest
 
+from connectors.kit.manifest import VERB_NOUN
 from hub.errors import StoreUnavailable
 from hub.store.dead_notices import WhichDead
 from hub.store.sqlite import SqliteStore
@@ -225,10 +227,6 @@ async def test_a_refusal_of_a_flood_says_what_it_costs_little(agency: httpx2.Asy
 
 
 def test_no_notice_can_have_the_name_of_the_soap_address() -> None:
-    import re
-
-    from connectors.kit.manifest import VERB_NOUN
-
     assert re.fullmatch(VERB_NOUN, doors_of_agencies.SOAP) is None
 
 

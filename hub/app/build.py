@@ -21,7 +21,7 @@ from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
 from hub.arriving import Arriving
-from hub.call import uuid7
+from hub.call import Class, uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
@@ -305,7 +305,14 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
                 request_bytes=settings.hub.request_bytes,
                 left=observer.answers_left,
             ),
-            inbound=InboundDoors(arriving, inbound, asked_of_us, observer, clock.monotonic),
+            inbound=InboundDoors(
+                arriving,
+                inbound,
+                asked_of_us,
+                observer,
+                clock.monotonic,
+                lambda: pressure.check(Class.NORMAL, interactive=False),
+            ),
             operations=listed,
             openapi=document,
         ),

@@ -195,6 +195,15 @@ async def test_while_the_store_is_away_the_agency_comes_again(
     assert (await agency.post(PATH, content=body(step("A")))).json()["result"] == "taken"
 
 
+async def test_while_the_store_is_full_or_slow_no_body_is_read(
+    knock: Knock, store_is: dict[str, Exception | None]
+) -> None:
+    store_is["sick"] = StoreUnavailable("the store is full", retry_after=60)
+    await knock(PATH, [{"type": "http.request", "body": b"{}"}], (b"apikey", KEY.encode()))
+    assert knock.read == 0
+    assert json.loads(knock.body)["result"] == "busy"
+
+
 async def test_a_full_share_of_dead_notices_says_busy_and_takes_what_can_be_read(
     agency: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

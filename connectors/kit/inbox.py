@@ -11,7 +11,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
-from connectors.kit.exchange import WireReply
+from connectors.kit.exchange import WireReply, WireRequest
+from connectors.kit.outcomes import Outcome, StaleCredentials
 from mappings.errors import Fault
 
 Way: TypeAlias = Literal["taken", "seen", "refused", "denied", "busy"]
@@ -26,11 +27,6 @@ class WireNotice:
     """Names lower-cased."""
     query: Mapping[str, str]
     body: bytes
-    proven: bool = False
-    """
-    True: who sent it was verified when it came, and a person has it read again. What proves it stands in headers that
-    were not kept, or has run out since.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,20 @@ class NotTaken:
     """`denied`: whoever sent it did not prove to be the agency; nothing of it was read, and nothing is kept."""
     faults: tuple[Fault, ...] = ()
     """Places and rules, never values; `told[3]/amount` is of the fourth record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one page of a polled operation says."""
+
+    outcome: Outcome | StaleCredentials
+    """Judged by `answers.csv` as always; the lane acts on it like on any other."""
+    read: Understood | NotTaken | None = None
+    """Its records; an empty page has none of them. None: the outcome is no answer that could hold any."""
+    next: str | None = None
+    """Where the next page starts; None: there is none."""
+    came: WireNotice | None = None
+    """What was read, to be kept when it was not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,29 @@ class Inbox(Protocol):
         Say what *came* at the address of *notice*: handshake and signature first, then `select`, unwrap, mapping.
 
         Where `select` says that it is another of the agency's notices, it is read as that one. All records or none.
+        A notice that an operation fetches is denied: nobody may push it.
         Takes up to seconds for megabytes; never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
+    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* as a page of the operation that fetches *notice*, once it was judged. Never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
+    def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* that was kept because it could not be taken: its sender has proven himself when it came.
+
+        So *came* need not hold what proves, which is not kept, and a key may have changed since. Pushes, pages of an
+        operation, and with an empty *notice* envelopes. Never raises.
 
         Raises:
             KeyError: The agency has no such notice.
@@ -128,4 +160,24 @@ class Inbox(Protocol):
 
     def wsdl(self, address: str) -> bytes | None:
         """Return the pinned WSDL of what we offer the agency, with *address* as ours; None: it speaks no SOAP to us."""
+        ...
+
+
+class Tells(Protocol):
+    """The side of an agency that has something to tell. `binding.BoundAgency` is one."""
+
+    @property
+    def inbox(self) -> Inbox | None:
+        """Its notices; None: it has none."""
+        ...
+
+    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - handed to the sender
+        """
+        Send *wire*, made by `render` of the operation that fetches *notice*, and read the notices of that one page.
+
+        The source `page.after` is the cursor; without it the first page is asked for. Never raises but on cancellation.
+
+        Raises:
+            KeyError: The agency has no such notice, or no operation fetches it.
+        """
         ...

@@ -16,6 +16,7 @@ from connectors.kit.fetching import Fetcher
 from connectors.kit.manifest import Contract, Inbound
 from hub.app.file_sources import links_of, sources_of
 from hub.app.findings import Findings
+from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
@@ -23,7 +24,8 @@ from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
-from hub.call import uuid7
+from hub.arriving import Arriving
+from hub.call import Class, uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
@@ -39,7 +41,7 @@ from hub.masking import masked_store
 from hub.orders import Allowed, Orders
 from hub.pressure import Pressure
 from hub.pushing.pusher import Pusher
-from hub.pushing.subscribing import Reach
+from hub.reaching import Reaching
 from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
@@ -54,11 +56,14 @@ from hub.store.sql_store import SqlStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
+from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
+from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
+from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
 from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
@@ -103,6 +108,7 @@ class Hub:
     fetchers: Sequence[Fetcher]
     pusher: Pusher | None
     """None: the settings list nobody to push to."""
+    arriving: Arriving
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -163,6 +169,7 @@ class Hub:
 
     async def close(self) -> None:
         """Close connections and store of a hub that was stopped, or never started."""
+        self.arriving.close()
         for one in self.installed.values():
             await one.agency.close()
             if one.route is not None and one.route.tokens is not None:
@@ -238,7 +245,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store, group.epochs, group.permits, shared, observer, node, version(), dispatcher.node_died
         )
         hearing = Hearing(store, dispatcher, orders, identity, observer)
-    inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
+    asked_of_us = _asked_of_us(installed)
+    inbound = InboundGuard(asked_of_us, clock, shedding, observer)
+    arriving = Arriving(speaking(installed), store.notices, surroundings.new_id, observer, tell=feed.stir)
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
@@ -284,12 +293,16 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     )
     checks = {"store": store_watch.well} | ({"nodes": heartbeat.well} if heartbeat is not None else {})
     readiness = Readiness(checks, clock.monotonic)
-    document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
+    told = {name: one.notices for name, one in facts.items() if one.notices}
+    questions = {name: one.questions for name, one in facts.items()}
+    titles = {name: one.title for name, one in facts.items()}
+    document = openapi(offered, titles, PROBLEMS, version(), told, questions)
     listed = operations(facts, dispatcher.watch)
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
     findings = Findings(pressure, clock, copied, group, nodes)
-    pusher, subscribing = pushing(settings, environ, surroundings, store, feed, Reach(identity, offered), shedding)
+    reaching = Reaching(identity, offered, told)
+    pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -300,6 +313,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            NoticeOffice(store.notices.dead, arriving.again),
             dispatcher.looks_up_from,
         ),
         note=store.note,
@@ -341,14 +355,30 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         inbound=inbound,
         fetchers=[fetcher for _, fetcher in sources.values()],
         pusher=pusher,
+        arriving=arriving,
         public=Doors(
             calls,
             readiness,
             observer,
             batch=batch,
             batch_results=BatchResults(store.batches),
-            notices=NoticeDoors(feed, offered),
             files=file_doors,
+            notices=NoticeDoors(feed, reaching),
+            answers=AnswerDoors(
+                store.notices.published,
+                questions,
+                locks.take,
+                request_bytes=settings.hub.request_bytes,
+                left=observer.answers_left,
+            ),
+            inbound=InboundDoors(
+                arriving,
+                inbound,
+                asked_of_us,
+                observer,
+                clock.monotonic,
+                lambda: pressure.check(Class.NORMAL, interactive=False),
+            ),
             operations=listed,
             openapi=document,
             subscriptions=SubscriptionDoors(subscribing),
@@ -406,7 +436,8 @@ def _orderable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[st
 def _facts(one: Installed) -> AgencyFacts:
     facts = one.connector.manifest.connector
     callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
-    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+    notices, questions = notices_of(one), questions_of(one)
+    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_, notices, questions)
 
 
 def _asked_of_us(installed: Mapping[str, Installed]) -> dict[str, Inbound]:

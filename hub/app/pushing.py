@@ -15,7 +15,8 @@ from hub.outside import Outside
 from hub.pushing.lane import Around
 from hub.pushing.pusher import Pusher
 from hub.pushing.signing import Signing
-from hub.pushing.subscribing import Reach, Subscribing
+from hub.pushing.subscribing import Subscribing
+from hub.reaching import Reaching
 from hub.settings import Settings
 from hub.shedding import Shedding
 from hub.store.sql_store import SqlStore
@@ -30,7 +31,7 @@ def pushing(
     surroundings: Surroundings,
     store: SqlStore,
     feed: Feed,
-    reach: Reach,
+    reaching: Reaching,
     shedding: Shedding,
 ) -> tuple[Pusher | None, Subscribing]:
     """
@@ -52,7 +53,7 @@ def pushing(
             feed=feed,
             connect=partial(_sender, settings, outside),
             fault=outside.fault,
-            reach=reach.now,
+            reach=reaching.now,
             body=event,
             signing=signing,
             waits=Waits(jitter()),
@@ -63,7 +64,7 @@ def pushing(
         )
         pusher = Pusher(around)
     subscribing = Subscribing(
-        store.subscriptions, feed, reach, outside, signing, pusher, surroundings.clock, surroundings.new_id
+        store.subscriptions, feed, reaching, outside, signing, pusher, surroundings.clock, surroundings.new_id
     )
     return pusher, subscribing
 

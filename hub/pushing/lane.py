@@ -6,7 +6,7 @@ dies leaves some to be delivered again, under the same ids; what failed is noted
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from hub.feed import Feed
 from hub.guards.retry import DURABLE_ATTEMPTS, Waits
 from hub.pushing.signing import Signing
 from hub.pushing.verdict import Delivered, Failed, Gone, Held, Verdict, verdict
-from hub.store.feed import Noticed
+from hub.store.feed import Noticed, Reach
 from hub.store.subscriptions import DeadEvent, KeptSubscriptions, Progress, Subscription
 from monitoring.events import Observer
 
@@ -30,8 +30,6 @@ SPACING: Final = 0.02
 """Seconds between the beginnings of two deliveries: fifty a second, more than a counter's software has to do with."""
 LONGEST_TRIED: Final = 7 * 86_400.0
 """Seconds after the first attempt at which an event dies, even if its receiver only asked to wait."""
-STRETCH: Final = 1000
-"""Numbers of the feed that are looked through at once for what is about one dossier."""
 NOTE_EVERY: Final = 1.0
 """Seconds after which it is noted what was delivered, though the page has not come to its end."""
 NOTE_SKIPPED: Final = 1000
@@ -52,8 +50,8 @@ class Around:
     """Makes a sender for one address, which connects only to where that address may lead."""
     fault: Callable[[str], str | None]
     """Says which rule an address breaks as it is written."""
-    reach: Callable[[str], Collection[str]]
-    """Gives the agencies that a caller, by name, may hear of now."""
+    reach: Callable[[str, Collection[str], str | None], Reach]
+    """Gives what a caller, by name, may hear now of some agencies and a dossier, or of all."""
     body: Callable[[Noticed], bytes]
     """Writes an event."""
     signing: Signing
@@ -151,10 +149,13 @@ class PushLane:
 
     async def _push_page(self) -> bool:
         """Deliver what follows; False when nothing more does as far as is known."""
-        agencies = self._agencies()
-        if not agencies:
+        reach = self._reach()
+        if not (reach.agencies or reach.notices):
             return False
-        told, upto = await self._following(agencies)
+        feed, after = self._around.feed, self._looked
+        upto = max(after, feed.upto)
+        told = await feed.told(self.caller, reach, after, PAGE)
+        upto = told[-1].seq if len(told) == PAGE else upto
         for one in told:
             self._head = one
             if not await self._deliver(one):
@@ -165,20 +166,8 @@ class PushLane:
             await self._note(replace(self._at, seq=self._looked))
         return self._looked < self._around.feed.upto
 
-    async def _following(self, agencies: Collection[str]) -> tuple[Sequence[Noticed], int]:
-        """Return what is to be delivered next, and up to where there is nothing else."""
-        feed, after, upto = self._around.feed, self._looked, self._around.feed.upto
-        if self._row.dossier is None:
-            told = await feed.told(self.caller, agencies, after, PAGE)
-            return told, told[-1].seq if len(told) == PAGE else max(after, upto)
-        upto = min(upto, after + STRETCH)
-        of_it = sorted(await self._around.kept.of_dossier(self._row.dossier, after, upto))[:PAGE]
-        mine = [one for seq in of_it for one in await feed.told(self.caller, agencies, seq - 1, 1) if one.seq == seq]
-        return mine, of_it[-1] if len(of_it) == PAGE else max(after, upto)
-
-    def _agencies(self) -> Collection[str]:
-        reached = self._around.reach(self.caller)
-        return [one for one in reached if not self._row.agencies or one in self._row.agencies]
+    def _reach(self) -> Reach:
+        return self._around.reach(self.caller, self._row.agencies, self._row.dossier)
 
     async def _deliver(self, one: Noticed) -> bool:
         """Try once; False when it has to be tried again, or nothing is to be done any more."""
@@ -237,9 +226,8 @@ class PushLane:
             raise
 
     async def _send_one_dead(self, dead: DeadEvent) -> None:
-        told: Sequence[Noticed] = ()
-        if dead.agency in self._around.reach(self.caller):
-            told = await self._around.feed.told(self.caller, [dead.agency], dead.seq - 1, 1)
+        reach = self._around.reach(self.caller, [dead.agency], None)
+        told = await self._around.feed.told(self.caller, reach, dead.seq - 1, 1)
         if not told or told[0].seq != dead.seq:
             await self._around.kept.tried_again(self._row.id, dead.seq, "not_kept")
             return

@@ -2,18 +2,18 @@
 What callers and operators do with subscriptions. `hub/web/subscriptions.py` and the admin doors open onto it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from hub.call import BUILT_IN
 from hub.clock import Clock
-from hub.errors import AuthDenied, CallerQuota, RequestFault, RequestInvalid, SubscriptionUnknown
+from hub.errors import CallerQuota, RequestFault, RequestInvalid, SubscriptionUnknown
 from hub.feed import Feed
 from hub.outside import Outside
 from hub.pushing.pusher import Pusher
 from hub.pushing.signing import Signing
+from hub.reaching import Reaching
 from hub.security.identity import Caller
-from hub.store.registers import CallerRow
 from hub.store.subscriptions import DeadEvent, KeptSubscriptions, Subscription
 
 MOST: Final = 8
@@ -24,36 +24,6 @@ NOBODY: Final = (
 _FOR_LONG: Final = 60.0
 
 
-class Registered(Protocol):
-    """What is asked of `hub.security.identity.Identity`."""
-
-    def callers(self) -> Sequence[CallerRow]: ...
-
-
-class Reach:
-    """What callers may hear of. *offered* holds each agency's operations by name."""
-
-    def __init__(self, identity: Registered, offered: Mapping[str, Collection[str]]) -> None:
-        self._identity = identity
-        self._offered = offered
-
-    def of(self, caller: Caller) -> list[str]:
-        """Return the agencies that *caller*'s key reaches."""
-        offered = self._offered.items()
-        return [agency for agency, operations in offered if any(caller.may_call(agency, one) for one in operations)]
-
-    def now(self, name: str) -> list[str]:
-        """Return what the caller called *name* reaches now; nothing when its key was taken back."""
-        for row in self._identity.callers():
-            if row.name == name and row.enabled:
-                return self.of(Caller(row.name, frozenset(row.allowed), row.top_class))
-        return []
-
-    def known(self, agency: str) -> bool:
-        """Say whether there is such an agency."""
-        return agency in self._offered
-
-
 class Subscribing:
     """Subscriptions, as the doors use them. *caller* None stands for an operator, who reaches all."""
 
@@ -61,7 +31,7 @@ class Subscribing:
         self,
         kept: KeptSubscriptions,
         feed: Feed,
-        reach: Reach,
+        reaching: Reaching,
         outside: Outside,
         signing: Signing | None,
         pusher: Pusher | None,
@@ -71,7 +41,7 @@ class Subscribing:
         """*signing* and *pusher* are None where settings list nobody to push to."""
         self._kept = kept
         self._feed = feed
-        self._reach = reach
+        self._reaching = reaching
         self._outside = outside
         self._signing = signing
         self._pusher = pusher
@@ -93,16 +63,14 @@ class Subscribing:
         rule = NOBODY if self._signing is None else self._outside.fault(url)
         faults = [RequestFault("/url", rule)] if rule is not None else []
         for place, agency in enumerate(agencies):
-            if not self._reach.known(agency):
+            if not self._reaching.known(agency):
                 faults.append(RequestFault(f"/agencies/{place}", "names an agency that this hub does not have"))
         newest = await self._feed.whole()
         if after is not None and after > newest:
             faults.append(RequestFault("/after", f"is beyond the end of the feed, which is {newest}"))
         if faults or self._signing is None:
             raise RequestInvalid(faults=faults)
-        reached = self._reach.of(caller)
-        if any(agency not in reached for agency in agencies):
-            raise AuthDenied
+        self._reaching.of(caller, agencies)
         now = self._clock.now()
         seq = newest if after is None else after
         row = Subscription(self._new_id(), caller.name, url, tuple(dict.fromkeys(agencies)), dossier, now, seq)

@@ -20,6 +20,7 @@ from hub.store.schema import (
     KEY_HOLDERS,
     bodies,
     calls,
+    dead_notices,
     exchanges,
     fixed,
     holds_key,
@@ -47,6 +48,8 @@ class PersonStatements:
             .where(needs_person)
             .group_by(calls.c.agency, calls.c.state)
         )
+        dead = select(dead_notices.c.agency, func.count()).group_by(dead_notices.c.agency)
+        self.dead_notices = self._prepare(dead)
         columns = [calls.c[name] for name in (*CALL_COLUMNS, "result", "cause", "ended_at", "seq")]
         self._stuck = select(*columns)
         more = [calls.c[name] for name in ("request_digest", "request_size")]
@@ -151,6 +154,9 @@ class SqlPersons:
         for agency, state, count in await self._read(self._rows, self._say.needing, {}):
             known = found.get(agency, Needing())
             found[agency] = known._replace(**{"dead" if state == State.DEAD else "in_doubt": count})
+        for agency, count in await self._read(self._rows, self._say.dead_notices, {}):
+            known = found.get(agency, Needing())
+            found[agency] = known._replace(dead=known.dead + count)
         return found
 
     async def tolls(self, which: Which) -> Sequence[Toll]:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from hub.journal import Entry
 from hub.store.batch import Batch
 from hub.store.prepared import Prepared
-from hub.store.schema import dead_events, notices, subscriptions
+from hub.store.schema import dead_events, subscriptions
 from hub.store.statements import Statements
 
 MOST_DEAD = 1000
@@ -143,10 +143,6 @@ class KeptSubscriptions(Protocol):
         """A dead event was sent again: it is forgotten, or stays dead because of *cause*."""
         ...
 
-    async def of_dossier(self, dossier: str, after: int, upto: int) -> frozenset[int]:
-        """Return the numbers above *after* and up to *upto* of what is told about *dossier*."""
-        ...
-
 
 _ROW = [one.name for one in fields(Subscription)]
 _DEAD = [one.name for one in fields(DeadEvent)]
@@ -215,13 +211,6 @@ class SubscriptionStatements:
         self.failed_again: Prepared = say(
             update(dead_events).where(one).values(again=false(), cause=bindparam("why"))
         )  # fmt: skip
-        self.of_dossier: Prepared = say(
-            select(notices.c.seq).where(
-                notices.c.seq > bindparam("after"),
-                notices.c.seq <= bindparam("upto"),
-                notices.c.dossier == bindparam("dossier"),
-            )
-        )
 
 
 def add(batch: Batch, say: SubscriptionStatements, row: Subscription, most: int) -> bool:
@@ -384,7 +373,3 @@ class SqlSubscriptions:
 
     async def tried_again(self, of: str, seq: int, cause: str | None) -> None:
         await self._write("tried_again", tried_again, self._say, of, seq, cause)
-
-    async def of_dossier(self, dossier: str, after: int, upto: int) -> frozenset[int]:
-        asked = {"dossier": dossier, "after": after, "upto": upto}
-        return frozenset(row[0] for row in await self._read(self._rows, self._say.of_dossier, asked))

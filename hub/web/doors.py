@@ -11,19 +11,19 @@ from typing import Final
 from pydantic_core import to_json
 
 from hub.errors import HubError, Internal, MethodNotAllowed, OperationUnknown, RequestTooLarge
+from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
 from hub.web.files import FileDoors
+from hub.web.inbound import DRAINED_BYTES, InboundDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
-DRAINED_BYTES: Final = 64 << 20
-"""Up to this much of an unread body is let through and dropped to keep its connection; beyond, the connection ends."""
 BATCH: Final = ":batch"
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
 
@@ -41,6 +41,8 @@ class Doors:
         batch_results: BatchResults,
         notices: NoticeDoors,
         files: FileDoors,
+        answers: AnswerDoors,
+        inbound: InboundDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
         subscriptions: SubscriptionDoors,
@@ -51,6 +53,8 @@ class Doors:
         self._notices = notices
         self._files = files
         self._subscriptions = subscriptions
+        self._answers = answers
+        self._inbound = inbound
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -89,6 +93,10 @@ class Doors:
         if path == "/v1/subscriptions" or path.startswith("/v1/subscriptions/"):
             caller = self._calls.caller(scope)
             return self._subscriptions.lead(path.split("/")[3:], method, scope, receive, send, caller)
+        if path.startswith("/in/"):
+            return self._inbound.lead(path.split("/")[2:], method, scope, receive, send)
+        if path.startswith("/v1/answers/"):
+            return self._lead_answer(path.split("/")[3:], method, scope, receive, send)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")
@@ -155,6 +163,18 @@ class Doors:
             case ["files", file]:
                 _allow(method, "GET", "HEAD")
                 return self._files.read_by_link(scope, send, file)
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_answer(
+        self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        match steps:
+            case [agency, question]:
+                _allow(method, "GET", "PUT")
+                caller = self._calls.caller(scope)
+                if method == "PUT":
+                    return self._answers.publish(scope, receive, send, agency, question, caller)
+                return self._answers.read(send, agency, question, caller)
         raise OperationUnknown("This address leads nowhere.")
 
     async def _live(self, _: Scope, send: Send) -> None:

@@ -140,16 +140,6 @@ async def test_a_dead_event_is_kept_until_it_is_delivered_or_discarded(bench: Be
     assert await kept.dead("sub-1") == [], "a removed subscription takes them with it"
 
 
-async def test_what_is_told_of_a_dossier_is_found_by_number(bench: Bench) -> None:
-    for dossier in ("D-1", "D-2", "D-1"):
-        call = await bench.accepted(purpose=bench.call().purpose._replace(dossier=dossier))
-        await bench.store.cancel(call.id, "onestop")
-    seqs = [mark.seq for mark in await bench.store.feed.marks(0, 9)]
-    kept = bench.store.subscriptions
-    assert await kept.of_dossier("D-1", 0, seqs[-1]) == {seqs[0], seqs[2]}
-    assert await kept.of_dossier("D-1", seqs[0], seqs[1]) == frozenset()
-
-
 @pytest.mark.parametrize("most", [1, 2])
 async def test_a_node_takes_no_more_at_once_than_it_wants(bench: Bench, most: int) -> None:
     kept = bench.store.subscriptions

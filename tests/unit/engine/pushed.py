@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -17,6 +17,7 @@ from hub.outside import Outside
 from hub.pushing.lane import Around
 from hub.pushing.pusher import Pusher
 from hub.pushing.signing import Signing
+from hub.store.feed import Reach
 from hub.store.sqlite import SqliteStore
 from hub.store.subscriptions import Subscription
 from hub.web.notices import event
@@ -99,7 +100,7 @@ class Node:
         self.feed = Feed(world.told, world.clock, lambda what, error: None)
         around = Around(
             kept=world.kept, feed=self.feed, connect=lambda url: _Sender(world.receivers[url]),
-            fault=Outside(["*.centre.example"]).fault, reach=lambda caller: world.reach[caller], body=event,
+            fault=Outside(["*.centre.example"]).fault, reach=world.reached, body=event,
             signing=Signing(KEY), waits=Waits(Random(1)), clock=world.clock, node=name, busy=lambda: world.busy,
             observer=world.log,
         )  # fmt: skip
@@ -120,6 +121,9 @@ class World:
         self.busy = False
         self.nodes: list[Node] = []
         self._count = 0
+
+    def reached(self, caller: str, agencies: Collection[str], dossier: str | None) -> Reach:
+        return Reach([one for one in self.reach[caller] if not agencies or one in agencies], (), dossier)
 
     def node(self, name: str = "hub") -> Node:
         """Start a node."""

@@ -54,7 +54,7 @@ class Doors:
             self.store.persons.needing,
         )
         nothing = cast(Any, None)
-        calls = CallOffice(nothing, nothing, nothing, {})
+        calls = CallOffice(nothing, nothing, nothing, {}, nothing)
         app = admin(Office("key", dict, nothing, nothing, calls, nothing, nothing, office, list, Silent(), nothing))
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),

@@ -59,6 +59,11 @@ class Feed:
         self._follower: asyncio.Task[None] | None = None
         self._stopped = False
 
+    @property
+    def upto(self) -> int:
+        """Up to which number the feed was whole at the last look."""
+        return self._upto
+
     def stir(self) -> None:
         """A call has settled, or an agency told something, here or elsewhere. Costs nothing when nobody listens."""
         self._news.set()
@@ -228,6 +233,8 @@ class Listener:
         self._caller = caller
         self._reach = reach
         self._after = after
+        self._looked = after
+        """Up to where there is nothing more for it: others are told much in which it would look in vain again."""
         self._news = asyncio.Event()
         self._closed = False
         self._more = True
@@ -271,8 +278,11 @@ class Listener:
         if not self._more:
             return ()
         self._more = False
-        told = await self._feed.told(self._caller, self._reach, self._after, PAGE)
+        upto = self._feed.upto
+        told = await self._feed.told(self._caller, self._reach, self._looked, PAGE)
+        self._looked = max(self._looked, upto)
         if told:
             self._after = told[-1].seq
-            self._more = True
+        if len(told) == PAGE:
+            self._looked, self._more = self._after, True
         return told

@@ -40,7 +40,7 @@ def openapi(
     *asked* what agencies tell and ask.
     """
     answers = {(agency, name): one.answer for agency, some in asked.items() for name, one in some.items()}
-    values = {one.model for some in told.values() for one in some.values() if one.model is not None}
+    values = list(dict.fromkeys(one.model for some in told.values() for one in some.values() if one.model is not None))
     schemas = _schemas(offered, (*answers.values(), *values))
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
@@ -69,7 +69,8 @@ def openapi(
             | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})}
             | openapi_many.SCHEMAS
             | openapi_files.SCHEMAS
-            | openapi_push.SCHEMAS,
+            | openapi_push.SCHEMAS
+            | {"Told": openapi_many.told([schemas["refs"][model] for model in values])},
             "parameters": _PARAMETERS,
             "headers": _FIELDS,
         },

@@ -1,5 +1,6 @@
 """What the OpenAPI document says of the doors for many calls: batches, their results, and the feed. See `openapi.py`."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hub.call import State
@@ -102,23 +103,20 @@ _EVENT: Final[dict[str, Any]] = {
         "data": {"anyOf": [{"$ref": "#/components/schemas/Member"}, {"$ref": "#/components/schemas/Told"}]},
     },
 }
-_NOTICE: Final[dict[str, Any]] = {
-    "type": "object",
-    "description": "What an agency told: `GET /v1/operations` lists its notices with the model of `value`",
-    "required": ["value", "refs"],
-    "properties": {
-        "value": {"description": "The canonical record; null where the notice carries none"},
-        "refs": {"type": "object", "additionalProperties": _TEXT, "description": "The agency's own keys, by our name"},
-    },
-}
 _CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": _NUMBER}}
 SCHEMAS: Final[dict[str, Any]] = {
     "BatchLine": _LINE,
     "BatchAnswer": _TOLD,
     "Member": _MEMBER,
     "Event": _EVENT,
-    "Told": _NOTICE,
 }
+
+
+def told(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of what an agency told, whose record is one of *values*."""
+    value = {"anyOf": [*values, {"type": "null"}], "description": "The record, if the notice carries one"}
+    keys = {"type": "object", "additionalProperties": _TEXT, "description": "The agency's own keys, by our name"}
+    return {"type": "object", "required": ["value", "refs"], "properties": {"value": value, "refs": keys}}
 
 
 def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Exchanges:
             wire = await self._render(turn, auth, number)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
-            within = math.inf if turn.verifies else turn.until - clock.monotonic()
+            within = math.inf if turn.asks_after else turn.until - clock.monotonic()
             leaves = await self._around.coordination.leave(permit, within)
             timeout = self._timeout(turn)
             if not leaves or timeout <= 0:
@@ -137,8 +137,8 @@ class Exchanges:
     async def _record(self, turn: Turn) -> tuple[int, int] | None:
         """Write `sending`, and return fence and number of the exchange, or None if the call is not ours to send."""
         store, node, call = self._around.store, self._around.node, turn.call
-        if turn.verifies:
-            return await store.begin_verification(call.id, node, call.step)
+        if turn.asks_after:
+            return await store.begin_asking(call.id, node, call.step)
         if turn.interactive and not turn.recorded:
             turn.recorded = True  # also when the answer gets lost: then the row may be there
             number: int | None = await store.open(call, node, sha256(turn.raw).hexdigest(), len(turn.raw))
@@ -153,7 +153,7 @@ class Exchanges:
         """Return the seconds this exchange may take; none are left if its caller or its lease is gone."""
         left = turn.until - self._around.clock.monotonic()
         if turn.future is None:
-            return self._contract.call_timeout if turn.verifies or left > 0 else 0.0
+            return self._contract.call_timeout if turn.asks_after or left > 0 else 0.0
         if left <= 0 or turn.future.cancelled():
             return 0.0
         usual = self._around.coordination.pace(self._agency.name).p95 or COLD * self._contract.call_timeout

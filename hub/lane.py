@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
+from hub.asking_after import AskingAfter
 from hub.backlog import SWEEP, Backlog
 from hub.call import BUILT_IN, Call, Class, Kind, Purpose, Reply, State
 from hub.coordination.protocol import Permit
@@ -31,7 +32,6 @@ from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
 from hub.turn import Place, Turn
 from hub.turned_away import let_through
-from hub.verification import Verification
 
 _GRACE = 0.25
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
@@ -94,7 +94,7 @@ class Lane:
         self._session = LoggingIn(agency, surroundings, self._token)
         self._exchanges = Exchanges(agency, surroundings)
         self._granting = Granting(self, self._line, self._session, surroundings)
-        self.verification = Verification(
+        self.asking_after = AskingAfter(
             self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
         )
         self.backlog = Backlog(
@@ -115,7 +115,7 @@ class Lane:
     async def start(self, occupied: list[Occupied], sent_today: int) -> None:
         """Take over what an earlier process left, and begin to serve."""
         now = self._clock.now()
-        left = [one.sent_at + self.verification.patience - now for one in occupied if one.agency == self.name]
+        left = [one.sent_at + self.asking_after.patience - now for one in occupied if one.agency == self.name]
         await self._coordination.restore(self.name, left, sent_today)
         self._coordination.subscribe(self.name, self.stir)
         self._granting.start()
@@ -125,7 +125,7 @@ class Lane:
         """Give back what waits in the store, let what is under way end for *patience* seconds, and cut the rest."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self.verification.stop()
+        self.asking_after.stop()
         await self.backlog.stop()
         end = self._clock.monotonic() + patience
         while (self._tasks or self._line) and (left := end - self._clock.monotonic()) > 0:
@@ -376,7 +376,7 @@ class Lane:
                 self._line.leave(turn)
         if self._sweeps % _LOOKS == 0:
             self.backlog.more()
-            self.verification.due(0.0)
+            self.asking_after.due(0.0)
         self._sweeps += 1
         self.stir()
         wait = SWEEP * (0.9 + 0.2 * self._around.random.random())

@@ -59,8 +59,10 @@ class Turn:
     """Seconds at the agency that were guessed when it left, and are put right when it is back."""
     repeat: bool = False
     """The next exchange sends again what was sent before, and pays from the retry budget."""
-    verifies: bool = False
-    """The next exchange looks up whether an `in_doubt` filing was done."""
+    asks_after: bool = False
+    """The next exchange looks up whether an `in_doubt` filing was done, or how what was `pending` ended."""
+    pending_since: float | None = None
+    """Of an answer that is `pending`: when it came, Unix seconds. The next exchange looks up how it ended."""
     tries_ground: bool = False
     """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     recorded: bool = False

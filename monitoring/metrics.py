@@ -76,6 +76,7 @@ METRICS = (
     Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
     Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
+    Metric("hub_pending", "gauge", ("agency",), "How many answers are pending that nobody asks after any more?"),
     Metric(
         "hub_drift_total",
         "counter",
@@ -143,10 +144,11 @@ class Metrics:
         """The event loop ran a timer *seconds* late."""
         self.child("hub_loop_lag_seconds").observe(seconds)
 
-    def needing(self, agency: str, dead: int, in_doubt: int) -> None:
+    def needing(self, agency: str, dead: int, in_doubt: int, pending: int) -> None:
         """So many calls of *agency* need a person, by the store's count."""
         self.child("hub_dead_letters", agency).set(dead)
         self.child("hub_in_doubt", agency).set(in_doubt)
+        self.child("hub_pending", agency).set(pending)
 
     def store_size(self, used: int, most: int) -> None:
         """The store holds *used* bytes, of *most* that it may."""

@@ -215,7 +215,7 @@ WAYS = {
     "renew": Way(held, lasting=True),
     "give_back": Way(stopped_in_order),
     "begin": Way(time=2, careful=True),
-    "begin_verification": Way(before=in_doubt),
+    "begin_asking": Way(before=in_doubt),
     "settle": Way(time=2, careful=True),
     "end": Way(out_of_time),
     "cancel": Way(many_take_it_back),

@@ -6,15 +6,15 @@ does not declare personal is shown.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from connectors.kit.operation import Operation
-from hub.call import State, exchange_id
+from hub.asking_after import look_up_of
+from hub.call import NEVER, PENDING, State, exchange_id
 from hub.store.persons import Case, Stuck
 from hub.store.protocol import Record
-from hub.verification import NEVER, look_up_of
 from hub.web.replies import moment
 from mappings.canonical.shape import mask
 
@@ -118,13 +118,15 @@ def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
 
 
 def _looking(record: Record, operations: Operations) -> dict[str, Any]:
-    """Tell by which look-up a doubt is verified, if any, and when next."""
+    """Tell by which look-up the agency is asked after a call in doubt or pending, if any, and when next."""
     call = record.call
-    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step)
-    planned = call.state is State.IN_DOUBT and call.due_at < NEVER
+    pending = call.state is State.ANSWERED and record.result == PENDING and not call.interactive
+    why: Literal["in_doubt", "pending"] = "pending" if pending else "in_doubt"
+    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step, why)
+    asked_after = pending or call.state is State.IN_DOUBT
     return {
         "look_up": found[1] if found else None,
-        "next_look_up": (moment(call.due_at) if planned else PERSON) if call.state is State.IN_DOUBT else None,
+        "next_look_up": (moment(call.due_at) if call.due_at < NEVER else PERSON) if asked_after else None,
     }
 
 

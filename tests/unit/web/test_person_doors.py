@@ -9,12 +9,11 @@ import httpx2
 import pytest
 from pydantic import Field
 
-from hub.call import Call, Class, Kind, Purpose, State, exchange_id, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice

@@ -1,0 +1,21 @@
+"""Calls whose end the agency is asked for are found by when they fall due; how far each poll has come."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+_ASKED_AFTER = "state = 'in_doubt' OR state = 'answered' AND result = 'pending' AND "
+
+
+def upgrade() -> None:
+    op.create_index(
+        "calls_asked_after",
+        "calls",
+        ["agency", "due_at", "seq"],
+        sqlite_where=sa.text(_ASKED_AFTER + "interactive = 0"),
+        postgresql_where=sa.text(_ASKED_AFTER + "NOT interactive"),
+    )

@@ -76,6 +76,10 @@ class Observer(Protocol):
         """
         ...
 
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        """A poll was run to its end: `answered` with so many new notices, `held`, or what kept it from an answer."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
@@ -117,6 +121,8 @@ class Silent:
     def route(self, route: str, numbers: dict[str, float]) -> None: ...
 
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -182,6 +188,10 @@ class Fan:
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
         for observer in self._observers:
             observer.nodes(ages, alive, granting)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        for observer in self._observers:
+            observer.polled(agency, notice, outcome, cause, taken)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

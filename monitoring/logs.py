@@ -25,6 +25,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "route_hold": ("route", "cause", "seconds"),
     "node": ("node", "alive"),
     "granting": ("by",),
+    "poll": ("agency", "notice", "outcome", "cause", "taken"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -179,6 +180,10 @@ class LogLines:
         if granting != self._granting:
             self._granting = granting
             self._writer.event("granting", granting)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        if taken or outcome != "answered":  # one that found nothing new is counted, and no news
+            self._writer.event("poll", agency, notice, outcome, cause, taken)
 
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))

@@ -76,6 +76,7 @@ METRICS = (
     Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
     Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
+    Metric("hub_polls_total", "counter", ("agency", "notice", "outcome"), "Do polls of notices bring answers?"),
     Metric("hub_pending", "gauge", ("agency",), "How many answers are pending that nobody asks after any more?"),
     Metric(
         "hub_drift_total",
@@ -222,6 +223,9 @@ class Metrics:
             self.child("hub_node_age_seconds", node).set(age)
         for by in GRANTING:
             self.child("hub_granting", by).set(by == granting)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        self.child("hub_polls_total", agency, notice, outcome).inc()
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

@@ -185,6 +185,24 @@ _some(
 )  # fmt: skip
 _some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.is_not(None))
 
+polls = Table(
+    "polls",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("notice", Text, primary_key=True),
+    Column("cursor", Text),  # after which notice the next page begins, in the agency's words
+    Column("moved_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("last_at", Double),
+    Column("outcome", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("taken", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
 cursors = Table(
     "cursors",
     metadata,

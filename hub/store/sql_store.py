@@ -20,6 +20,7 @@ from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
 from hub.store.nodes import NodeStatements
 from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.polls import SqlPolls
 from hub.store.prepared import Prepared, Values
 from hub.store.protocol import (
     Accepted,
@@ -86,6 +87,8 @@ class SqlStore:
         """What needs a person, and what is decided about it."""
         self.batches = SqlBatches(self)
         """Durable calls that were handed in together."""
+        self.polls = SqlPolls(book.statements, reader.rows, self._write, self._read)
+        """How far each poll has come; `hub.polling` runs them."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
 

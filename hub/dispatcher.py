@@ -80,6 +80,7 @@ class Dispatcher:
         self._waiters = surroundings.waiters
         self._around = surroundings
         self._stopping = False
+        self._asking: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, occupied: Sequence[Occupied] = ()) -> Recovered:
@@ -106,6 +107,7 @@ class Dispatcher:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+        await asyncio.gather(*self._asking)
         await asyncio.gather(*(lane.stop(patience) for lane in self._lanes.values()))
         await asyncio.gather(*(route.stop() for route in self._routes))
 
@@ -216,6 +218,18 @@ class Dispatcher:
             lane.asking_after.due(0.0)
             lane.asking_after.due(lane.contract.call_timeout)  # when one that is on the wire has ended, wherever it was
         return agency is not None
+
+    def heard_of(self, call_id: str) -> None:
+        """Do as `ask_now`, and let nobody wait for it."""
+        task = asyncio.get_running_loop().create_task(self._ask_now(call_id))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_now(self, call_id: str) -> None:
+        try:
+            await self.ask_now(call_id)
+        except StoreUnavailable as error:  # it is asked after when that falls due
+            self._observer.fault("ask_now", error)
 
     async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply:
         """

@@ -13,7 +13,7 @@ from typing import Final
 
 from hub.clock import Clock
 from hub.errors import CallerQuota, HubStopping, RequestFault, RequestInvalid, StoreUnavailable
-from hub.store.feed import KeptFeed, Mark, Noticed
+from hub.store.feed import KeptFeed, Mark, Noticed, Reach
 
 HOLD_BACK: Final = 30.0
 """Seconds for which a gap holds back what lies behind it: longer than any commit takes, clocks of nodes apart included."""
@@ -48,12 +48,12 @@ class Feed:
         self._stopped = False
 
     def stir(self) -> None:
-        """A call has settled, here or elsewhere. Costs nothing when nobody listens."""
+        """A call has settled, or an agency told something, here or elsewhere. Costs nothing when nobody listens."""
         self._news.set()
 
-    async def page(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
+    async def page(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
         """
-        Return what *caller* is told of *agencies* after number *after*, in order, at most *limit*.
+        Return what *caller* is told within *reach* after number *after*, in order, at most *limit*.
 
         Raises:
             StoreUnavailable: The store did not answer.
@@ -61,7 +61,7 @@ class Feed:
         """
         await self._look()
         await self._check(after)
-        return await self.told(caller, agencies, after, limit)
+        return await self.told(caller, reach, after, limit)
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
         """
@@ -84,11 +84,9 @@ class Feed:
         return await self._kept.acknowledged(caller, agency)
 
     @asynccontextmanager
-    async def listen(
-        self, caller: str, agencies: Collection[str], after: int | None = None
-    ) -> AsyncIterator["Listener"]:
+    async def listen(self, caller: str, reach: Reach, after: int | None = None) -> AsyncIterator["Listener"]:
         """
-        Follow what *caller* is told of *agencies* after number *after*; None: from now on.
+        Follow what *caller* is told within *reach* after number *after*; None: from now on.
 
         Raises:
             CallerQuota: This caller listens often enough at this node.
@@ -103,7 +101,7 @@ class Feed:
         await self._look()
         if after is not None:
             await self._check(after)
-        listener = Listener(self, caller, agencies, self._upto if after is None else after)
+        listener = Listener(self, caller, reach, self._upto if after is None else after)
         self._listeners.setdefault(caller, set()).add(listener)
         if self._follower is None:
             self._follower = asyncio.get_running_loop().create_task(self._follow())
@@ -126,9 +124,9 @@ class Feed:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
 
-    async def told(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
+    async def told(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
         """Return the same as `page`, as far as the last look went."""
-        return await self._kept.told(caller, agencies, after, self._upto, limit) if after < self._upto else ()
+        return await self._kept.told(caller, reach, after, self._upto, limit) if after < self._upto else ()
 
     async def _check(self, place: int) -> None:
         """Refuse a *place* beyond the end: whoever goes on from there hears nothing until the feed has come as far."""
@@ -192,10 +190,10 @@ def _whole(marks: Sequence[Mark], upto: int, old: float) -> tuple[int, set[str |
 class Listener:
     """One stream. Nothing of it is kept but how far it has come."""
 
-    def __init__(self, feed: Feed, caller: str, agencies: Collection[str], after: int) -> None:
+    def __init__(self, feed: Feed, caller: str, reach: Reach, after: int) -> None:
         self._feed = feed
         self._caller = caller
-        self._agencies = agencies
+        self._reach = reach
         self._after = after
         self._news = asyncio.Event()
         self._closed = False
@@ -240,7 +238,7 @@ class Listener:
         if not self._more:
             return ()
         self._more = False
-        told = await self._feed.told(self._caller, self._agencies, self._after, PAGE)
+        told = await self._feed.told(self._caller, self._reach, self._after, PAGE)
         if told:
             self._after = told[-1].seq
             self._more = True

@@ -83,7 +83,7 @@ class Sorted:
     refused: Sequence[Poison] = ()
     """Records that are kept for a person."""
     kept: Callable[[], None] = field(default=lambda: None)
-    """To be called after the commit, when something was new."""
+    """To be called after the commit: whoever wants to know hears of it."""
 
 
 class Sorting(Protocol):
@@ -159,9 +159,13 @@ class Polling:
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        found = (agency, notice) in self._polls and await self._kept.run_now(agency, notice, by)
+        if (agency, notice) not in self._polls:
+            return False
+        if not await self._kept.run_now(agency, notice, by):  # no hub ever ran since it is in the settings
+            await self._kept.plan([(agency, notice, self._clock.now())], self._around.node)
+            await self._kept.run_now(agency, notice, by)
         self.stir()
-        return found
+        return True
 
     async def rows(self) -> Sequence[tuple[Poll, PollRow | None]]:
         """
@@ -261,8 +265,7 @@ class Polling:
             if new is None:
                 return None
             taken += new
-            if new:
-                found.kept()
+            found.kept()
             if calls:
                 poll.lane.backlog.more(Class.BULK)
             if not poll.full(fetched) or following == cursor:

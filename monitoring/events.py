@@ -16,7 +16,19 @@ class Observer(Protocol):
         ...
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
-        """An agency came with a notice, which was let in (`accepted`) or refused: `rate`, `concurrency` or `overload`."""
+        """
+        An agency came with a notice, which was let in (`accepted`) or refused: `rate`, `concurrency` or `overload`.
+
+        Of what was let in, how it ended: `taken`, `seen`, `refused`, `denied` or `busy`.
+        """
+        ...
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        """An agency that was let in has its answer; *size* is of what it sent, in bytes."""
+        ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        """So many items are left to answer *question* of *agency* with; an agency that asks when none is, is refused."""
         ...
 
     def exchange(
@@ -92,6 +104,10 @@ class Silent:
 
     def inbound(self, agency: str, notice: str, decision: str) -> None: ...
 
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None: ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None: ...
+
     def exchange(
         self,
         call: str,
@@ -140,6 +156,14 @@ class Fan:
     def inbound(self, agency: str, notice: str, decision: str) -> None:
         for observer in self._observers:
             observer.inbound(agency, notice, decision)
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        for observer in self._observers:
+            observer.arrived(agency, notice, way, size, seconds)
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        for observer in self._observers:
+            observer.answers_left(agency, question, left)
 
     def exchange(
         self,

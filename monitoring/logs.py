@@ -18,6 +18,8 @@ from pydantic_core import to_json
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "refusals": ("agency", "class", "reason", "count"),
     "inbound_refusals": ("agency", "notice", "reason", "count"),
+    "notice": ("agency", "notice", "way", "bytes", "seconds"),
+    "no_answers_left": ("agency", "question"),
     "exchange": ("call", "agency", "operation", "outcome", "blame", "cause", "seconds", "traceparent"),
     "call": ("call", "agency", "operation", "state", "cause", "overhead", "traceparent"),
     "drift": ("agency", "operation", "places"),
@@ -36,6 +38,8 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 """Every event and its fields, in the order in which `LineWriter.event` takes their values."""
 
 HANOI: Final = timezone(timedelta(hours=7))
+_TOLD: Final = frozenset({"accepted", "taken", "seen", "refused"})
+"""How what an agency sent ends with a line of its own, or begins; whatever else becomes of it is counted."""
 REFUSALS_EVERY: Final = 10.0
 """Seconds between two lines about refusals of one lane and reason: a flood must not become a flood of lines."""
 
@@ -126,8 +130,16 @@ class LogLines:
             self._refusal("refusals", agency, cls, reason)
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
-        if decision != "accepted":
+        if decision not in _TOLD:
             self._refusal("inbound_refusals", agency, notice, decision)
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        if way in _TOLD:
+            self._writer.event("notice", agency, notice, way, size, round(seconds, 5))
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        if left == 0:
+            self._writer.event("no_answers_left", agency, question)
 
     def _refusal(self, *what: str) -> None:
         untold = self._refused.get(what)

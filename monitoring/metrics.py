@@ -74,7 +74,8 @@ METRICS = (
     ),
     Metric("hub_route_hold_seconds", "gauge", ("route", "cause"), "For how long is a route still stopped?"),
     Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
-    Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
+    Metric("hub_dead_letters", "gauge", ("agency",), "How many calls and dead notices need a person?"),
+    Metric("hub_answers_left", "gauge", ("agency", "question"), "How many items are left to answer a question with?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
     Metric("hub_polls_total", "counter", ("agency", "notice", "outcome"), "Do polls of notices bring answers?"),
     Metric("hub_pending", "gauge", ("agency",), "How many answers are pending that nobody asks after any more?"),
@@ -161,6 +162,11 @@ class Metrics:
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
         self.child("hub_inbound_total", agency, notice, decision).inc()
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None: ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        self.child("hub_answers_left", agency, question).set(left)
 
     def exchange(
         self,

@@ -237,11 +237,15 @@ _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 
 
-BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"})
+BESIDE = frozenset({
+    "note", "begin_retention", "retention", "restore", "try_out", "ask_now", "plan_polls", "lease_poll", "take_page",
+    "end_poll", "release_polls", "run_poll_now",
+})  # fmt: skip
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
-and a trial that leaves nothing.
+polls and what is heard of a pending call (`tests/unit/engine/test_polling.py`, `test_asking_after.py`), which none of these
+agencies has, and a trial that leaves nothing.
 """
 
 

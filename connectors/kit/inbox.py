@@ -27,6 +27,11 @@ class WireNotice:
     """Names lower-cased."""
     query: Mapping[str, str]
     body: bytes
+    proven: bool = False
+    """
+    True: who sent it was verified when it came, and a person has it read again. What proves it stands in headers that
+    were not kept, or has run out since.
+    """
 
 
 @dataclass(frozen=True, slots=True)

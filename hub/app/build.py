@@ -13,12 +13,15 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from connectors.kit.manifest import Contract, Inbound
+from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
+from hub.app.polls import polls_of
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
+from hub.arriving import Arriving
 from hub.call import uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
@@ -26,11 +29,13 @@ from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.errors import StoreUnavailable
 from hub.feed import Feed
+from hub.fetched import FetchedPages
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.masking import masked_store
 from hub.orders import Allowed, Orders
+from hub.polling import Polling
 from hub.pressure import Pressure
 from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
@@ -46,15 +51,18 @@ from hub.store.sql_store import SqlStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
+from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
 from hub.web.notices import NoticeDoors
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
 from monitoring.events import Observer
 from monitoring.health import Readiness
@@ -81,6 +89,7 @@ class Hub:
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
+    polling: Polling
     feed: Feed
     readiness: Readiness
     shedding: Shedding
@@ -88,6 +97,7 @@ class Hub:
     store_watch: StoreWatch
     retention: Retention
     inbound: InboundGuard
+    arriving: Arriving
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -114,6 +124,7 @@ class Hub:
             if self.group is not None:
                 self.group.left.also(occupied)
         await self.dispatcher.start(occupied)
+        await self.polling.start()
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
@@ -128,6 +139,7 @@ class Hub:
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.retention.stop()
+        await self.polling.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -137,6 +149,7 @@ class Hub:
 
     async def close(self) -> None:
         """Close connections and store of a hub that was stopped, or never started."""
+        self.arriving.close()
         for one in self.installed.values():
             await one.agency.close()
             if one.route is not None and one.route.tokens is not None:
@@ -204,7 +217,14 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store, group.epochs, group.permits, shared, observer, node, version(), dispatcher.node_died
         )
         hearing = Hearing(store, dispatcher, orders, identity, observer)
-    inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
+    asked_of_us = _asked_of_us(installed)
+    inbound = InboundGuard(asked_of_us, clock, shedding, observer)
+    arriving = Arriving(
+        speaking(installed), store.notices, surroundings.new_id, observer, tell=feed.stir, stir=dispatcher.heard_of
+    )
+    polling = Polling(
+        polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
+    )
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
@@ -230,7 +250,10 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     )
     checks = {"store": store_watch.well} | ({"nodes": heartbeat.well} if heartbeat is not None else {})
     readiness = Readiness(checks, clock.monotonic)
-    document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
+    told = {name: one.notices for name, one in facts.items() if one.notices}
+    questions = {name: one.questions for name, one in facts.items()}
+    titles = {name: one.title for name, one in facts.items()}
+    document = openapi(offered, titles, PROBLEMS, version(), told, questions)
     listed = operations(facts, dispatcher.watch)
     office = Office(
         key=admin_key(settings, environ),
@@ -257,6 +280,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         ),
         nodes=heartbeat.nodes if heartbeat is not None else list,
         observer=observer,
+        polls=PollOffice(polling.rows, polling.run_now),
     )
     return Hub(
         installed=installed,
@@ -270,6 +294,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,
+        polling=polling,
         feed=feed,
         readiness=readiness,
         shedding=shedding,
@@ -277,13 +302,22 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         store_watch=store_watch,
         retention=retention,
         inbound=inbound,
+        arriving=arriving,
         public=Doors(
             calls,
             readiness,
             observer,
             batch=batch,
             batch_results=BatchResults(store.batches),
-            notices=NoticeDoors(feed, offered),
+            notices=NoticeDoors(feed, offered, told),
+            answers=AnswerDoors(
+                store.notices.published,
+                questions,
+                locks.take,
+                request_bytes=settings.hub.request_bytes,
+                left=observer.answers_left,
+            ),
+            inbound=InboundDoors(arriving, inbound, asked_of_us, observer, clock.monotonic),
             operations=listed,
             openapi=document,
         ),
@@ -340,7 +374,8 @@ def _orderable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[st
 def _facts(one: Installed) -> AgencyFacts:
     facts = one.connector.manifest.connector
     callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
-    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+    notices, questions = notices_of(one), questions_of(one)
+    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_, notices, questions)
 
 
 def _asked_of_us(installed: Mapping[str, Installed]) -> dict[str, Inbound]:

@@ -42,8 +42,12 @@ class Caller:
     """Its quota; `quotas.py` counts."""
 
     def may_call(self, agency: str, operation: str) -> bool:
-        """Say whether one of `allowed` covers *operation* of *agency*."""
-        return "*" in self.allowed or agency in self.allowed or f"{agency}.{operation}" in self.allowed
+        """Say whether one of `allowed` covers *operation* of *agency*, or its notice or question of that name."""
+        return self.may_all(agency) or f"{agency}.{operation}" in self.allowed
+
+    def may_all(self, agency: str) -> bool:
+        """Say whether one of `allowed` covers all of *agency*."""
+        return "*" in self.allowed or agency in self.allowed
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from hub.store.schema import (
     KEY_HOLDERS,
     bodies,
     calls,
+    dead_notices,
     exchanges,
     fixed,
     holds_key,
@@ -52,6 +53,8 @@ class PersonStatements:
         self.left_pending = self._prepare(
             select(calls.c.agency, func.count()).where(left, calls.c.agency > fixed("")).group_by(calls.c.agency)
         )
+        dead = select(dead_notices.c.agency, func.count()).group_by(dead_notices.c.agency)
+        self.dead_notices = self._prepare(dead)
         columns = [calls.c[name] for name in (*CALL_COLUMNS, "result", "cause", "ended_at", "seq")]
         self._stuck = select(*columns)
         more = [calls.c[name] for name in ("request_digest", "request_size")]
@@ -158,6 +161,9 @@ class SqlPersons:
             found[agency] = known._replace(**{"dead" if state == State.DEAD else "in_doubt": count})
         for agency, count in await self._read(self._rows, self._say.left_pending, {"never": NEVER}):
             found[agency] = found.get(agency, Needing())._replace(pending=count)
+        for agency, count in await self._read(self._rows, self._say.dead_notices, {}):
+            known = found.get(agency, Needing())
+            found[agency] = known._replace(dead=known.dead + count)
         return found
 
     async def tolls(self, which: Which) -> Sequence[Toll]:

@@ -18,7 +18,19 @@ from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
 from hub.store.prepared import Prepared
-from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
+from hub.store.schema import (
+    bodies,
+    calls,
+    cursors,
+    dead_notices,
+    exchanges,
+    fixed,
+    handouts,
+    journal,
+    notices,
+    quota_days,
+    references,
+)
 from hub.store.statements import Statements
 
 MOST_CALLS = 50
@@ -55,7 +67,7 @@ class Swept:
     """What one step did."""
 
     removed: int
-    """Calls, references, notices or entries."""
+    """Calls, references, notices, items or entries."""
     next: Place | None
     """Where the next step begins; None: the pass is over, or no longer this node's."""
 
@@ -148,6 +160,10 @@ class RetentionStatements:
         )
         self.last_notice = self._say(select(func.max(notices.c.seq)))
         self.drop_notice = self._say(delete(notices).where(notices.c.seq == bindparam("at")))
+        first_dead = select(dead_notices.c.seq, dead_notices.c.last_at).order_by(dead_notices.c.seq)
+        self.first_dead = self._say(first_dead.where(dead_notices.c.seq > bindparam("after")).limit(bindparam("most")))
+        self.drop_dead = self._say(delete(dead_notices).where(dead_notices.c.seq == bindparam("at")))
+        self.drop_handouts = self._say(delete(handouts).where(handouts.c.handed_at <= bindparam("before")))
         own = journal.c.chain == bindparam("chain")
         entries = [column for column in journal.c if column.name != "chain"]
         self.first_entries = self._say(select(*entries).where(own).order_by(journal.c.seq).limit(bindparam("most")))
@@ -221,7 +237,21 @@ def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until)
     old = [{"at": seq} for seq, received_at in first if received_at <= until.notices and seq != newest]
     if old:
         batch.run_many(say.drop_notice, old)
-    return Swept(len(old), place if len(old) == MOST_ROWS else Place("journal"))
+    return Swept(len(old), place if len(old) == MOST_ROWS else Place("dead_notices"))
+
+
+def _dead_notices(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    """What no person decided about for so long, counted from when the agency last sent the same."""
+    rows = batch.run(say.first_dead, {"after": place.seq, "most": MOST_ROWS}).fetchall()
+    old = [{"at": seq} for seq, last_at in rows if last_at <= until.notices]
+    if old:
+        batch.run_many(say.drop_dead, old)
+    return Swept(len(old), replace(place, seq=rows[-1][0]) if len(rows) == MOST_ROWS else Place("handouts"))
+
+
+def _handouts(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:
+    """Numbers that agencies were given belong to dossiers, as references do."""
+    return Swept(batch.run(say.drop_handouts, {"before": until.references}).rowcount, Place("journal"))
 
 
 def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -250,6 +280,8 @@ _STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] =
     "calls": _calls,
     "references": _references,
     "notices": _notices,
+    "dead_notices": _dead_notices,
+    "handouts": _handouts,
     "journal": _journal,
     "quota_days": _days,
 }

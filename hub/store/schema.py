@@ -157,10 +157,11 @@ references = Table(
     Column("dossier", Text, primary_key=True),  # the call's id where a call has no dossier
     Column("agency", Text, primary_key=True),
     Column("ours", Text, primary_key=True),
-    Column("theirs", Text, nullable=False),
-    Column("call", Text, nullable=False),
+    Column("theirs", Text, primary_key=True),  # a dossier may be paid for twice: the newest is the one that is sent
+    Column("call", Text, nullable=False),  # which brought it first; the id of a notice where one did
     Column("known_at", Double, nullable=False),
 )
+Index("references_theirs", references.c.agency, references.c.ours, references.c.theirs)
 
 notices = Table(
     "notices",
@@ -175,6 +176,7 @@ notices = Table(
     Column("call", Text),  # what it is about, of `call.settled`
     Column("received_at", Double, nullable=False),
     Column("bytes", LargeBinary, nullable=False),
+    Column("model", Text),  # canonical name of the value that an agency told
     sqlite_autoincrement=True,
 )
 _some(
@@ -184,6 +186,8 @@ _some(
     unique=True,
 )  # fmt: skip
 _some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.is_not(None))
+_some("notices_of_all", notices.c.seq, where=notices.c.caller.is_(None))
+_some("notices_dossier", notices.c.dossier, notices.c.seq, where=notices.c.dossier.is_not(None))
 
 polls = Table(
     "polls",
@@ -324,3 +328,54 @@ journal = Table(
 DECIDED = "decided"
 """Event of a person's decision about a call, the only entries that are looked up by call."""
 _some("journal_decided", journal.c.call, where=journal.c.event == fixed(DECIDED))
+
+dead_notices = Table(
+    "dead_notices",
+    metadata,
+    Column("seq", _number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),  # empty where not even that could be read
+    Column("cause", Text, nullable=False),
+    Column("came_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),  # when the same came again
+    Column("times", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("headers", Text, nullable=False),  # JSON; what proves who sent it is left out
+    Column("query", Text, nullable=False),
+    Column("faults", Text, nullable=False),  # JSON list of place and rule
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("dead_notices_agency", dead_notices.c.agency, dead_notices.c.seq)
+Index("dead_notices_size", dead_notices.c.agency, dead_notices.c.size)
+Index("dead_notices_same", dead_notices.c.agency, dead_notices.c.notice, dead_notices.c.digest, unique=True)
+
+published = Table(
+    "published",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("question", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("published_at", Double, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+handouts = Table(  # items of a published list, each of which answers one asker for good
+    "handouts",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("question", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # JSON
+    Column("place", Integer, nullable=False),
+    Column("unique_key", Text),  # null: nobody has it yet
+    Column("handed_at", Double),
+)
+_some("handouts_left", handouts.c.agency, handouts.c.question, handouts.c.place, where=handouts.c.unique_key.is_(None))
+_some(
+    "handouts_unique",
+    handouts.c.agency, handouts.c.question, handouts.c.unique_key,
+    where=handouts.c.unique_key.is_not(None),
+    unique=True,
+)  # fmt: skip

@@ -17,8 +17,9 @@ from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, 
 from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
-from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
+from hub.store.feed import FeedStatements, Mark, Noticed, Reach, to_noticed
 from hub.store.nodes import NodeStatements
+from hub.store.notices import SqlNotices
 from hub.store.orders import Order, OrderKind, OrderStatements
 from hub.store.polls import SqlPolls
 from hub.store.prepared import Prepared, Values
@@ -91,6 +92,8 @@ class SqlStore:
         """How far each poll has come; `hub.polling` runs them."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
+        self.notices = SqlNotices(book.statements, reader.rows, self._write, self._read)
+        """What agencies tell and ask; `hub.arriving` takes it."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)
@@ -309,11 +312,11 @@ class SqlFeed:
         rows = await self._rows(self._say.newest, {"until": until})
         return int(rows[0][0]) if rows else 0
 
-    async def told(
-        self, caller: str, agencies: Collection[str], after: int, upto: int, limit: int
-    ) -> Sequence[Noticed]:
-        asked = {"caller": caller, "agencies": listed(agencies), "after": after, "upto": upto, "limit": limit}
-        return [to_noticed(row) for row in await self._rows(self._say.told, asked)]
+    async def told(self, caller: str, reach: Reach, after: int, upto: int, limit: int) -> Sequence[Noticed]:
+        asked: dict[str, Any] = {"agencies": listed(reach.agencies), "notices": listed(reach.notices)}
+        asked |= {"caller": caller, "dossier": reach.dossier, "after": after, "upto": upto, "limit": limit}
+        statement = self._say.told if reach.dossier is None else self._say.told_of_dossier
+        return [to_noticed(row) for row in await self._rows(statement, asked)]
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
         await self._store._write("acknowledge", feed.acknowledge, self._say, caller, agency, seq)

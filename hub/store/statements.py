@@ -271,7 +271,7 @@ class Statements:
         notify = select(func.pg_notify(fixed(CHANNEL), _p("payload")))
         self.notify = self.prepare(notify) if self._shared else None
         self.put_body = self.prepare(self._upsert(bodies))
-        self.put_reference = self.prepare(self._upsert(references))
+        self.put_reference = self.prepare(self._upsert(references, {"known_at": _p("known_at")}))
 
     def _reading(self) -> None:
         server: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8")
@@ -312,9 +312,9 @@ class Statements:
             .limit(1)
         )
         self.remembered = self.prepare(
-            select(references.c.ours, references.c.theirs).where(
-                references.c.dossier == _p("dossier"), references.c.agency == _p("agency")
-            )
+            select(references.c.ours, references.c.theirs)
+            .where(references.c.dossier == _p("dossier"), references.c.agency == _p("agency"))
+            .order_by(references.c.known_at)
         )
         self.entries = self.prepare(
             select(*journal.c)

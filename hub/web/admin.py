@@ -32,6 +32,7 @@ from hub.web.calls import UNPRINTED
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
+from hub.web.polls import PollOffice, poll_doors
 from hub.web.replies import moment, problem_body
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
@@ -85,6 +86,7 @@ class Office:
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
+    polls: PollOffice
 
 
 def admin(office: Office) -> FastAPI:
@@ -102,6 +104,7 @@ def admin(office: Office) -> FastAPI:
         **person_doors(office.calls),
         **_state(office),
         **lane_doors(office.lanes),
+        **poll_doors(office.polls),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

@@ -3,15 +3,18 @@ The OpenAPI 3.1 document of the public doors, typed per operation from the canon
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
+from connectors.kit.inbox import Notice
 from hub.call import Kind, State
 from hub.errors import HubError
-from hub.web import openapi_many
+from hub.web import openapi_answers, openapi_many
+from hub.web.answers import Asked
 from hub.web.calls import Offered
 
 REF: Final = "#/components/schemas/{model}"
@@ -31,9 +34,16 @@ def openapi(
     titles: Mapping[str, str],
     errors: Sequence[type[HubError]],
     version: str,
+    told: Mapping[str, Mapping[str, Notice]] = MappingProxyType({}),
+    asked: Mapping[str, Mapping[str, Asked]] = MappingProxyType({}),
 ) -> bytes:
-    """Return the document as JSON. *titles* says what each agency is called, *errors* which problems there are."""
-    schemas = _schemas(offered)
+    """
+    Return the document as JSON. *titles* says what each agency is called, *errors* which problems there are, *told* and
+    *asked* what agencies tell and ask.
+    """
+    answers = {(agency, name): one.answer for agency, some in asked.items() for name, one in some.items()}
+    values = {one.model for some in told.values() for one in some.values() if one.model is not None}
+    schemas = _schemas(offered, (*answers.values(), *values))
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
         for name in operations:
@@ -41,6 +51,8 @@ def openapi(
                 "post": _operation(agency, name, operations, titles.get(agency, agency), schemas)
             }
     paths |= _reading() | openapi_many.paths()
+    for (agency, name), model in answers.items():
+        paths[f"/v1/answers/{agency}/{name}"] = openapi_answers.path(agency, name, schemas["refs"][model])
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -65,8 +77,8 @@ def openapi(
     return to_json(document)
 
 
-def _schemas(offered: Mapping[str, Mapping[str, Described]]) -> dict[str, Any]:
-    models: dict[tuple[type[BaseModel], Any], None] = {}
+def _schemas(offered: Mapping[str, Mapping[str, Described]], more: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    models: dict[tuple[type[BaseModel], Any], None] = {(model, "validation"): None for model in more}
     for operations in offered.values():
         for operation in operations.values():
             models[operation.request, "validation"] = None

@@ -95,18 +95,42 @@ _EVENT: Final[dict[str, Any]] = {
         "id": _TEXT,
         "source": {"type": "string", "example": "/v1/calls/npsp"},
         "type": {"type": "string", "example": "vn.lienthong.call.settled"},
-        "subject": _UUID | {"description": "Id of the call"},
+        "subject": {"type": "string", "description": "Id of the call; of a notice the dossier, or empty"},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"const": "application/json"},
-        "data": {"$ref": "#/components/schemas/Member"},
+        "dataschema": {"type": "string", "description": "Of a notice: canonical name of its `value`, if it has one"},
+        "data": {"anyOf": [{"$ref": "#/components/schemas/Member"}, {"$ref": "#/components/schemas/Told"}]},
+    },
+}
+_NOTICE: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "What an agency told: `GET /v1/operations` lists its notices with the model of `value`",
+    "required": ["value", "refs"],
+    "properties": {
+        "value": {"description": "The canonical record; null where the notice carries none"},
+        "refs": {"type": "object", "additionalProperties": _TEXT, "description": "The agency's own keys, by our name"},
     },
 }
 _CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": _NUMBER}}
-SCHEMAS: Final[dict[str, Any]] = {"BatchLine": _LINE, "BatchAnswer": _TOLD, "Member": _MEMBER, "Event": _EVENT}
+SCHEMAS: Final[dict[str, Any]] = {
+    "BatchLine": _LINE,
+    "BatchAnswer": _TOLD,
+    "Member": _MEMBER,
+    "Event": _EVENT,
+    "Told": _NOTICE,
+}
 
 
 def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_DOSSIER: Final = {
+    "name": "dossier",
+    "in": "query",
+    "description": "Only what is known to be about this dossier",
+    "schema": {"type": "string"},
+}
 
 
 def _got(description: str, media: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -168,8 +192,9 @@ def paths() -> dict[str, Any]:
             "parameters": [_AGENCY],
             "get": {
                 "operationId": "notices.read",
-                "summary": "Read what settled, by page",
+                "summary": "Read what settled and what the agency told, by page",
                 "parameters": [
+                    _DOSSIER,
                     _query("after", "Place after which to go on: `after` of the page before; else the cursor", _NUMBER),
                     _query("limit", "Events of a page", {"type": "integer", "minimum": 1, "maximum": PAGE}),
                 ],
@@ -188,9 +213,10 @@ def paths() -> dict[str, Any]:
         "/v1/notices/stream": {
             "get": {
                 "operationId": "notices.stream",
-                "summary": "Hear what settles as it settles, as server-sent events; each has an `Event` as its data",
+                "summary": "Hear what settles and what agencies tell as it happens, as server-sent events; each has an `Event` as its data",
                 "parameters": [
                     _query("agencies", "Names of agencies, with commas between them; else all the key reaches", _TEXT),
+                    _DOSSIER,
                     _query("after", "Place after which to begin; else now", _NUMBER),
                     {
                         "name": "Last-Event-ID",

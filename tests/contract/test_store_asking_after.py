@@ -3,6 +3,7 @@
 from typing import Any
 
 from hub.call import NEVER, Purpose, State
+from hub.store.feed import Reach
 from hub.store.persons import Needing
 from hub.store.protocol import Leased, Settled
 from tests.contract.conftest import NODE
@@ -72,7 +73,7 @@ async def test_the_end_of_what_was_pending_is_told_and_what_stays_pending_is_not
     await asked(bench, of, due_at=bench.clock.now() + 9)
     fence, number = await bench.store.begin_asking(of.call.id, NODE, "lookup_payment")
     assert await bench.answered(of, number, fence=fence, refs={"receipt": "R-1"}) is Settled.APPLIED
-    told = await bench.store.feed.told("onestop", ["npsp"], 0, 99, 99)
+    told = await bench.store.feed.told("onestop", Reach(["npsp"], []), 0, 99, 99)
     assert [one.data["result"] for one in told] == ["pending", "ok"]
     assert len({one.id for one in told}) == 2
     assert await bench.store.remembered("H32.1-261123-0001", "npsp") == {"receipt": "R-1"}

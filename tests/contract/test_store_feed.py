@@ -6,7 +6,7 @@ import pytest
 
 from hub.call import State
 from hub.store.deciding import Act, Fate
-from hub.store.feed import SMALL_BYTES, Mark, Noticed
+from hub.store.feed import SMALL_BYTES, Mark, Noticed, Reach
 from tests.contract.conftest import AGENCY, BOUND, NODE, Bench
 
 ALL = 10**9
@@ -14,7 +14,7 @@ ALL = 10**9
 
 async def told(bench: Bench, after: int = 0, upto: int = ALL, limit: int = 100, **changes: Any) -> list[Noticed]:
     asked = {"caller": "onestop", "agencies": [AGENCY, "police"]} | changes
-    return list(await bench.store.feed.told(asked["caller"], asked["agencies"], after, upto, limit))
+    return list(await bench.store.feed.told(asked["caller"], Reach(asked["agencies"]), after, upto, limit))
 
 
 async def test_an_answer_is_told_with_its_value_while_it_is_the_last(bench: Bench) -> None:

@@ -32,7 +32,7 @@ def note(bench: Any, *ids: str) -> Any:
             batch.tell(
                 {
                     "id": one, "agency": "npsp", "notice": "step_listed", "unique_key": one, "dossier": None,
-                    "caller": "onestop", "call": None, "received_at": batch.now, "bytes": b"{}",
+                    "caller": "onestop", "call": None, "received_at": batch.now, "bytes": b"{}", "model": None,
                 }
             )  # fmt: skip
         return len(ids)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Reason, Result, StaleCredentials, Unavailable
 from hub.asking_after import spacing
 from hub.call import NEVER, Class, State
+from hub.store.feed import Reach
 from tests.unit.engine.stage import CALLER, OK, Paper, World, operation, play
 
 EVERY = 60.0
@@ -75,7 +76,7 @@ def asked_at(world: World) -> list[float]:
 
 
 async def settled_results(world: World) -> list[Any]:
-    told = await world.store.feed.told(CALLER, ["agency"], 0, 1 << 40, 100)
+    told = await world.store.feed.told(CALLER, Reach(["agency"], []), 0, 1 << 40, 100)
     return [one.data["result"] for one in told if one.notice == "call.settled"]
 
 

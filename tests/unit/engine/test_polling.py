@@ -17,6 +17,7 @@ from hub.coordination.protocol import HoldCause
 from hub.errors import StoreUnavailable
 from hub.polling import SPREAD, Poll, Polling, Sorted
 from hub.store.batch import Batch
+from hub.store.feed import Reach
 from hub.store.polls import PollRow
 from hub.store.protocol import Sought
 from hub.store.schema import notices
@@ -80,7 +81,7 @@ class Sorter:
                 batch.tell(
                     {
                         "id": f"n-{one.unique}", "agency": agency, "notice": name, "unique_key": one.unique,
-                        "dossier": None, "caller": "one_stop", "call": None, "received_at": batch.now, "bytes": b"{}",
+                        "dossier": None, "caller": "one_stop", "call": None, "received_at": batch.now, "bytes": b"{}", "model": None,
                     }
                 )  # fmt: skip
             return len(new)
@@ -111,7 +112,11 @@ class Fetching(World):
         return PollRow(*row)
 
     async def noted(self) -> list[str]:
-        return [one.id for one in await self.store.feed.told("one_stop", [AGENCY], 0, 1 << 40, 100) if one.call is None]
+        return [
+            one.id
+            for one in await self.store.feed.told("one_stop", Reach([AGENCY], []), 0, 1 << 40, 100)
+            if one.call is None
+        ]
 
     def fetched_at(self, name: str = "list_steps") -> list[float]:
         return [one.at for one in self.agency.arrivals if one.operation == name]

@@ -25,7 +25,7 @@ from hub.store.statements import Statements
 
 DESIGN = {
     "calls", "bodies", "exchanges", "references", "notices", "cursors", "files", "callers", "officers", "units",
-    "orders", "nodes", "quota_days", "journal", "waiting",
+    "orders", "nodes", "quota_days", "journal", "waiting", "dead_notices", "polls", "published", "handouts",
 }  # fmt: skip
 
 

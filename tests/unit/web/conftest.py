@@ -1,6 +1,7 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Annotated, Any
 
@@ -8,22 +9,31 @@ import httpx2
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.kit.manifest import Inbound
+from hub.arriving import Arriving, Speaking
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.clock import VirtualClock
 from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
 from hub.feed import Feed
+from hub.inbound import InboundGuard
 from hub.security.identity import Caller
 from hub.security.quotas import Left
+from hub.shedding import Shedding
 from hub.store.protocol import Record, Sought
 from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
+from hub.web.answers import AnswerDoors, Asked
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.inbound import InboundDoors
 from hub.web.notices import NoticeDoors
+from mappings.canonical.dossier import DossierQuery
 from monitoring.events import Silent
 from monitoring.health import Readiness
+from tests.speaking import KEY as KEY_OF_AGENCY
+from tests.speaking import Numbers, Spoken
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
@@ -134,6 +144,7 @@ def caller_of(key: str) -> Caller | None:
     return {
         KEY: Caller("counter", frozenset({"*"}), Class.COUNTER),
         "bulk-key": Caller("mover", frozenset({"*"}), Class.BULK),
+        "one-notice-key": Caller("clerk", frozenset({"land.dossier_progressed"}), Class.NORMAL),
     }.get(key)
 
 
@@ -199,6 +210,46 @@ async def feed(store_of_calls: SqliteStore) -> AsyncIterator[Feed]:
 
 
 @pytest.fixture
+def spoken() -> Spoken:
+    """The words of the one agency that calls."""
+    return Spoken()
+
+
+@pytest.fixture
+def came() -> list[tuple[str, ...]]:
+    """What the observer was told of what agencies sent: agency, notice, decision."""
+    return []
+
+
+@pytest.fixture
+def inbound(
+    spoken: Spoken, came: list[tuple[str, ...]], store_of_calls: SqliteStore, feed: Feed, faults: list[BaseException]
+) -> InboundDoors:
+    class Watching(Silent):
+        def inbound(self, agency: str, notice: str, decision: str) -> None:
+            came.append((agency, notice, decision))
+
+        def fault(self, what: str, error: BaseException) -> None:
+            faults.append(error)
+
+    clock = VirtualClock()
+    numbers = itertools.count(1)
+    contracts = {
+        "land": Inbound(calls_per_second=500.0, calls_at_once=2, call_timeout=0.5, request_bytes=1_000_000),
+    }
+    arriving = Arriving(
+        {"land": Speaking(spoken, {}, frozenset({KEY_OF_AGENCY}))},
+        store_of_calls.notices,
+        lambda: f"notice-{next(numbers)}",
+        Watching(),
+        tell=feed.stir,
+    )
+    guard = InboundGuard(contracts, clock, Shedding(clock), Watching())
+    clock.advance(1000)  # long after the start; no time passes from now on, so a burst is all there is
+    return InboundDoors(arriving, guard, contracts, Watching(), clock.monotonic)
+
+
+@pytest.fixture
 def doors(
     engine: FakeEngine,
     quota: Quota,
@@ -207,6 +258,7 @@ def doors(
     store_is: dict[str, Exception | None],
     store_of_calls: SqliteStore,
     feed: Feed,
+    inbound: InboundDoors,
 ) -> Doors:
     class Listener(Silent):
         def fault(self, what: str, error: BaseException) -> None:
@@ -226,6 +278,7 @@ def doors(
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
+        "land": {},
     }
     locks = Locks(caller_of, check, quota.take)
     calls = CallDoors(
@@ -253,7 +306,20 @@ def doors(
         Listener(),
         batch=batch,
         batch_results=BatchResults(store_of_calls.batches),
-        notices=NoticeDoors(feed, offered),
+        notices=NoticeDoors(feed, offered, {"land": ["dossier_progressed", "bell_rung"]}),
+        answers=AnswerDoors(
+            store_of_calls.notices.published,
+            {
+                "land": {
+                    "number_asked": Asked(Numbers, hands_out=True),
+                    "procedures_asked": Asked(DossierQuery, hands_out=False),
+                }
+            },
+            quota.take,
+            request_bytes=1_000_000,
+            left=lambda agency, question, left: None,
+        ),
+        inbound=inbound,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
     )

@@ -17,6 +17,7 @@ from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.replies import moment
 from mappings.canonical.shape import Canonical, personal, told
 from monitoring.events import Silent
@@ -49,7 +50,19 @@ class Doors:
         nothing = cast(Any, None)
         calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS)
         app = admin(
-            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                LaneOffice(*[nothing] * 8),
+                list,
+                Silent(),
+                PollOffice(nothing, nothing),
+            )
         )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),

@@ -216,7 +216,7 @@ class Arriving:
             return Reread("unknown")
         raw = got[1]
         inbox = self._agencies[raw.agency].inbox
-        came = WireNotice(raw.headers, raw.query, raw.body, proven=True)
+        came = WireNotice(raw.headers, raw.query, raw.body)
         read = await self._in_thread(raw.agency, len(raw.body), lambda: _read_again(inbox, raw.notice, came))
         cause, kept = MAPPING, read if isinstance(read, NotTaken) else await self.keep(raw.agency, read, dead, by)
         if isinstance(kept, Kept):
@@ -292,13 +292,9 @@ def reason_of(faults: Sequence[Fault]) -> str:
 
 
 def _read_again(inbox: Inbox, notice: str, came: WireNotice) -> Understood | NotTaken:
-    if not notice:
-        return inbox.read_soap(came)
-    if notice not in inbox.notices:
+    if notice and notice not in inbox.notices:
         return NotTaken(notice, "refused", (Fault("", "is no notice of this agency any more"),))
-    if inbox.notices[notice].fetched_by is not None:
-        return inbox.read_fetched(notice, came)
-    return inbox.read(notice, came)
+    return inbox.read_again(notice, came)
 
 
 def _dossiers(told: Told) -> list[str]:

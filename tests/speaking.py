@@ -1,6 +1,7 @@
 """An agency that speaks to us in JSON, without a connector: what doors and engine are tested against."""
 
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,11 +62,10 @@ class Spoken:
         return NOTICES
 
     def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
-        import threading
-
         self.threads.add(threading.current_thread().name)
-        if not came.proven and came.headers.get("apikey") != KEY:
-            return NotTaken(notice, "denied")
+        return NotTaken(notice, "denied") if came.headers.get("apikey") != KEY else self.read_again(notice, came)
+
+    def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         try:
             records = json.loads(came.body)["records"]
         except (ValueError, KeyError, TypeError):
@@ -86,6 +86,9 @@ class Spoken:
         if self.mended and isinstance(value, dict):
             value = {"handler": "Người Thử"} | value
         return ProcessingStep.model_validate_json(json.dumps(value))
+
+    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        return self.read_again(notice, came)
 
     def read_soap(self, came: WireNotice) -> Understood | NotTaken:
         if b"dossier_progressed" in came.body:

@@ -27,11 +27,6 @@ class WireNotice:
     """Names lower-cased."""
     query: Mapping[str, str]
     body: bytes
-    proven: bool = False
-    """
-    True: who sent it was verified when it came, and a person has it read again. What proves it stands in headers that
-    were not kept, or has run out since.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +134,18 @@ class Inbox(Protocol):
     def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         """
         Say what *came* as a page of the operation that fetches *notice*, once it was judged. Never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
+    def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* that was kept because it could not be taken: its sender has proven himself when it came.
+
+        So *came* need not hold what proves, which is not kept, and a key may have changed since. Pushes, pages of an
+        operation, and with an empty *notice* envelopes. Never raises.
 
         Raises:
             KeyError: The agency has no such notice.

@@ -76,7 +76,7 @@ class ReadyNotice:
             return inside_envelope(root) if self.soap else root
         if came.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
             return _form(came.body)
-        return parse_json(came.body, came.headers)
+        return parse_json(came.body, came.headers) if came.body.strip() else {}  # a question may come without words
 
     def unproven(self, carried: Carried, settings: Sources, *, beside: bool = False) -> tuple[Fault, ...]:
         """
@@ -217,9 +217,9 @@ def _equals(spot: Spot, carried: Carried, wanted: str) -> bool:
     """In constant time, since what is compared may be a secret. Nothing equals nothing."""
     try:
         shown = spot.text(carried) or ""
-    except ValueError:
-        shown = ""
-    return same(shown.strip(), wanted) and bool(wanted)
+        return same(shown.strip(), wanted) and bool(wanted)
+    except ValueError:  # also of texts that no encoding can hold
+        return False
 
 
 def _value(source: str, settings: Sources) -> str:

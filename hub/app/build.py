@@ -22,7 +22,7 @@ from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
 from hub.arriving import Arriving
-from hub.call import uuid7
+from hub.call import Class, uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
@@ -55,6 +55,7 @@ from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
+from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
@@ -265,6 +266,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            NoticeOffice(store.notices.dead, arriving.again),
         ),
         note=store.note,
         metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
@@ -317,7 +319,14 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
                 request_bytes=settings.hub.request_bytes,
                 left=observer.answers_left,
             ),
-            inbound=InboundDoors(arriving, inbound, asked_of_us, observer, clock.monotonic),
+            inbound=InboundDoors(
+                arriving,
+                inbound,
+                asked_of_us,
+                observer,
+                clock.monotonic,
+                lambda: pressure.check(Class.NORMAL, interactive=False),
+            ),
             operations=listed,
             openapi=document,
         ),

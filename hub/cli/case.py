@@ -16,7 +16,7 @@ from hub.cli.operator import ask, said
 from hub.cli.output import fail, say, show, show_json
 from hub.surroundings import ICT
 
-CallId = Annotated[str, typer.Argument(help="Id of the call.")]
+CallId = Annotated[str, typer.Argument(help="Its id.")]
 OfAgency = Annotated[str | None, typer.Option("--agency", help="Only calls to this agency.")]
 OfCause = Annotated[str | None, typer.Option("--cause", help="Only calls of exactly this cause.")]
 Since = Annotated[
@@ -46,23 +46,25 @@ def query(agency: str | None, cause: str | None, since: datetime | None) -> Quer
 
 def list_page(
     config: Path | None, path: str, title: str, columns: tuple[str, ...], wanted: Query, *, as_json: bool
-) -> None:
-    """Print one page of those that need a person and, for people, how many there are and what they do next."""
+) -> Mapping[str, Any]:
+    """Print one page of calls that need a person and, for people, how many there are; return what the door said."""
 
     async def find(http: httpx2.AsyncClient) -> Any:
         page = await said(await http.get(f"/admin/v1/{path}", params=wanted))
-        where = {name: value for name, value in wanted.items() if name not in ("limit", "after")}
+        where = {name: value for name, value in wanted.items() if name not in ("limit", "after", "notices_after")}
         return page, [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
 
     page, tolls = ask(config, find)
     if as_json:
         show_json(page)
-        return
+        return dict(page)
     if tolls:
-        show(f"{title}: how many", ("agency", "cause", "calls"), tolls, as_json=False)
+        counts = tuple(name for name in ("calls", "notices") if name in tolls[0])
+        show(f"{title}: how many", ("agency", "cause", *counts), tolls, as_json=False)
     show(title, columns, [_line(one) for one in page["calls"]], as_json=False)
     if page["after"]:
         say(f"There are more: --after '{page['after']}'")
+    return dict(page)
 
 
 def _line(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def _line(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> None:
-    """Print all that is kept of one call."""
+    """Print all that is kept of one call, or what is known of one dead notice."""
 
     async def get(http: httpx2.AsyncClient) -> Any:
         return await said(await http.get(f"/admin/v1/{path}/{quote(call, safe='')}"))
@@ -87,6 +89,9 @@ def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> No
     case = ask(config, get)
     if as_json:
         show_json(case)
+        return
+    if "dead_notice" in case:
+        _show_notice(case)
         return
     first = case.pop("in_the_way")
     sent = case.pop("sent")
@@ -103,6 +108,19 @@ def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> No
     else:
         say("What was sent, personal places masked:")
         Console().print_json(data=sent["request"])
+
+
+def _show_notice(case: dict[str, Any]) -> None:
+    faults = case.pop("faults")
+    case.pop("wrong")
+    facts = [{"what": name.replace("_", " "), "is": value} for name, value in in_clock(case).items()]
+    show(f"Dead notice {case['dead_notice']}", ("what", "is"), facts, as_json=False)
+    show("What is wrong with it", ("place", "rule"), faults, as_json=False)
+
+
+def in_clock(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *shown* with its moments as people read them."""
+    return {name: _clock(value) if name.endswith("_at") else value for name, value in shown.items()}
 
 
 def in_words(first: Mapping[str, Any] | None) -> str | None:

@@ -10,10 +10,11 @@ The guide is docs/guide/callers.md.
 """
 
 from hub.client.client import HubClient, Ticket
-from hub.client.many import BatchLine, BatchTicket, Member, Settled
+from hub.client.feed import Settled, Told
+from hub.client.many import BatchLine, BatchTicket, Member
 from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Quota, Reason
 
 __all__ = [
     "Answer", "BatchLine", "BatchTicket", "Fault", "Found", "HubClient", "Member", "Problem", "Purpose", "Quota",
-    "Reason", "Settled", "Ticket",
+    "Reason", "Settled", "Ticket", "Told",
 ]  # fmt: skip

@@ -1,5 +1,5 @@
 """
-How the hub is asked: `HubClient`, and the `Ticket` of what was filed. `many.py` is of many calls at once, `shapes.py`
+How the hub is asked: `HubClient`, and the `Ticket` of what was filed. `many.py` is of many calls at once, `feed.py` of what settles and is told, `shapes.py`
 what is said and heard.
 """
 
@@ -15,8 +15,9 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from hub.client import many
-from hub.client.many import BatchLine, BatchTicket, Member, Settled
+from hub.client import feed, many
+from hub.client.feed import Settled, Told
+from hub.client.many import BatchLine, BatchTicket, Member
 from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose, Quota
 
 T = TypeVar("T", bound=BaseModel)
@@ -231,7 +232,20 @@ class HubClient:
         Raises:
             Problem: The key may not listen there.
         """
-        return many.settled(self, agencies, answer, after)
+        return feed.settled(self, agencies, answer, after)
+
+    def told(
+        self, notice: str, *, value: type[T], dossier: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Told[T]]:
+        """
+        Follow what an agency tells by one *notice*, `agency.noun_verbed`, of one *dossier* if given; as `settled` does.
+
+        *value*: the model that `GET /v1/operations` names for it.
+
+        Raises:
+            Problem: The key may not listen there.
+        """
+        return feed.told(self, notice, value, dossier, after)
 
     @asynccontextmanager
     async def stream(

@@ -131,6 +131,11 @@ class DeadNotices:
         shown, (headers, query, body) = _dead(rows[0]), rows[0][len(_SHOWN) :]
         return shown, Raw(shown.id, shown.agency, shown.notice, json.loads(headers), json.loads(query), bytes(body))
 
+    async def among(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of *ids* that are of dead notices."""
+        found: frozenset[str] = await self._read(self._among, ids)
+        return found
+
     async def still(self, dead: str, found: Found, by: str) -> None:
         """Write what is wrong with it today: somebody had it read again."""
         await self._write("still_dead_notice", still, self._say, dead, found, by)
@@ -139,6 +144,9 @@ class DeadNotices:
         """End them for good, what came included; say of each whether there was one."""
         gone: Sequence[bool] = await self._write("discard_dead_notices", discard, self._say, dead, by, reason)
         return gone
+
+    def _among(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(one for one in ids if self._rows(self._say.here, {"id": one}))
 
 
 class DeadStatements:
@@ -159,6 +167,7 @@ class DeadStatements:
         self.again = self._prepare(update(dead_notices).where(this).values(wrong | once_more))
         self.still = self._prepare(update(dead_notices).where(this).values(wrong))
         self.drop = self._prepare(delete(dead_notices).where(this))
+        self.here = self._prepare(select(dead_notices.c.id).where(this))
         self.one = self._prepare(select(*(dead_notices.c[name] for name in _WHOLE)).where(this))
 
     def page(self, given: Mapping[str, Any]) -> Prepared:

@@ -15,7 +15,7 @@ from connectors.kit.exchange import WireReply
 from connectors.kit.inbox import Inbox, WireNotice
 from connectors.kit.manifest import Inbound
 from hub.arriving import AGAIN_SECONDS, Answered, Arriving
-from hub.errors import MethodNotAllowed, OperationUnknown, RequestInvalid, RequestTooLarge
+from hub.errors import MethodNotAllowed, OperationUnknown, RequestInvalid, RequestTooLarge, StoreUnavailable
 from hub.guards.guard import Wait
 from hub.inbound import InboundGuard
 from hub.web.bodies import read_body
@@ -41,7 +41,10 @@ class InboundDoors:
         contracts: Mapping[str, Inbound],
         observer: Observer,
         monotonic: Callable[[], float],
+        bear: Callable[[], None] = lambda: None,
     ) -> None:
+        """*bear* raises `StoreUnavailable` while the store should be given nothing more."""
+        self._bear = bear
         self._arriving = arriving
         self._guard = guard
         self._contracts = contracts
@@ -109,6 +112,7 @@ class InboundDoors:
         """Read the body and take it, all within `call_timeout`; of what is cut short nothing is told but `busy`."""
         contract, name, size = self._contracts[agency], notice or "", 0
         try:
+            self._bear()
             async with asyncio.timeout(contract.call_timeout):
                 body = await read_body(receive, contract.request_bytes, length)
                 size, close = len(body), ()
@@ -117,6 +121,9 @@ class InboundDoors:
         except RequestTooLarge:
             reason = f"the message is larger than {contract.request_bytes} bytes"
             return self._arriving.answered(agency, name, "refused", reason=reason), size, close
+        except StoreUnavailable as away:
+            seconds = away.retry_after or AGAIN_SECONDS
+            return self._arriving.answered(agency, name, "busy", retry_after=seconds), size, close
         except (TimeoutError, RequestInvalid):
             busy = self._arriving.answered(agency, name, "busy", retry_after=AGAIN_SECONDS)
             return busy, size, close if size else (CLOSE,)

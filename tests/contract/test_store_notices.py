@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from hub.call import BUILT_IN, Purpose
+from hub.call import BUILT_IN, Purpose, State
 from hub.store import dead_notices
 from hub.store.dead_notices import Found, Raw, WhichDead
 from hub.store.feed import Noticed, Reach
 from hub.store.notices import Arrival, Owner
+from hub.store.protocol import Settlement
 from tests.contract.conftest import AGENCY, Bench
 
 ALL = 10**9
@@ -162,9 +163,6 @@ async def test_a_call_that_is_pending_is_told_as_such(bench: Bench) -> None:
 
 
 def pending(leased: Any) -> Any:
-    from hub.call import State
-    from hub.store.protocol import Settlement
-
     return Settlement(
         leased.call.id, leased.call.fence, 1, State.ANSWERED, "answered", answer=b'{"result":"pending"}',
         result="pending",

@@ -14,7 +14,7 @@ import click
 import pytest
 import typer
 from pydantic import BaseModel
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from connectors.kit.answers import COLUMNS, RESULTS
 from hub.app.installed import install
@@ -188,6 +188,17 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
     assert shown == from_json(problem_body(error))
     told = Noticed(1, shown_event["id"], "npsp", "call.settled", shown_event["subject"], AT, SETTLED, OK)
     assert from_json(event(told)) == shown_event
+
+
+def test_the_notice_that_is_shown_is_an_event_of_its_model() -> None:
+    shown = from_json(blocks(CALLERS, "json notice")[0])
+    value = canonical.ProcessingStep.model_validate_json(to_json(shown["data"]["value"]))
+    data = to_json({"value": shown["data"]["value"], "refs": shown["data"]["refs"]})
+    model = canonical.canonical_name(type(value))
+    notice = Noticed(
+        1, shown["id"], "npsp", "dossier_progressed", None, AT, {}, None, value.dossier, told=data, model=model
+    )
+    assert from_json(event(notice)) == shown
 
 
 @pytest.mark.process

@@ -6,6 +6,8 @@ one side shows on the other. `Sandbox.tell` and `POST /tell/{agency}` end here.
 """
 
 import base64
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,9 @@ from lxml import etree
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
-from connectors.kit.manifest import Manifest, load_manifest
+from connectors.kit.manifest import Manifest, Signature, load_manifest
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.payloads import Names, found, plain, put_value, soap_body
-from connectors.kit.sandbox.signing import names_of, signature
 
 _DECODERS = ("json", "xml", "base64")
 
@@ -98,7 +99,7 @@ class Teller:
             secret = source[1:] if source.startswith("=") else self._settings.get(source, "")
             _placed(tree, beside, place, f"not-{secret}" if tell.wrong == "secret" else secret)
         if table.signed is not None and (tell.signed or tell.wrong == "signature"):
-            made = signature(table.signed, tree, self._settings, beside, spoilt=tell.wrong == "signature")
+            made = signature_of(table.signed, tree, beside, self._settings, spoilt=tell.wrong == "signature")
             _placed(tree, beside, table.signed.at, made)
         body = (
             etree.tostring(whole, xml_declaration=True, encoding="UTF-8") if sample.media == "xml" else to_json(whole)
@@ -127,7 +128,11 @@ def _placed(tree: Any, beside: Mapping[str, dict[str, str]], place: str, value: 
         kept = next((one for one in beside[side] if side == "header" and one.lower() == name.lower()), name)
         beside[side][kept] = value
     else:
-        put_value(tree, names_of(place), value)
+        put_value(tree, _names(place), value)
+
+
+def _names(place: str) -> Names:
+    return tuple(part.partition("[")[0].rpartition("}")[2] for part in place.split("/"))
 
 
 def _changed(tree: Any, unwrap: Sequence[str], place: Names, value: Any) -> bool:
@@ -140,7 +145,7 @@ def _changed(tree: Any, unwrap: Sequence[str], place: Names, value: Any) -> bool
     decoder = next((number for number, word in enumerate(words) if word in _DECODERS), None)
     if decoder is None:
         return False
-    path = tuple(name for word in words[:decoder] for name in names_of(word))
+    path = tuple(name for word in words[:decoder] for name in _names(word))
     text = str(next(iter(found(plain(tree) if isinstance(tree, etree._Element) else tree, path)), ""))
     rest = words[decoder:]
     packed = rest[0] == "base64"
@@ -152,3 +157,30 @@ def _changed(tree: Any, unwrap: Sequence[str], place: Names, value: Any) -> bool
     written = etree.tostring(inner, encoding="UTF-8") if isinstance(inner, etree._Element) else to_json(inner)
     put_value(tree, path, (base64.b64encode(written) if packed else written).decode())
     return True
+
+
+def signature_of(
+    table: Signature,
+    tree: Any,
+    beside: Mapping[str, Mapping[str, str]],
+    settings: Mapping[str, str],
+    *,
+    spoilt: bool = False,
+) -> str:
+    """Return the signature of *tree* and of what stands *beside* it (`header`, `query`), with *settings* as `settings.x`."""
+    said = plain(tree) if isinstance(tree, etree._Element) else tree
+    texts = []
+    for place in table.of:
+        side, marked, name = place.partition(":")
+        if place.startswith("settings."):
+            texts.append(settings.get(place, ""))
+        elif marked and side in beside:
+            texts.append(next((value for one, value in beside[side].items() if one.lower() == name.lower()), ""))
+        else:
+            value = next(iter(found(said, _names(place))), None)
+            texts.append("" if value is None else value if isinstance(value, str) else to_json(value).decode())
+    key = texts.pop() if table.scheme.startswith("hmac") else ""
+    text = table.join.join(texts).encode() + (b"spoilt" if spoilt else b"")
+    if table.scheme == "hmac sha256 hex":
+        return hmac.new(key.encode(), text, "sha256").hexdigest()
+    return hashlib.new(table.scheme.removesuffix(" hex"), text, usedforsecurity=False).hexdigest()

@@ -13,7 +13,7 @@ from connectors.kit.manifest import Inbound
 from hub.arriving import Arriving, Speaking
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.clock import VirtualClock
-from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
+from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing, StoreUnavailable
 from hub.feed import Feed
 from hub.inbound import InboundGuard
 from hub.security.identity import Caller
@@ -223,7 +223,12 @@ def came() -> list[tuple[str, ...]]:
 
 @pytest.fixture
 def inbound(
-    spoken: Spoken, came: list[tuple[str, ...]], store_of_calls: SqliteStore, feed: Feed, faults: list[BaseException]
+    spoken: Spoken,
+    came: list[tuple[str, ...]],
+    store_of_calls: SqliteStore,
+    feed: Feed,
+    faults: list[BaseException],
+    store_is: dict[str, Exception | None],
 ) -> InboundDoors:
     class Watching(Silent):
         def inbound(self, agency: str, notice: str, decision: str) -> None:
@@ -246,7 +251,12 @@ def inbound(
     )
     guard = InboundGuard(contracts, clock, Shedding(clock), Watching())
     clock.advance(1000)  # long after the start; no time passes from now on, so a burst is all there is
-    return InboundDoors(arriving, guard, contracts, Watching(), clock.monotonic)
+
+    def bear() -> None:
+        if isinstance(store_is["sick"], StoreUnavailable):
+            raise store_is["sick"]
+
+    return InboundDoors(arriving, guard, contracts, Watching(), clock.monotonic, bear)
 
 
 @pytest.fixture

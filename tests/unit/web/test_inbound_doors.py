@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import httpx2
 import pytest
 
+from connectors.kit.manifest import VERB_NOUN
 from hub.errors import StoreUnavailable
 from hub.store.dead_notices import WhichDead
 from hub.store.sqlite import SqliteStore
@@ -193,6 +195,15 @@ async def test_while_the_store_is_away_the_agency_comes_again(
     assert (await agency.post(PATH, content=body(step("A")))).json()["result"] == "taken"
 
 
+async def test_while_the_store_is_full_or_slow_no_body_is_read(
+    knock: Knock, store_is: dict[str, Exception | None]
+) -> None:
+    store_is["sick"] = StoreUnavailable("the store is full", retry_after=60)
+    await knock(PATH, [{"type": "http.request", "body": b"{}"}], (b"apikey", KEY.encode()))
+    assert knock.read == 0
+    assert json.loads(knock.body)["result"] == "busy"
+
+
 async def test_a_full_share_of_dead_notices_says_busy_and_takes_what_can_be_read(
     agency: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,10 +236,6 @@ async def test_a_refusal_of_a_flood_says_what_it_costs_little(agency: httpx2.Asy
 
 
 def test_no_notice_can_have_the_name_of_the_soap_address() -> None:
-    import re
-
-    from connectors.kit.manifest import VERB_NOUN
-
     assert re.fullmatch(VERB_NOUN, doors_of_agencies.SOAP) is None
 
 

@@ -55,7 +55,7 @@ class Doors:
             self.store.persons.needing,
         )
         nothing = cast(Any, None)
-        calls = CallOffice(nothing, nothing, nothing, {})
+        calls = CallOffice(nothing, nothing, nothing, {}, nothing)
         app = admin(
             Office(
                 "key",

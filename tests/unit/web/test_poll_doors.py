@@ -32,7 +32,7 @@ class Desk:
             Office(
                 "key",
                 *[nothing] * 3,
-                CallOffice(*[nothing] * 3, {}),
+                CallOffice(*[nothing] * 3, {}, nothing),
                 nothing,
                 nothing,
                 LaneOffice(*[nothing] * 8),

@@ -59,11 +59,6 @@ class Feed:
         self._follower: asyncio.Task[None] | None = None
         self._stopped = False
 
-    @property
-    def upto(self) -> int:
-        """Up to which number the feed was whole at the last look."""
-        return self._upto
-
     def stir(self) -> None:
         """A call has settled, or an agency told something, here or elsewhere. Costs nothing when nobody listens."""
         self._news.set()

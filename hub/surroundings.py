@@ -9,6 +9,7 @@ from random import Random
 from typing import Protocol, TypeAlias
 
 from connectors.kit.exchange import Agency
+from connectors.kit.inbox import Tells
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import Operation
 from hub.call import Call
@@ -30,7 +31,7 @@ Raises nothing; what a register does not hold is None, and missed only if the ag
 """
 
 
-class Bound(Agency, Protocol):
+class Bound(Agency, Tells, Protocol):
     """A connector bound to one agency's settings, as `connectors.kit.registry.bind` makes it."""
 
     @property

@@ -92,6 +92,10 @@ class Observer(Protocol):
         """A pass of the retention is over that removed so many records of each kind: the name of their table."""
         ...
 
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        """A poll was run to its end: `answered` with so many new notices, `held`, or what kept it from an answer."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
@@ -143,6 +147,7 @@ class Silent:
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
 
     def retention(self, removed: dict[str, int]) -> None: ...
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -222,6 +227,10 @@ class Fan:
     def retention(self, removed: dict[str, int]) -> None:
         for observer in self._observers:
             observer.retention(removed)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        for observer in self._observers:
+            observer.polled(agency, notice, outcome, cause, taken)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

@@ -28,6 +28,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "node": ("node", "alive", "cause"),
     "granting": ("by",),
     "push": ("subscription", "caller", "outcome", "cause"),
+    "poll": ("agency", "notice", "outcome", "cause", "taken"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -201,6 +202,10 @@ class LogLines:
 
     def retention(self, removed: dict[str, int]) -> None:
         self._writer.event("retention", removed)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        if taken or outcome != "answered":  # one that found nothing new is counted, and no news
+            self._writer.event("poll", agency, notice, outcome, cause, taken)
 
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))

@@ -77,6 +77,8 @@ METRICS = (
     Metric("hub_dead_letters", "gauge", ("agency",), "How many calls and dead notices need a person?"),
     Metric("hub_answers_left", "gauge", ("agency", "question"), "How many items are left to answer a question with?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
+    Metric("hub_polls_total", "counter", ("agency", "notice", "outcome"), "Do polls of notices bring answers?"),
+    Metric("hub_pending", "gauge", ("agency",), "How many answers are pending that nobody asks after any more?"),
     Metric(
         "hub_drift_total",
         "counter",
@@ -155,10 +157,11 @@ class Metrics:
         """The event loop ran a timer *seconds* late."""
         self.child("hub_loop_lag_seconds").observe(seconds)
 
-    def needing(self, agency: str, dead: int, in_doubt: int) -> None:
+    def needing(self, agency: str, dead: int, in_doubt: int, pending: int) -> None:
         """So many calls of *agency* need a person, by the store's count."""
         self.child("hub_dead_letters", agency).set(dead)
         self.child("hub_in_doubt", agency).set(in_doubt)
+        self.child("hub_pending", agency).set(pending)
 
     def store_size(self, used: int, most: int) -> None:
         """The store holds *used* bytes, of *most* that it may."""
@@ -241,6 +244,9 @@ class Metrics:
     def retention(self, removed: dict[str, int]) -> None:
         for kind, count in removed.items():
             self.child("hub_retention_rows_total", kind).inc(count)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        self.child("hub_polls_total", agency, notice, outcome).inc()
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

@@ -248,7 +248,7 @@ WAYS = {
     "renew": Way(held, lasting=True),
     "give_back": Way(stopped_in_order),
     "begin": Way(time=2, careful=True),
-    "begin_verification": Way(before=in_doubt),
+    "begin_asking": Way(before=in_doubt),
     "settle": Way(time=2, careful=True),
     "end": Way(out_of_time),
     "cancel": Way(many_take_it_back),
@@ -279,11 +279,14 @@ _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 BESIDE = frozenset(
     {"note", "begin_retention", "retention", "restore", "try_out"}
     | {"bury_event", "replay_events", "discard_event", "tried_again"}
+    | {"ask_now", "plan_polls", "lease_poll", "take_page", "end_poll", "release_polls", "run_poll_now"}
 )
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
-a trial that leaves nothing, and events that were pushed in vain for days (`tests/contract/test_store_subscriptions.py`).
+a trial that leaves nothing, events that were pushed in vain for days (`tests/contract/test_store_subscriptions.py`), and
+polls and what is heard of a pending call (`tests/unit/engine/test_polling.py`, `test_asking_after.py`), which none of these
+agencies has.
 """
 
 

@@ -127,16 +127,17 @@ class BoundAgency:
             return Fetched(judged.outcome)
         came = WireNotice(replies[0].headers, {}, replies[0].body)
         if judged.outcome.result is Result.NOT_FOUND:
-            return Fetched(judged.outcome, Understood(notice, ()), None, came)
+            return Fetched(judged.outcome, Understood(notice, ()), came=came)
 
         def read() -> Fetched:
-            return Fetched(judged.outcome, ready.understood(Carried(judged.tree)), ready.page_after(judged.tree), came)
+            read, poison = ready.one_by_one(Carried(judged.tree))
+            return Fetched(judged.outcome, read, ready.page_after(judged.tree), poison, came)
 
         try:
             return read() if len(came.body) <= LARGE else await self._apart(read)
         except Exception as error:  # a fault of ours must not lose the page
             fault = Fault("", f"reading failed with {type(error).__name__}")
-            return Fetched(judged.outcome, ready.refused(fault), None, came)
+            return Fetched(judged.outcome, ready.refused(fault), came=came)
 
     async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.log_in`. An agency without a login gives nothing to keep, at once."""

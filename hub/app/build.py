@@ -20,6 +20,7 @@ from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
+from hub.app.polls import polls_of
 from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
@@ -32,6 +33,7 @@ from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.errors import StoreUnavailable
 from hub.feed import Feed
+from hub.fetched import FetchedPages
 from hub.fetching import Fetching
 from hub.files import Files
 from hub.heartbeat import Heartbeat
@@ -39,6 +41,7 @@ from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.masking import masked_store
 from hub.orders import Allowed, Orders
+from hub.polling import Polling
 from hub.pressure import Pressure
 from hub.pushing.pusher import Pusher
 from hub.reaching import Reaching
@@ -70,6 +73,7 @@ from hub.web.notices import NoticeDoors
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
@@ -98,6 +102,7 @@ class Hub:
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
+    polling: Polling
     feed: Feed
     readiness: Readiness
     shedding: Shedding
@@ -139,6 +144,7 @@ class Hub:
         await self.coordination.start()
         await self.load()
         await self.dispatcher.start(occupied)
+        await self.polling.start()
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
@@ -160,6 +166,7 @@ class Hub:
         await self.retention.stop()
         if self.pusher is not None:
             await self.pusher.stop()
+        await self.polling.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -247,7 +254,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         hearing = Hearing(store, dispatcher, orders, identity, observer)
     asked_of_us = _asked_of_us(installed)
     inbound = InboundGuard(asked_of_us, clock, shedding, observer)
-    arriving = Arriving(speaking(installed), store.notices, surroundings.new_id, observer, tell=feed.stir)
+    arriving = Arriving(
+        speaking(installed), store.notices, surroundings.new_id, observer, tell=feed.stir, stir=dispatcher.heard_of
+    )
+    polling = Polling(
+        polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
+    )
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
@@ -332,6 +344,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         observer=observer,
         findings=findings.all,
         subscribing=subscribing,
+        polls=PollOffice(polling.rows, polling.run_now),
     )
     return Hub(
         installed=installed,
@@ -346,6 +359,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,
+        polling=polling,
         feed=feed,
         readiness=readiness,
         shedding=shedding,

@@ -19,6 +19,7 @@ from hub.cli.doubt import doubt
 from hub.cli.lanes import lanes
 from hub.cli.operator import in_command
 from hub.cli.output import fail
+from hub.cli.polls import polls
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
@@ -55,6 +56,7 @@ def program() -> typer.Typer:
     app.add_typer(doubt(), name="doubt")
     app.add_typer(dead(), name="dead")
     app.add_typer(subscriptions(), name="subscriptions")
+    app.add_typer(polls(), name="polls")
     return app
 
 

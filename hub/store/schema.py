@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0010"
+REVISION = "0011"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -92,6 +92,11 @@ is_leaving: ColumnElement[bool] = or_(
     calls.c.state == fixed("sending"), and_(calls.c.state == fixed("queued"), calls.c.interactive)
 )
 """What a crash leaves behind, besides doubt."""
+is_asked_after: ColumnElement[bool] = or_(
+    calls.c.state == fixed("in_doubt"),
+    and_(calls.c.state == fixed("answered"), calls.c.result == fixed("pending"), ~calls.c.interactive),
+)
+"""Durable calls whose end only the agency knows: it is asked when they fall due."""
 needs_person: ColumnElement[bool] = or_(calls.c.state == fixed("in_doubt"), calls.c.state == fixed("dead"))
 
 
@@ -114,6 +119,7 @@ _some(
     "calls_leaving", calls.c.seq, where=is_leaving
 )  # few rows; an index over what each lease changes costs every lease
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
+_some("calls_asked_after", calls.c.agency, calls.c.due_at, calls.c.seq, where=is_asked_after)
 _some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
 Index("calls_caller", calls.c.caller, calls.c.seq)
 _batch = (calls.c.caller, calls.c.agency, calls.c.batch)
@@ -182,6 +188,24 @@ _some(
 _some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.is_not(None))
 _some("notices_of_all", notices.c.seq, where=notices.c.caller.is_(None))
 _some("notices_dossier", notices.c.dossier, notices.c.seq, where=notices.c.dossier.is_not(None))
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("notice", Text, primary_key=True),
+    Column("cursor", Text),  # after which notice the next page begins, in the agency's words
+    Column("moved_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("last_at", Double),
+    Column("outcome", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("taken", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
 
 cursors = Table(
     "cursors",

@@ -23,6 +23,7 @@ from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
 from hub.store.notices import SqlNotices
 from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.polls import SqlPolls
 from hub.store.prepared import Prepared, Values
 from hub.store.protocol import (
     Accepted,
@@ -90,6 +91,8 @@ class SqlStore:
         """What needs a person, and what is decided about it."""
         self.batches = SqlBatches(self)
         """Durable calls that were handed in together."""
+        self.polls = SqlPolls(book.statements, reader.rows, self._write, self._read)
+        """How far each poll has come; `hub.polling` runs them."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
         self.files = SqlFiles(book.statements, reader.rows, self._write, self._read)
@@ -122,8 +125,11 @@ class SqlStore:
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
         return await self._write("begin", moving.begin, call_id, fence, node, about=call_id)
 
-    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
-        return await self._write("begin_verification", moving.begin_verification, call_id, node, step, about=call_id)
+    async def begin_asking(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+        return await self._write("begin_asking", moving.begin_asking, call_id, node, step, about=call_id)
+
+    async def ask_now(self, call_id: str) -> str | None:
+        return await self._write("ask_now", moving.ask_now, call_id, about=call_id)
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._write("settle", moving.settle, settlement, about=settlement.call_id)
@@ -172,8 +178,8 @@ class SqlStore:
     async def find(self, sought: Sought) -> Sequence[Record]:
         return await self._read(self._reader.find, sought)
 
-    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
-        return await self._read(self._reader.in_doubt_due, agency, not_after, limit, self._book.clock.now())
+    async def asking_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        return await self._read(self._reader.asking_due, agency, not_after, limit, self._book.clock.now())
 
     async def occupied(self, since: float) -> Sequence[Occupied]:
         return await self._read(self._reader.occupied, since)

@@ -33,6 +33,7 @@ from hub.web.calls import UNPRINTED
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
+from hub.web.polls import PollOffice, poll_doors
 from hub.web.replies import moment, problem_body
 from hub.web.subscription_office import subscription_doors
 from mappings.errors import FilesRefused
@@ -101,6 +102,7 @@ class Office:
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
     subscribing: Subscribing
+    polls: PollOffice
     findings: Callable[[], Sequence[Found]] = tuple
     """What is wrong just now."""
 
@@ -121,6 +123,7 @@ def admin(office: Office) -> FastAPI:
         **_state(office),
         **lane_doors(office.lanes),
         **subscription_doors(office.subscribing),
+        **poll_doors(office.polls),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

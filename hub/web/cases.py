@@ -6,15 +6,15 @@ does not declare personal is shown.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from connectors.kit.operation import Operation
-from hub.call import State, exchange_id
+from hub.asking_after import look_up_of
+from hub.call import NEVER, PENDING, State, exchange_id
 from hub.store.persons import Case, Stuck
 from hub.store.protocol import Record
-from hub.verification import NEVER, look_up_of
 from hub.web.replies import moment
 from mappings.canonical.shape import mask
 
@@ -120,12 +120,19 @@ def case_shown(case: Case, operations: Operations, looks_up_from: From) -> dict[
 
 
 def _looking(record: Record, operations: Operations, looks_up_from: From) -> dict[str, Any]:
-    """Tell by which look-up a doubt is verified, if any, and when next: a hub that has just begun waits before the first."""
+    """
+    Tell by which look-up the agency is asked after a call in doubt or pending, if any, and when next.
+
+    A hub that has just begun waits before the first.
+    """
     call = record.call
-    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step)
+    pending = call.state is State.ANSWERED and record.result == PENDING and not call.interactive
+    why: Literal["in_doubt", "pending"] = "pending" if pending else "in_doubt"
+    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step, why)
+    asked_after = pending or call.state is State.IN_DOUBT
     return {
         "look_up": found[1] if found else None,
-        "next_look_up": _next(call.due_at, looks_up_from(call.agency)) if call.state is State.IN_DOUBT else None,
+        "next_look_up": _next(call.due_at, looks_up_from(call.agency)) if asked_after else None,
     }
 
 

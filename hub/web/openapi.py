@@ -25,6 +25,8 @@ class Described(Offered, Protocol):
 
     @property
     def answer(self) -> type[BaseModel] | None: ...
+    @property
+    def then(self) -> Mapping[str, str]: ...
 
 
 def openapi(
@@ -44,9 +46,9 @@ def openapi(
     schemas = _schemas(offered, (*answers.values(), *values))
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
-        for name, operation in operations.items():
+        for name in operations:
             paths[f"/v1/calls/{agency}/{name}"] = {
-                "post": _operation(agency, name, operation, titles.get(agency, agency), schemas)
+                "post": _operation(agency, name, operations, titles.get(agency, agency), schemas)
             }
     paths |= _reading() | openapi_many.paths() | openapi_files.paths() | openapi_push.paths()
     for (agency, name), model in answers.items():
@@ -89,9 +91,21 @@ def _schemas(offered: Mapping[str, Mapping[str, Described]], more: Sequence[type
     return {"refs": {model: ref for (model, _), ref in refs.items()}, "by_name": top.get("$defs", {})}
 
 
-def _operation(agency: str, name: str, operation: Described, title: str, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _value(operation: Described, others: Mapping[str, Described], refs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the schema of what an operation answers: at once, and when what was pending has ended by another's word."""
+    answered = refs[operation.answer] if operation.answer is not None else {"type": "null"}
+    look_up = others.get(operation.then.get("pending", ""))
+    if look_up is None or look_up.answer in (None, operation.answer):
+        return dict(answered)
+    return {"anyOf": [answered, refs[look_up.answer]]}
+
+
+def _operation(
+    agency: str, name: str, operations: Mapping[str, Described], title: str, schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    operation = operations[name]
     filing = operation.kind == Kind.FILING
-    value = schemas["refs"][operation.answer] if operation.answer is not None else {"type": "null"}
+    value = _value(operation, operations, schemas["refs"])
     waits = (
         "Taken, recorded and delivered later unless `Prefer: wait=N`."
         if filing

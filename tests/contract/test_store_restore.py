@@ -63,9 +63,9 @@ async def test_what_is_in_doubt_since_then_is_verified_or_decided_like_any_doubt
     call = await bench.accepted()
     bench.clock.advance(1)
     await bench.store.restore(bench.clock.now(), {})
-    (due,) = await bench.store.in_doubt_due(AGENCY, bench.clock.now(), 9)
+    (due,) = await bench.store.asking_due(AGENCY, bench.clock.now(), 9)
     assert due.call.id == call.id
-    begun = await bench.store.begin_verification(call.id, NODE)
+    begun = await bench.store.begin_asking(call.id, NODE)
     assert begun is not None
     fence, number = begun
     assert await bench.settle(call, State.IN_DOUBT, "unavailable", number, fence=fence, due_at=bench.clock.now())

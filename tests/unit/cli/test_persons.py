@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.kit.registry import find_connectors
-from hub.call import Call, Class, Kind, Purpose, State, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, uuid7
 from hub.cli import dead as dead_commands
 from hub.clock import SystemClock
 from hub.store.dead_notices import Found, Raw
 from hub.store.protocol import Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from tests.unit.cli.conftest import Hub
 
 SAMPLE = (find_connectors()["npsp"] / "samples/file_dossier.ok/request.canonical.json").read_bytes()

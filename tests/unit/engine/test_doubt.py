@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
-from hub.call import State, exchange_id
+from hub.call import NEVER, State, exchange_id
 from hub.store.protocol import Settlement
-from hub.verification import NEVER
 from tests.unit.engine.stage import CALLER, OK, Paper, PaperQuery, World, play
 
 LOST = (0.1, InDoubt("reset"))

@@ -204,6 +204,12 @@ def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(po
             "operations.file_procedure.then.in_doubt",
             "settled by a look-up",
         ),
+        (
+            "manifest_toml",
+            ('in_doubt = "lookup_procedure"', 'pending = "lookup_procedure"'),
+            "operations.file_procedure.then.pending",
+            "says how often: `every`",
+        ),
         ("manifest_toml", ('order_by = "code"', 'order_by = "cod"'), "operations.lookup_procedure.order_by", "code"),
         ("manifest_toml", ('agrees = ["code"]', 'agrees = ["cod"]'), "operations.lookup_procedure.agrees", "code"),
         (
@@ -319,7 +325,7 @@ def test_a_look_up_says_what_two_calls_have_in_common_when_one_exchange_may_serv
     [
         (('says = "text"', ""), ()),
         (('says = "text"', "repeat_safe = false"), None),
-        (('says = "text"', 'then = { pending = "update_procedure" }'), None),
+        (('says = "text"', 'then = { exists = "update_procedure" }'), None),
         (('says = "text"', 'wrap = { a = { b = "call.dossier" }, c = ["officer.id", "call.id"] }'), ("call.dossier", "officer.id")),
         (('put = {', 'put = { "header:Unit" = "unit.code", '), ("unit.code",)),
         (("GET /procedures/{maTTHC}", "GET /{unit.id}/{settings.user_name}/{maTTHC}"), ("unit.id",)),

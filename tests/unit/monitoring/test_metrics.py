@@ -51,8 +51,8 @@ def test_a_hold_counts_down_and_ends() -> None:
 
 def test_who_needs_a_person_is_counted_anew_each_time() -> None:
     metrics = Metrics(lambda: 0.0)
-    metrics.needing("npsp", 3, 1)
-    metrics.needing("npsp", 0, 2)
+    metrics.needing("npsp", 3, 1, 4)
+    metrics.needing("npsp", 0, 2, 0)
     assert 'hub_dead_letters{agency="npsp"} 0.0' in lines(metrics)
     assert 'hub_in_doubt{agency="npsp"} 2.0' in lines(metrics)
 

@@ -138,7 +138,9 @@ class FakeEngine:
         self.accepted += 1
         return self.accepted
 
-    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
+    async def wait_for(
+        self, call_id: str, caller: str, seconds: float, *, agency: str | None = None, through_pending: bool = False
+    ) -> Reply:
         self._of(agency)
         self.waited.append((call_id, caller, seconds))
         return self.reply

@@ -11,16 +11,16 @@ import pytest
 from pydantic import Field
 
 from hub.arriving import Arriving, Speaking
-from hub.call import Call, Class, Kind, Purpose, State, exchange_id, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from hub.web.admin import Office, admin
 from hub.web.dead_notices import NoticeOffice
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.replies import moment
 from mappings.canonical.shape import Canonical, personal, told
 from monitoring.events import Silent
@@ -80,6 +80,7 @@ class Doors:
                 list,
                 Silent(),
                 nothing,
+                PollOffice(nothing, nothing),
             )
         )
         self.http = httpx2.AsyncClient(

@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
-from hub.client.feed import Member, Settled
+from hub.client.feed import Settled
+from hub.client.many import Member
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -153,8 +153,8 @@ class ReadyNotice:
             found = self.returns.read(record)
             if found is None:
                 raise MappingFailed([Fault(self.returns.root, "is missing")])
-            value, fallbacks = found
-            differs = (*differs, *fallbacks)
+            value = found.value
+            differs = (*differs, *found.fallbacks)
         return Told(value, self._unique(record, whole), self._refs(record, whole), differs)
 
     def _unique(self, record: Tree, whole: Tree) -> str | None:

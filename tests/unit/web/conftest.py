@@ -277,12 +277,13 @@ def doors(
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
             "file_paper": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
+            "file_link": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
     }
     locks = Locks(caller_of, check, quota.take)
-    named = NamedFiles(files, offered)
+    named = NamedFiles(files, offered, {("police", "file_link")})
     calls = CallDoors(
         engine,
         engine.find,

@@ -144,6 +144,15 @@ async def test_a_request_names_only_files_that_are_its_callers(
     assert len(engine.submitted) == 1
 
 
+async def test_a_file_that_the_agency_could_not_fetch_is_refused_at_the_door(client: httpx2.AsyncClient) -> None:
+    await handed_in(client)
+    headers = {"idempotency-key": "k"}
+    reply = await client.post("/v1/calls/police/file_link", json={"scan": ID}, headers=headers)
+    assert [(fault["pointer"], "public_url" in fault["rule"]) for fault in reply.json()["errors"]] == [("/scan", True)]
+    addressed = {"pages": ["https://files.example/1"]}
+    assert (await client.post("/v1/calls/police/file_link", json=addressed, headers=headers)).status_code == 200
+
+
 async def test_a_line_of_a_batch_likewise(client: httpx2.AsyncClient, engine: FakeEngine) -> None:
     line = b'{"operation":"file_paper","idempotency_key":"k","request":{"scan":"%b"}}\n' % ID.encode()
     headers = {"content-type": "application/x-ndjson"}

@@ -1,5 +1,5 @@
 """
-What 200 MB of documents cost on their way through: `make files`, or `python -m bench.files [--quick]`.
+What 200 MB of documents cost on their way through: `python -m bench.files [--quick]`.
 
 They are handed in, kept, and sent to an agency in base64, two at a time. The aim is about memory: a hub that held a
 document as text would need four times its size for each. Printed with the aim, met or missed; kept in `results/`.
@@ -7,6 +7,7 @@ document as text would need four times its size for each. Printed with the aim, 
 
 import argparse
 import asyncio
+import base64
 import json
 import tempfile
 import time
@@ -45,22 +46,40 @@ class Measured:
     before_mb: float
     """Memory of the hub when it had carried one small document."""
     most_mb: float
-    """The most that it occupied at any moment of its life."""
+    """The most that it had occupied when it had sent documents."""
     in_seconds: float
     out_seconds: float
+    answers: int
+    answer_mb: int
+    most_after_mb: float
+    """The most that it had occupied when it had also read documents in base64, out of answers."""
+    back_seconds: float
 
     @property
-    def aim(self) -> Aim:
-        return Aim(
-            f"MB by which memory grew, {self.files * self.file_mb} MB in base64", self.most_mb - self.before_mb, FLAT_MB
-        )
+    def aims(self) -> list[Aim]:
+        out, back = self.files * self.file_mb, self.answers * self.answer_mb
+        return [
+            Aim(f"MB by which memory grew, {out} MB sent in base64", self.most_mb - self.before_mb, FLAT_MB),
+            Aim(
+                f"MB by which it grew further, {back} MB read out of answers",
+                self.most_after_mb - self.most_mb,
+                FLAT_MB,
+            ),
+        ]
 
 
 class Papers:
     """The played agency: counts what comes, and keeps nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer_mb: int) -> None:
         self.came = 0
+        self._bytes = answer_mb * MB
+        self._given = 0
+
+    async def find(self, _: web.Request) -> web.Response:
+        self._given += 1
+        content = b"".join([piece async for piece in _pieces(-self._given, 1)]) * (self._bytes // MB)
+        return web.json_response({"Ten": "Giấy tờ", "Tep": base64.b64encode(content).decode()})
 
     async def take(self, request: web.Request) -> web.Response:
         async for piece in request.content.iter_any():
@@ -68,9 +87,9 @@ class Papers:
         return web.json_response({})
 
 
-async def measure(files: int, file_mb: int) -> Measured:
+async def measure(files: int, file_mb: int, answers: int, answer_mb: int) -> Measured:
     """Run everything."""
-    papers = Papers()
+    papers = Papers(answer_mb)
     runner = web.AppRunner(_app(papers))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -93,15 +112,23 @@ async def measure(files: int, file_mb: int) -> Measured:
                 ended = time.monotonic()
                 most = _memory(hub.pid, "VmHWM")
                 assert papers.came - came >= files * file_mb * MB * 4 / 3, "all of it came"
+                asked = time.monotonic()
+                for _ in range(answers):
+                    found = await client.call("papers.lookup_paper", Document(name="a"), answer=Document, purpose=WHY)
+                    assert found.value is not None
+                    assert found.value.url is not None, "it names the file"
+                back, most_after = time.monotonic() - asked, _memory(hub.pid, "VmHWM")
         finally:
             await hub.stop()
             await runner.cleanup()
-    return Measured(files, file_mb, before, most, handed_in - began, ended - handed_in)
+    return Measured(
+        files, file_mb, before, most, handed_in - began, ended - handed_in, answers, answer_mb, most_after, back
+    )
 
 
 def _app(papers: Papers) -> web.Application:
     app = web.Application(client_max_size=1 << 30)
-    app.add_routes([web.post("/papers", papers.take)])
+    app.add_routes([web.post("/papers", papers.take), web.post("/find", papers.find)])
     return app
 
 
@@ -138,14 +165,16 @@ def page(seen: Measured) -> str:
         [
             "# Documents through base64",
             "",
-            f"{seen.files} documents of {seen.file_mb} MB, handed in one after the other, then sent to an agency {AT_ONCE} at a time.",
+            f"{seen.files} documents of {seen.file_mb} MB, handed in one after the other, then sent to an agency {AT_ONCE} at a time; "
+            f"then {seen.answers} of {seen.answer_mb} MB read out of its answers, one after the other.",
             "",
             f"Machine: {machine()}",
             "",
-            verdicts([seen.aim]),
+            verdicts(seen.aims),
             "",
             f"Memory before: {seen.before_mb:.0f} MB. Handed in at {size / seen.in_seconds:.0f} MB/s, each part on disk before the "
-            f"next is read; sent at {size / seen.out_seconds:.0f} MB/s of documents.",
+            f"next is read; sent at {size / seen.out_seconds:.0f} MB/s of documents; read out of answers at "
+            f"{seen.answers * seen.answer_mb / seen.back_seconds:.0f} MB/s.",
             "",
         ]
     )
@@ -157,7 +186,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one tenth, and nothing is kept")
     quick = parser.parse_args().quick
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        seen = runner.run(measure(*((4, 5) if quick else (10, 20))))
+        seen = runner.run(measure(*((4, 5, 4, 2) if quick else (10, 20, 40, 5))))
     print(page(seen))
     if not quick:
         (RESULTS / "files.md").write_text(page(seen), "utf-8")

@@ -367,6 +367,7 @@ class Knock:
         *headers: tuple[bytes, bytes],
         method: str = "POST",
         stays: asyncio.Event | None = None,
+        query: str = "",
     ) -> "Knock":
         """Send *chunks*, then go away; with *stays*, only once that is set."""
         waiting = list(chunks)
@@ -390,7 +391,13 @@ class Knock:
             (b"content-type", b"application/json"),
             (b"hub-purpose", PURPOSE.encode()),
         ]
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [*base, *headers]}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [*base, *headers],
+        }
         await self._doors(scope, receive, send)
         return self
 

@@ -6,7 +6,7 @@ links to (`fetching.py`); it leaves to a caller, inside a request to an agency, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -19,6 +19,9 @@ from mappings.errors import Fault, MappingFailed
 
 AT_ONCE: Final = 4
 """Parts that wait for the store at one moment, however many files come: a call never waits for more than these."""
+
+MOST_NAMED: Final = 500
+"""Files that one request may name: each is looked for in the store."""
 
 
 def of_agency(agency: str) -> str:
@@ -56,13 +59,15 @@ class Files:
         """Return the file with this id, if one of *holders* has it; whoever has it when that is None."""
         return await self._kept.find(file, holders)
 
-    async def check(self, named: Iterable[tuple[str, str]], holders: Collection[str]) -> None:
+    async def check(self, named: Sequence[tuple[str, str]], holders: Collection[str]) -> None:
         """
         Make sure that each file that is *named* (JSON pointer, id) is there for one of *holders*.
 
         Raises:
-            RequestInvalid: Some are not, each by its pointer.
+            RequestInvalid: Some are not, each by its pointer; or there are too many to look for.
         """
+        if len(named) > MOST_NAMED:
+            raise RequestInvalid(faults=[RequestFault(named[MOST_NAMED][0], f"is one of more than {MOST_NAMED} files")])
         rule = "names no file of this caller: hand it in with `POST /v1/files`, and send its `file`"
         faults = [RequestFault(at, rule) for at, file in named if await self._kept.find(file, holders) is None]
         if faults:

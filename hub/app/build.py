@@ -14,7 +14,7 @@ from typing import Any
 
 from connectors.kit.fetching import Fetcher
 from connectors.kit.manifest import Contract, Inbound
-from hub.app.file_sources import links_of, sources_of
+from hub.app.file_sources import links_of, sources_of, unlinked
 from hub.app.findings import Findings
 from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
@@ -265,7 +265,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
     locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
-    named = NamedFiles(files, offered)
+    named = NamedFiles(files, offered, unlinked(settings, installed))
     file_doors = FileDoors(
         files,
         named,

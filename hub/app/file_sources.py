@@ -13,6 +13,7 @@ from hub.fetching import Allowed, Source
 from hub.security.links import Links
 from hub.settings import Settings
 from mappings.errors import FileFault, FilesRefused
+from mappings.values_files import LINK
 
 
 def links_of(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Links:
@@ -24,6 +25,16 @@ def links_of(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Li
     """
     key = signing_key(settings, environ) if settings.hub.public_url else secrets.token_urlsafe(32)
     return Links(key, settings.hub.public_url, settings.hub.link_days, clock)
+
+
+def unlinked(settings: Settings, installed: Mapping[str, Installed]) -> frozenset[tuple[str, str]]:
+    """Return the operations, by agency and name, that send links to files, if none can be made here."""
+    return frozenset(
+        (agency, name)
+        for agency, one in installed.items()
+        for name, operation in one.connector.operations.items()
+        if not settings.hub.public_url and operation.sends is not None and LINK in operation.sends.files
+    )
 
 
 def sources_of(settings: Settings, installed: Mapping[str, Installed]) -> dict[str, tuple[Source, Fetcher]]:

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from hub.errors import (
     CallerQuota,
     FileUnknown,
+    HubOverloaded,
     MediaTypeUnsupported,
     RequestFault,
     RequestInvalid,
@@ -28,6 +29,7 @@ from hub.security.links import Links
 from hub.store.files import StoredFile
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.calls import Locks, query
+from hub.web.headers import Headers
 from hub.web.named_files import NamedFiles
 from hub.web.replies import Header, Receive, Scope, Send, answer
 from mappings.canonical.files import FILE_ID
@@ -36,8 +38,8 @@ READ: Final = "file_read"
 """Event of the journal: a file was sent to a caller, or by a link to an agency."""
 UPLOAD_SECONDS: Final = 600.0
 """How long a file may take to arrive."""
-MOST_UPLOADS: Final = 8
-"""Files of one caller at one node that arrive at one moment."""
+MOST_AT_ONCE: Final = 8
+"""Files of one caller that arrive, and of one agency that leave by links, at one moment at one node."""
 FETCH_BYTES: Final = 4000
 _AGAIN: Final = 5.0
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
@@ -82,7 +84,8 @@ class FileDoors:
         self._note = note
         self._most = file_bytes
         self._bodies = Bodies()
-        self._uploads: Counter[str] = Counter()
+        self._headers = Headers()
+        self._under_way: Counter[str] = Counter()
 
     async def take(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """`POST /v1/files`: the body is the file itself."""
@@ -96,16 +99,16 @@ class FileDoors:
         length = given.get(b"content-length", b"")
         if length.isdigit() and (len(length) > 15 or int(length) > self._most):
             raise RequestTooLarge(f"The limit of a file is {self._most} bytes.")
-        if self._uploads[caller.name] >= MOST_UPLOADS:
-            raise CallerQuota(f"A caller may hand in {MOST_UPLOADS} files at once at one node.", retry_after=_AGAIN)
-        self._uploads[caller.name] += 1
+        if self._under_way[caller.name] >= MOST_AT_ONCE:
+            raise CallerQuota(f"A caller may hand in {MOST_AT_ONCE} files at once at one node.", retry_after=_AGAIN)
+        self._under_way[caller.name] += 1
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 stored = await self._files.take(_arriving(receive), caller.name)
         except TimeoutError:
             raise RequestInvalid(f"The file did not arrive within {UPLOAD_SECONDS:g} seconds.") from None
         finally:
-            self._uploads[caller.name] -= 1
+            self._under_way[caller.name] -= 1
         await _told(send, stored)
 
     async def fetch(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -121,7 +124,9 @@ class FileDoors:
     async def read(self, scope: Scope, send: Send, file: str, caller: Caller) -> None:
         """`GET /v1/files/{id}`, and `HEAD`."""
         stored = await self._find(file, self._named.holders(caller))
-        await self._send(scope, send, stored, caller.name)
+        purpose = self._headers.read(scope["headers"]).purpose
+        said = [f"{name}={value}" for name, value in purpose._asdict().items() if value is not None]
+        await self._send(scope, send, stored, caller.name, *said)
 
     async def read_by_link(self, scope: Scope, send: Send, file: str) -> None:
         """`GET /files/{id}?until=&for=&sig=`: an agency fetches what was named to it."""
@@ -130,7 +135,14 @@ class FileDoors:
         if not _NUMBER.fullmatch(until) or not asked.get("sig", "").isascii():
             raise FileUnknown
         self._links.check(file, int(until), agency, asked.get("sig", ""))
-        await self._send(scope, send, await self._find(file, None), of_agency(agency))
+        reader = of_agency(agency)
+        if self._under_way[reader] >= MOST_AT_ONCE:
+            raise HubOverloaded(f"An agency may fetch {MOST_AT_ONCE} files at once at one node.", retry_after=_AGAIN)
+        self._under_way[reader] += 1
+        try:
+            await self._send(scope, send, await self._find(file, None), reader)
+        finally:
+            self._under_way[reader] -= 1
 
     def _may(self, caller: Caller) -> None:
         left = self._locks.take(caller)
@@ -144,7 +156,7 @@ class FileDoors:
             raise FileUnknown
         return stored
 
-    async def _send(self, scope: Scope, send: Send, stored: StoredFile, reader: str) -> None:
+    async def _send(self, scope: Scope, send: Send, stored: StoredFile, reader: str, *why: str) -> None:
         etag = b'"%b"' % stored.id.encode()
         headers = [(b"etag", etag), *_SAFE]
         if any(name == b"if-none-match" and etag in value for name, value in scope["headers"]):
@@ -154,7 +166,7 @@ class FileDoors:
         headers += [(b"content-type", stored.media_type.encode()), (b"content-length", b"%d" % stored.size)]
         whole = scope["method"] != "HEAD"
         if whole:
-            await self._note(READ, reader, stored.id)
+            await self._note(READ, reader, " ".join((stored.id, *why)))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             async for part in self._files.read(stored) if whole else _nothing():

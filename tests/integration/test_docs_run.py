@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,8 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
         blocks(CALLERS, "json reply Citizen")[0].split('"value": ')[1].split("}")[0] + "}"
     )
     shown = from_json(blocks(CALLERS, "json problem")[0])
+    kept = from_json(blocks(CALLERS, "json file")[0])
+    assert kept["file"] == sha256(b"%PDF-1.7 invented").hexdigest()
     shown_event = from_json(blocks(CALLERS, "json event")[0])
     error = RequestInvalid(faults=[RequestFault("/born_on", "Field required")])
     assert shown == from_json(problem_body(error))
@@ -238,12 +241,14 @@ async def test_the_guides_for_operators_and_callers_run_as_they_stand(stage: Any
     ):
         assert words in heard, heard
 
-    program_text, of_many = blocks(CALLERS, "python")
+    program_text, of_many, of_files = blocks(CALLERS, "python")
     heard = await _said([sys.executable, "-c", program_text], environ, stage.folder)
     assert heard.startswith("NGUYỄN VĂN ĐÁ\n")
     assert heard.endswith(" ok\n")
     heard = await _said([sys.executable, "-c", of_many], environ, stage.folder)
     assert heard == "".join(f"000.00.14.H32-261123-0{number} answered ok\n" for number in (301, 302, 303))
+    heard = await _said([sys.executable, "-c", of_files], environ, stage.folder)
+    assert heard == "application/pdf 17\n"
 
     asked = next(words for words, whole in commands(OPERATE) if whole and words[0] == "call")
     words = [stage.key if word == "lt_..." else word for word in asked]

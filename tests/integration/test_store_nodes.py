@@ -16,6 +16,7 @@ from hub.journal import CUT, first_break, first_break_kept
 from hub.store.batch import day_of
 from hub.store.database import StoreInUse
 from hub.store.deciding import Act, Decision
+from hub.store.files import StoredFile
 from hub.store.orders import Order, OrderKind
 from hub.store.postgres import PostgresStore
 from hub.store.protocol import News, NodeRow, Settled, Settlement, Sought
@@ -117,6 +118,41 @@ async def test_one_key_that_comes_to_two_nodes_at_once_is_one_call(nodes: Nodes)
     assert (attached.call.id, attached.new) == (first.id, False)
     assert (await other).new
     assert len(await two.find(Sought())) == 2
+
+
+async def test_one_content_that_comes_to_two_nodes_at_once_is_kept_once(nodes: Nodes) -> None:
+    pause = Pause("file.before_commit")
+    one, two = nodes.open("one", pause), nodes.open("two")
+    for store, upload in ((one, "u1"), (two, "u2")):
+        await store.files.begin(upload, b"same")
+    told = asyncio.ensure_future(one.files.finish(StoredFile("f" * 64, "u1", 4, "text/plain"), "onestop"))
+    await pause.stands()
+    again = asyncio.ensure_future(two.files.finish(StoredFile("f" * 64, "u2", 4, "text/plain"), "other"))
+    await nodes.somebody_waits()
+    pause.go_on.set()
+    assert (await told).upload == (await again).upload == "u1"
+    assert nodes.ask("SELECT upload FROM file_parts") == [("u1",)]
+    assert await one.files.find("f" * 64, ["other"]) is not None
+
+
+async def test_one_content_is_not_removed_while_another_node_stores_it(nodes: Nodes) -> None:
+    pause = Pause("file.before_commit")
+    two = nodes.open("two")
+    await two.files.begin("u1", b"same")
+    await two.files.finish(StoredFile("f" * 64, "u1", 4, "text/plain"), "onestop")
+    one = nodes.open("one", pause)
+    told = asyncio.ensure_future(one.files.hold("f" * 64, "other"))
+    await pause.stands()
+    number = await two.retention.begin(0.0)
+    assert number is not None
+    now = CLOCK.now() + 1
+    sweeping = asyncio.ensure_future(two.retention.sweep(number, Place("files"), Until(*[now] * 6)))
+    await nodes.somebody_waits()
+    pause.go_on.set()
+    assert await told is not None
+    assert (await sweeping).removed == 1
+    assert await two.files.find("f" * 64, ["other"]) is not None
+    assert await two.files.find("f" * 64, ["onestop"]) is None
 
 
 async def test_one_key_with_two_requests_at_once_is_a_conflict_on_the_node_that_comes_second(nodes: Nodes) -> None:

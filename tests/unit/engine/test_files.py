@@ -14,8 +14,8 @@ from connectors.kit.exchange import Sources, WireRequest
 from connectors.kit.outcomes import Answered, Outcome, Result, StaleCredentials
 from hub.call import State
 from hub.clock import VirtualClock
-from hub.errors import RequestInvalid, RequestTooLarge, StoreUnavailable
-from hub.files import AT_ONCE, Files, Gone, of_agency
+from hub.errors import HubStopping, RequestInvalid, RequestTooLarge, StoreUnavailable
+from hub.files import AT_ONCE, MOST_NAMED, Files, Gone, of_agency
 from hub.media_type import media_type_of
 from hub.store.files import PART_BYTES, StoredFile
 from hub.store.sqlite import SqliteStore
@@ -111,6 +111,14 @@ async def test_each_place_that_names_no_file_of_the_caller_is_told(files: Files)
     assert [fault.pointer for fault in refused.value.faults] == ["/pages/0", "/pages/1"]
     with pytest.raises(RequestInvalid):
         await files.check([("/scan", ID)], ["other"])
+
+
+async def test_a_request_that_names_more_files_than_can_be_looked_for_is_refused(files: Files) -> None:
+    await files.keep({ID: SCAN}, CALLER)
+    await files.check([(f"/pages/{number}", ID) for number in range(MOST_NAMED)], [CALLER])
+    with pytest.raises(RequestInvalid) as refused:
+        await files.check([(f"/pages/{number}", ID) for number in range(MOST_NAMED + 1)], [CALLER])
+    assert [fault.pointer for fault in refused.value.faults] == [f"/pages/{MOST_NAMED}"]
 
 
 async def test_one_that_is_removed_while_it_is_read_is_not_taken_for_whole(files: Files, store: SqliteStore) -> None:
@@ -219,6 +227,20 @@ def test_a_file_that_a_request_names_is_put_in_while_it_is_sent() -> None:
         world.agency.will["file_paper"].append((0.1, OK))
         assert (await world.file(wait=5.0)).state is State.ANSWERED
         assert bodies == [b'{"a":"JVBERi0xLjcgaW52ZW50ZWQ="}']
+
+    play(scenario)
+
+
+def test_a_hub_that_stops_or_whose_store_is_sick_takes_no_file() -> None:
+    async def scenario(world: World) -> None:
+        world.hub.admit_file()
+        world.pressure.committed(9.0, None)
+        world.pressure.committed(9.0, None)
+        with pytest.raises(StoreUnavailable):
+            world.hub.admit_file()
+        await world.hub.stop(1.0)
+        with pytest.raises(HubStopping):
+            world.hub.admit_file()
 
     play(scenario)
 

@@ -346,6 +346,7 @@ def doors(
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
             "file_paper": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
+            "file_link": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
@@ -353,7 +354,7 @@ def doors(
     }
     locks = Locks(caller_of, check, quota.take)
     reaching = Reaching(_Registered(), offered, {"land": ["dossier_progressed", "bell_rung"]})
-    named = NamedFiles(files, offered)
+    named = NamedFiles(files, offered, {("police", "file_link")})
     calls = CallDoors(
         engine,
         engine.find,
@@ -469,6 +470,7 @@ class Knock:
         *headers: tuple[bytes, bytes],
         method: str = "POST",
         stays: asyncio.Event | None = None,
+        query: str = "",
     ) -> "Knock":
         """Send *chunks*, then go away; with *stays*, only once that is set."""
         waiting = list(chunks)
@@ -492,7 +494,13 @@ class Knock:
             (b"content-type", b"application/json"),
             (b"hub-purpose", PURPOSE.encode()),
         ]
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [*base, *headers]}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [*base, *headers],
+        }
         await self._doors(scope, receive, send)
         return self
 

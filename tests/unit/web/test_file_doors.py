@@ -1,5 +1,6 @@
 """Documents at the doors: handed in as they are, read by whom they belong to, named in requests, fetched by a link."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
@@ -15,6 +16,7 @@ from hub.security.links import Links
 from hub.security.quotas import Left
 from hub.store.files import PART_BYTES
 from hub.store.sqlite import SqliteStore
+from hub.web.files import MOST_AT_ONCE
 from tests.unit.web.conftest import FILE_BYTES, KEY, FakeEngine, FakeFetching, Knock, Quota
 
 PDF = b"%PDF-1.7 invented"
@@ -63,7 +65,8 @@ async def test_each_reading_is_in_the_journal(client: httpx2.AsyncClient, store_
     await client.head(f"/v1/files/{ID}")
     await client.get(f"/v1/files/{ID}")
     said = [(row.entry.event, row.entry.caller, row.entry.detail) for row in await store_of_calls.journal()]
-    assert said == [("file_stored", "counter", ID), ("file_read", "counter", ID)]
+    why = "officer=cb-102 unit=H32 intake=TN-000-1"
+    assert said == [("file_stored", "counter", ID), ("file_read", "counter", f"{ID} {why}")]
 
 
 async def test_nobody_reads_what_is_anothers(client: httpx2.AsyncClient) -> None:
@@ -144,6 +147,15 @@ async def test_a_request_names_only_files_that_are_its_callers(
     assert len(engine.submitted) == 1
 
 
+async def test_a_file_that_the_agency_could_not_fetch_is_refused_at_the_door(client: httpx2.AsyncClient) -> None:
+    await handed_in(client)
+    headers = {"idempotency-key": "k"}
+    reply = await client.post("/v1/calls/police/file_link", json={"scan": ID}, headers=headers)
+    assert [(fault["pointer"], "public_url" in fault["rule"]) for fault in reply.json()["errors"]] == [("/scan", True)]
+    addressed = {"pages": ["https://files.example/1"]}
+    assert (await client.post("/v1/calls/police/file_link", json=addressed, headers=headers)).status_code == 200
+
+
 async def test_a_line_of_a_batch_likewise(client: httpx2.AsyncClient, engine: FakeEngine) -> None:
     line = b'{"operation":"file_paper","idempotency_key":"k","request":{"scan":"%b"}}\n' % ID.encode()
     headers = {"content-type": "application/x-ndjson"}
@@ -175,6 +187,28 @@ async def test_a_link_is_good_for_its_days_and_then_says_so(
     link_clock.advance(DAY)
     reply = await client.get(link)
     assert (reply.status_code, reply.json()["code"]) == (410, "link.expired")
+
+
+async def test_an_agency_fetches_a_few_at_once_and_a_caller_hands_in_a_few_at_once(
+    knock: Knock, client: httpx2.AsyncClient, links: Links
+) -> None:
+    await handed_in(client)
+    link = urlsplit(links.to("police")(ID))
+    standing = asyncio.Event()
+    slow = [Knock(knock._doors) for _ in range(MOST_AT_ONCE)]
+    for one in slow:
+        one.reading = standing.wait  # type: ignore[assignment]
+    begun = [asyncio.create_task(one(link.path, [], method="GET", query=link.query)) for one in slow]
+    arriving = [asyncio.create_task(Knock(knock._doors)("/v1/files", [], stays=standing)) for _ in slow]
+    for _ in range(100):
+        await asyncio.sleep(0.001)
+    reply = await client.get(link.geturl())
+    assert (reply.status_code, reply.json()["code"]) == (503, "hub.overloaded")
+    assert (await client.post("/v1/files", content=PDF)).json()["code"] == "caller.quota"
+    standing.set()
+    await asyncio.gather(*begun, *arriving)
+    assert [one.body for one in slow] == [PDF] * MOST_AT_ONCE
+    assert (await client.get(link.geturl())).status_code == 200
 
 
 async def test_a_link_is_the_same_all_day(links: Links, link_clock: VirtualClock) -> None:

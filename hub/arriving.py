@@ -7,10 +7,10 @@ nothing was kept, so that it comes again.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -21,6 +21,7 @@ from connectors.kit.operation import Operation, differing
 from connectors.kit.texts import LARGE
 from hub.asked import Questions
 from hub.errors import StoreUnavailable
+from hub.files import of_agency
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
 from mappings.canonical import canonical_name
@@ -30,6 +31,8 @@ from monitoring.events import Observer
 T = TypeVar("T")
 Stir = Callable[[str], None]
 """Told the id of a call whose answer was `pending` when a notice about it came: this is the moment to ask again."""
+KeepFiles: TypeAlias = Callable[[Mapping[str, bytes], str], Awaitable[None]]
+"""Stores contents (id -> bytes) for a holder: `Files.keep`."""
 AGAIN_SECONDS: Final = 5.0
 """After how long to come again when the store did not answer and gave no number."""
 REASON: Final = 10
@@ -101,15 +104,21 @@ class Arriving:
         store: KeptNotices,
         new_id: Callable[[], str],
         observer: Observer,
+        keep_files: KeepFiles,
         *,
         tell: Callable[[], None] = lambda: None,
         stir: Stir = lambda _: None,
     ) -> None:
-        """*tell* is called when something new is on disk, *stir* when it is about a call that is pending."""
+        """
+        *keep_files* stores what came inside notices, before the notices that name it.
+
+        *tell* is called when something new is on disk, *stir* when it is about a call that is pending.
+        """
         self._agencies = agencies
         self._store = store
         self._new_id = new_id
         self._observer = observer
+        self._keep_files = keep_files
         self._tell = tell
         self._stir = stir
         self._questions = Questions(store.published)
@@ -170,6 +179,7 @@ class Arriving:
         faults = tuple(fault for one in found for fault in one.faults)
         if faults:
             return NotTaken(read.notice, "refused", faults)
+        await self.keep_files(found)
         new = await self._store.take([one.arrival for one in found], dead, by)
         self.kept(found, new)
         return Kept(new)
@@ -192,6 +202,18 @@ class Arriving:
             faults = [Fault(f"told[{place}]/{path}" if len(read.told) > 1 else path, rule) for path, rule in wrong]
             found.append(Record(told, self._arrival(agency, read.notice, told, owner), tuple(faults)))
         return found
+
+    async def keep_files(self, found: Sequence[Record]) -> None:
+        """
+        Store the files that came with records, for whose these are: what a notice names must be there when it is told.
+
+        Raises:
+            StoreUnavailable: The store did not answer; doing it again changes nothing.
+        """
+        for one in found:
+            if one.told.files:
+                caller = one.arrival.owner.caller if one.arrival.owner is not None else None
+                await self._keep_files(one.told.files, caller or of_agency(one.arrival.agency))
 
     def kept(self, found: Sequence[Record], new: Sequence[bool]) -> None:
         """Let everybody hear of records that are on disk, and of each whether it is new."""

@@ -30,6 +30,7 @@ class FetchedPages:
         differing = [Poison(one.faults, one.told.refs) for one in found if one.faults]
         unread = [*fetched.poison, *([Poison(read.faults)] if isinstance(read, NotTaken) else [])]
         dead = self._dead(agency, notice, fetched, unread, differing)
+        await self._arriving.keep_files(taken)
         keeps = self._store.keeping([one.arrival for one in taken], dead)
         new: list[bool] = []
 

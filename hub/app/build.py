@@ -255,7 +255,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     asked_of_us = _asked_of_us(installed)
     inbound = InboundGuard(asked_of_us, clock, shedding, observer)
     arriving = Arriving(
-        speaking(installed), store.notices, surroundings.new_id, observer, tell=feed.stir, stir=dispatcher.heard_of
+        speaking(installed),
+        store.notices,
+        surroundings.new_id,
+        observer,
+        files.keep,
+        tell=feed.stir,
+        stir=dispatcher.heard_of,
     )
     polling = Polling(
         polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings

@@ -109,6 +109,7 @@ def fetch(tmp_path: Path) -> Callable[[Scenario], None]:
                 kept,
                 self.around.new_id,
                 self.log,
+                self.around.files.keep,
                 tell=self.feed.stir,
             )
             self.arriving = arriving

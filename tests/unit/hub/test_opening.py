@@ -74,7 +74,7 @@ def test_beside_a_file_a_key_of_pushing_is_made_once(tmp_path: Path) -> None:
 
 
 def test_on_a_server_the_key_of_pushing_is_given_and_its_absence_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FilesRefused, match="set the same one for every node, made with") as refused:
+    with pytest.raises(FilesRefused, match="set the same one for every node") as refused:
         signing_key(load_settings(STORE, tmp_path / "hub.toml"), {})
     assert [fault.key for fault in refused.value.faults] == ["hub.signing_key"]
     environ = STORE | {"HUB__HUB__SIGNING_KEY": "env:PUSH", "PUSH": 40 * "k"}

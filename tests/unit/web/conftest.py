@@ -286,6 +286,7 @@ def inbound(
     feed: Feed,
     faults: list[BaseException],
     store_is: dict[str, Exception | None],
+    files: Files,
 ) -> InboundDoors:
     class Watching(Silent):
         def inbound(self, agency: str, notice: str, decision: str) -> None:
@@ -304,6 +305,7 @@ def inbound(
         store_of_calls.notices,
         lambda: f"notice-{next(numbers)}",
         Watching(),
+        files.keep,
         tell=feed.stir,
     )
     guard = InboundGuard(contracts, clock, Shedding(clock), Watching())

@@ -56,7 +56,11 @@ class Doors:
         self.begins_at = 0.0
         self.spoken = Spoken()
         self.arriving = Arriving(
-            {"npsp": Speaking(self.spoken, {})}, self.store.notices, lambda: f"notice-{next(self._ids)}", Silent()
+            {"npsp": Speaking(self.spoken, {})},
+            self.store.notices,
+            lambda: f"notice-{next(self._ids)}",
+            Silent(),
+            nothing,
         )
         notices = NoticeOffice(self.store.notices.dead, self.arriving.again)
         calls = CallOffice(

@@ -93,7 +93,7 @@ class BoundAgency:
         self._handshake: Handshake | None = handshake(auth.scheme) if auth and auth.scheme else None
         self._threads: ThreadPoolExecutor | None = None
         self.inbox: Inbox | None = (
-            Notices(connector.notices, self._sources, connector.inbound) if connector.notices else None
+            Notices(connector.notices, self._sources, connector.inbound, link) if connector.notices else None
         )
 
     @property

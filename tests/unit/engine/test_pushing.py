@@ -8,9 +8,11 @@ import pytest
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.outcomes import InDoubt, Unavailable
 from hub.client.webhooks import verify
+from hub.errors import StoreUnavailable
 from hub.feed import MOST_LISTENING
 from hub.guards.retry import DURABLE_ATTEMPTS
-from hub.pushing.lane import CALL_TIMEOUT, LONGEST_TRIED, PAGE, STRETCH
+from hub.pushing.delivery import CALL_TIMEOUT
+from hub.pushing.lane import LONGEST_TRIED, PAGE, STRETCH
 from hub.pushing.pusher import BEAT, TTL
 from hub.pushing.signing import Signing
 from tests.unit.engine.pushed import CALLER, KEY, OK, World, play, status
@@ -341,9 +343,37 @@ def test_a_caller_without_a_key_is_sent_nothing_and_loses_nothing() -> None:
         await asyncio.sleep(60)
         assert receiver.came == []
         world.reach = {CALLER: ["npsp"]}
+        await asyncio.sleep(BEAT + 1)
         second = await world.settled()
+        assert len(receiver.came) == 1, "without waiting for more to happen"
         await asyncio.sleep(2)
         assert [json.loads(request.body)["subject"] for _, request in receiver.came] == [first, second]
+
+    play(scenario)
+
+
+def test_a_store_that_is_away_for_a_while_costs_time_and_no_event() -> None:
+    async def scenario(world: World) -> None:
+        _, receiver = await world.subscribed()
+        calls = [await world.settled() for _ in range(3 * PAGE)]
+
+        async def slow(_: WireRequest) -> WireReply:
+            await asyncio.sleep(0.3)
+            return OK
+
+        receiver.answers = slow
+        world.node()
+        for part in (world.kept, world.told, world.kept):
+            await asyncio.sleep(2)
+            part.sick = True
+            await asyncio.sleep(TTL + 10)
+            part.sick = False
+        await asyncio.sleep(60)
+        told = dict.fromkeys(json.loads(request.body)["subject"] for _, request in receiver.came)
+        assert list(told) == calls, "all, and in their order"
+        assert len(receiver.came) <= len(calls) + 3 * PAGE
+        assert {type(fault) for fault in world.log.faults} == {StoreUnavailable}
+        world.log.faults.clear()
 
     play(scenario)
 

@@ -182,8 +182,9 @@ class PushLane:
             one.seq, one.id, one.agency, one.notice, one.call,
             self._around.clock.now(), tried.attempts, tried.cause,
         )  # fmt: skip
-        self._at = Progress(one.seq, cause=tried.cause)
-        self.over = not await self._around.kept.bury(self._row.id, self._around.node, self._at, dead)
+        self._at, to = tried, Progress(one.seq, cause=tried.cause)  # it is not passed before it is on record as dead
+        self.over = not await self._around.kept.bury(self._row.id, self._around.node, to, dead)
+        self._at = to
         self._looked = self._noted = one.seq
         self._delivery.tell("dead", tried.cause)
 

@@ -88,10 +88,11 @@ class Asked:
         self._kept = kept
         self.count = 0
         self.sick = False
+        self.failing: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         self.count += 1
-        return self._refuse if self.sick else getattr(self._kept, name)
+        return self._refuse if self.sick or name in self.failing else getattr(self._kept, name)
 
     async def _refuse(self, *_: object) -> None:
         raise StoreUnavailable

@@ -237,11 +237,15 @@ _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 
 
-BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"})
+_OF_AGENCIES = frozenset(
+    {"take_notices", "keep_dead_notice", "still_dead_notice", "discard_dead_notices", "publish", "question"}
+)
+BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"}) | _OF_AGENCIES
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
-and a trial that leaves nothing.
+a trial that leaves nothing, and what agencies tell and ask, of which these have nothing to say: killed at each of those
+commits in `tests/integration/test_agencies_call_us.py`.
 """
 
 

@@ -40,7 +40,7 @@ def only_text_at(tree: Tree, place: Place) -> str | None:
     """
     here: Any = tree
     for step in place.steps:
-        if step.name and _alike(here, step.name) > 1 and step.index is None:
+        if step.name and _could_be_another(here, step):
             raise ValueError("stands more than once")
         here = _step(here, step)
     if isinstance(here, Nothing):
@@ -51,24 +51,33 @@ def only_text_at(tree: Tree, place: Place) -> str | None:
     return text
 
 
-def _alike(here: Any, name: str) -> int:
-    """How many children of *here* a forgiving reader may take for *name*."""
+def _could_be_another(here: Any, step: Step) -> bool:
+    """Whether somebody who reads *here* with less or more care may find another thing at *step*."""
     if isinstance(here, etree._Element):
-        return sum(etree.QName(child).localname.lower() == name.lower() for child in here)
-    folded = fold(name)
-    return sum(fold(key) == folded for key in here) if isinstance(here, dict) else 0
+        tags = [child.tag for child in here if etree.QName(child).localname.lower() == step.name.lower()]
+        return len(set(tags) if step.index is not None else tags) > 1
+    folded = fold(step.name)
+    return isinstance(here, dict) and sum(fold(key) == folded for key in here) > 1
 
 
-def texts_at(tree: Tree, text: str) -> list[str | None]:
+def read_spread(text: str) -> tuple[Place, ...]:
     """
-    Return the text at every spot that *text* names, which may say `[]` on its way too: `LIST[]/SO`. None: nothing there.
+    Return the places of *text*, which may say `[]` on its way too: `LIST[]/SO` is the lists, then one place in each item.
+
+    Raises:
+        ValueError: It is no place.
     """
-    first, each, rest = text.partition("[]/")
-    if not each:
-        found = at(tree, read_place(text))
-        return [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
-    items = at(tree, read_place(first + "[]"))
-    return [one for item in items for one in texts_at(item, rest)] if isinstance(items, list) else []
+    *lists, last = text.split("[]/")
+    return (*(read_place(f"{one}[]") for one in lists), read_place(last))
+
+
+def texts_at(tree: Tree, spread: Sequence[Place]) -> list[str | None]:
+    """Return the text at every spot that *spread* names; None: nothing there, or more than a text."""
+    found = at(tree, spread[0])
+    if len(spread) > 1:
+        items = found if isinstance(found, list) else []
+        return [text for item in items for text in texts_at(item, spread[1:])]
+    return [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
 
 
 def _text(found: Any) -> str | None:
@@ -105,8 +114,10 @@ def _step(here: Any, step: Step) -> Any:
     if step.name:
         if not isinstance(here, dict):
             return Nothing(parent=False)
-        folded = fold(step.name)
-        key = step.name if step.name in here else next((key for key in here if fold(key) == folded), None)
+        key: str | None = step.name
+        if key not in here:
+            folded = fold(step.name)
+            key = next((one for one in here if fold(one) == folded), None)
         if key is None:
             # An index or [] asks for an item: then the missing name is the parent, not the item.
             return Nothing(parent=step.index is None and not step.each)

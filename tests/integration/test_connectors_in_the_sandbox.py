@@ -26,6 +26,7 @@ SETTINGS = {
         "service_path": "/dancu/TraCuuThongTinCongDan",
     },
     "npsp": {"user_name": "centre", "password": "0000-invented"},
+    "business_register": {"authorization": "Bearer 0000-invented"},
 }
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
 PLAYED = [

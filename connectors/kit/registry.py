@@ -153,6 +153,8 @@ def _operation(
     needs = frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings))
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
+    refs = _refs(table, returns)
+    own = _own(refs, sends)
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
     return Operation(
         name=name,
@@ -171,12 +173,13 @@ def _operation(
         then_requests={key: mappings[wanted].canonical if wanted else NoRecord for key, wanted in asked.items()},
         agrees=table.agrees,
         sees_writes=table.sees_writes,
-        ref=_refs(table, returns),
+        ref={name: place for name, place in refs.items() if name not in own},
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
         alike=_alike(table, needs, hooks),
+        own=own,
     )
 
 
@@ -214,3 +217,10 @@ def _refs(table: OperationTable, returns: engine.Mapping | None) -> Mapping[str,
         None,
     )
     return {ours or place.steps[-1].name: place}
+
+
+def _own(refs: Mapping[str, Place], sends: engine.Mapping | None) -> Mapping[str, str]:
+    """Those of *refs* that our own request fixes from the call, with their source: no reply needs to repeat them."""
+    fixed = sends.fixed if sends else {}
+    found = {name: fixed.get(str(place), "") for name, place in refs.items()}
+    return {name: source for name, source in found.items() if source.startswith("call.")}

@@ -76,7 +76,7 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     manifest, key = manifest_file(folder), f"operations.{operation}"
     soap = layout_of(folder, operation, "reply") is not None
     spoken = [("code", table.code.at if table.code else None), ("says", table.says)]
-    spoken += [("ref", place) for place in _texts(table.ref)]
+    spoken += [("ref", place) for place in _texts(table.ref) if not _is_own(folder, table, place)]
     auth = folder.manifest.auth if folder.manifest else None
     if auth and auth.login == operation:
         spoken += [("auth.keep", place) for place in auth.keep.values()]
@@ -96,6 +96,13 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
 
 def _texts(value: Any) -> list[str]:
     return list(value.values()) if isinstance(value, dict) else [value] if isinstance(value, str) else []
+
+
+def _is_own(folder: Folder, table: OperationTable, place: str) -> bool:
+    """Whether the request fixes *place* from the call: a key that we give, which stands in no reply."""
+    mapping = folder.mappings.get(table.sends or "")
+    fixed = mapping.fixed.get(place) if mapping else None
+    return fixed is not None and fixed.from_.startswith("call.")
 
 
 def _wrap_places(template: Any, base: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
@@ -94,11 +95,13 @@ def load_mappings(
     shared_codes: MappingOf[str, CodeTable],
     layouts: MappingOf[str, Layout],
     today: Today | None = None,
+    forms: MappingOf[str, Form] = MappingProxyType({}),
 ) -> MappingOf[str, Mapping]:
     """
     Return all `*.map.toml` of the connector folder *folder* by name, with its `codes/*.csv`.
 
     A table of the folder counts before a shared one of the same name. *layouts* are keyed by `{namespace}root`.
+    *forms* names mappings of another form than *form*: those and the mappings inside them are made so.
 
     Raises:
         FilesRefused: With every fault of all files.
@@ -112,6 +115,7 @@ def load_mappings(
         codes |= {path.stem: CodeTable(path.stem, ()) for path in (folder / "codes").glob("*.csv")}
     files, refused_files = _read_files(folder, faults)
     made: dict[str, Mapping | None] = dict.fromkeys(refused_files)
+    form_of = _forms(files, form, forms, folder.name, faults)
     for name in _inner_first(files):
         file = files[name]
         inside = sorted({str(line.map) for line in file.fields.values() if line.map in files} - made.keys())
@@ -125,7 +129,7 @@ def load_mappings(
             made[name] = compile_mapping(
                 file,
                 name=name,
-                form=form,
+                form=form_of[name],
                 canonical=canonical,
                 converters=converters,
                 codes=codes,
@@ -167,6 +171,25 @@ def _inner_first(files: MappingOf[str, MappingFile]) -> Iterator[str]:
         for name in free or list(left):
             del left[name]
             yield name
+
+
+def _forms(
+    files: MappingOf[str, MappingFile],
+    usual: Form,
+    told: MappingOf[str, Form],
+    folder: str,
+    faults: list[FileFault],
+) -> MappingOf[str, Form]:
+    """The form of each file: as *told*, else as that of a file that names it in `map`, else the usual one."""
+    found: dict[str, Form] = {}
+    for name in reversed(list(_inner_first(files))):  # those around others first
+        found.setdefault(name, told.get(name, usual))
+        for line in files[name].fields.values():
+            inner = str(line.map)
+            if inner in files and found.setdefault(inner, told.get(inner, found[name])) != found[name]:
+                says = "stands in JSON and in XML, by way of the mappings that name it; write one for each"
+                faults.append(FileFault(f"{folder}/{inner}.map.toml", "", says))
+    return found
 
 
 def _root_tag(file: MappingFile) -> str:

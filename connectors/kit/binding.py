@@ -4,10 +4,11 @@ A connector bound to one agency's settings: the `Agency` that a lane holds. Made
 
 import asyncio
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from lxml import etree
@@ -16,18 +17,24 @@ from pydantic_core import from_json
 
 from connectors.kit.answers import RESULTS
 from connectors.kit.auth import Handshake, handshake, placed
+from connectors.kit.carried import Carried
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender, Sources, WireReply, WireRequest
+from connectors.kit.inbox import Fetched, Inbox, Understood, WireNotice
 from connectors.kit.judging import Judged, judge
-from connectors.kit.manifest import Contract
+from connectors.kit.manifest import Contract, Manifest
+from connectors.kit.notices import Notices
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Outcome, Result, StaleCredentials
 from connectors.kit.places import text_at
+from connectors.kit.signatures import SETTING
 from connectors.kit.texts import LARGE
 from mappings.canonical import MASK
 from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
 from mappings.paths import read_place
 
+T = TypeVar("T")
+_MAY_HOLD_NOTICES = (Result.OK, Result.PENDING, Result.NOT_FOUND)
 _WIRE_HEADERS = ("Accept", "Content-Type", "SOAPAction", "Content-Length", "Host", "User-Agent")
 
 
@@ -79,6 +86,9 @@ class BoundAgency:
         self._auth = auth
         self._handshake: Handshake | None = handshake(auth.scheme) if auth and auth.scheme else None
         self._threads: ThreadPoolExecutor | None = None
+        self.inbox: Inbox | None = (
+            Notices(connector.notices, self._sources, connector.inbound) if connector.notices else None
+        )
 
     @property
     def headers(self) -> frozenset[str]:
@@ -103,6 +113,28 @@ class BoundAgency:
     async def send(self, operation: str, wire: WireRequest, *, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.send`."""
         return (await self._exchange(self.operations[operation], wire, timeout)).outcome
+
+    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - see Tells
+        """See `inbox.Tells.fetch`."""
+        ready = self._connector.notices[notice]
+        if ready.about.fetched_by is None:
+            raise KeyError(f"{notice} is not fetched by any operation")
+        replies: list[WireReply] = []
+        judged = await self._exchange(self.operations[ready.about.fetched_by], wire, timeout, replies.append)
+        if not isinstance(judged.outcome, Answered) or judged.outcome.result not in _MAY_HOLD_NOTICES:
+            return Fetched(judged.outcome)
+        came = WireNotice(replies[0].headers, {}, replies[0].body)
+        if judged.outcome.result is Result.NOT_FOUND:
+            return Fetched(judged.outcome, Understood(notice, ()), None, came)
+
+        def read() -> Fetched:
+            return Fetched(judged.outcome, ready.understood(Carried(judged.tree)), ready.page_after(judged.tree), came)
+
+        try:
+            return read() if len(came.body) <= LARGE else await self._apart(read)
+        except Exception as error:  # a fault of ours must not lose the page
+            fault = Fault("", f"reading failed with {type(error).__name__}")
+            return Fetched(judged.outcome, ready.refused(fault), None, came)
 
     async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.log_in`. An agency without a login gives nothing to keep, at once."""
@@ -134,6 +166,9 @@ class BoundAgency:
 
     def _render(self, operation: Operation, request: BaseModel | None, sources: Sources) -> WireRequest:
         known = {**self._sources, **sources}
+        page = operation.page
+        if page is not None:
+            known = {"page.size": str(page.size), **known, "page.after": sources.get("page.after") or ""}
         payload = self._payload(operation, request, known)
         auth = self._auth
         # The log-in is what makes `auth.*`, so it cannot need them.
@@ -142,6 +177,8 @@ class BoundAgency:
             for place, source in (auth.put if auth else {}).items()
             if operation.kind != "login" or not source.startswith("auth.")
         }
+        if page is not None and known["page.after"]:
+            put[page.after] = "page.after"
         written = operation.wire.write(payload, known, placed(put, known))
         headers = {key: value for key, value in written.headers.items() if value or key == "SOAPAction"}
         if self._handshake is not None:
@@ -188,21 +225,31 @@ class BoundAgency:
         if operation.sends is not None:
             hidden = frozenset(value for key, value in known.items() if value and shown[key] == MASK)
             payload = _without(operation.sends.masked(payload), hidden)
-        written = operation.wire.write(payload, shown, placed({}, shown))
+        written = operation.wire.write(payload, shown, placed({}, shown), shown=True)
         try:
             return from_json(written.body) if written.body else unquote(written.address)
         except ValueError:
             return unquote_plus(written.body.decode())
 
-    async def _exchange(self, operation: Operation, wire: WireRequest, timeout: float) -> Judged:  # noqa: ASYNC109 - handed to the sender
+    async def _exchange(
+        self,
+        operation: Operation,
+        wire: WireRequest,
+        timeout: float,  # noqa: ASYNC109 - handed to the sender
+        came: Callable[[WireReply], None] = lambda _: None,
+    ) -> Judged:
         reply = await self._sender.send(wire, timeout=timeout, reply_bytes=self.contract.reply_bytes)
         if not isinstance(reply, WireReply):
             return Judged(reply)
+        came(reply)
         if len(reply.body) <= LARGE:
             return self._judge(operation, reply)
+        return await self._apart(partial(self._judge, operation, reply))
+
+    async def _apart(self, read: Callable[[], T]) -> T:
         if self._threads is None:  # of this agency alone: another's large replies must not make it wait
             self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"reading-{self.name}")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._judge, operation, reply)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     def _judge(self, operation: Operation, reply: WireReply) -> Judged:
         said = None
@@ -213,7 +260,9 @@ class BoundAgency:
                 return Judged(Broken("hook", (Fault("classify", f"failed with {type(error).__name__}"),)))
             if said is not None and said not in RESULTS:
                 return Judged(Broken("hook", (Fault("classify", "returned no result of answers.csv"),)))
-        return judge(operation, reply, now=self._now(), knows_us=self._auth is not None, said=said)
+        return judge(
+            operation, reply, now=self._now(), knows_us=self._auth is not None, said=said, settings=self._sources
+        )
 
 
 def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str, str]) -> Mapping[str, str]:
@@ -234,7 +283,7 @@ def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str
             )
     values = {key: given.get(key, setting.default) for key, setting in declared.items()}
     auth = connector.manifest.auth
-    needed = handshake(auth.scheme).settings if auth and auth.scheme else ()
+    needed = {*(handshake(auth.scheme).settings if auth and auth.scheme else ()), *_proofs(connector.manifest)}
     for key, value in values.items():
         if value is None or (key in needed and not value):
             faults.append(
@@ -243,6 +292,19 @@ def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str
     if faults:
         raise FilesRefused(faults)
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _proofs(manifest: Manifest) -> Iterator[str]:
+    """Names of the settings that prove who sent a message: an empty one would prove it to anybody."""
+    operations, notices = manifest.operations.values(), manifest.notices.values()
+    signatures = [
+        *(one.sign for one in operations),
+        *(one.signed for one in operations),
+        *(one.signed for one in notices),
+    ]
+    sources = [source for one in signatures if one for source in one.of]
+    sources += [source for one in notices if one.auth for source in one.auth.put.values()]
+    return (source.removeprefix(SETTING) for source in sources if source.startswith(SETTING))
 
 
 def _without(shown: Any, hidden: frozenset[str]) -> Any:

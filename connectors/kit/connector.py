@@ -9,8 +9,9 @@ from pathlib import Path
 from connectors.kit.answers import Judge
 from connectors.kit.hooks import Hooks
 from connectors.kit.manifest import Manifest
+from connectors.kit.notice_reading import ReadyNotice
 from connectors.kit.operation import Operation
-from connectors.kit.wsdl import Wsdl
+from connectors.kit.wsdl import InboundWsdl, Wsdl
 from mappings import engine
 
 
@@ -29,3 +30,7 @@ class Connector:
     wsdl: Wsdl | None
     """The pinned WSDL of a SOAP connector."""
     hooks: Hooks
+    notices: Mapping[str, ReadyNotice]
+    """By `noun_verbed`."""
+    inbound: InboundWsdl | None
+    """The WSDL of what we offer the agency."""

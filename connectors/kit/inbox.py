@@ -11,7 +11,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
-from connectors.kit.exchange import WireReply
+from connectors.kit.exchange import WireReply, WireRequest
+from connectors.kit.outcomes import Outcome, StaleCredentials
 from mappings.errors import Fault
 
 Way: TypeAlias = Literal["taken", "seen", "refused", "denied", "busy"]
@@ -61,6 +62,20 @@ class NotTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one page of a polled operation says."""
+
+    outcome: Outcome | StaleCredentials
+    """Judged by `answers.csv` as always; the lane acts on it like on any other."""
+    read: Understood | NotTaken | None = None
+    """Its records; an empty page has none of them. None: the outcome is no answer that could hold any."""
+    next: str | None = None
+    """Where the next page starts; None: there is none."""
+    came: WireNotice | None = None
+    """What was read, to be kept when it was not understood."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One thing an agency tells or asks, compiled. Values come from the manifest, defaults are decided."""
 
@@ -96,7 +111,17 @@ class Inbox(Protocol):
         Say what *came* at the address of *notice*: handshake and signature first, then `select`, unwrap, mapping.
 
         Where `select` says that it is another of the agency's notices, it is read as that one. All records or none.
+        A notice that an operation fetches is denied: nobody may push it.
         Takes up to seconds for megabytes; never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
+    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* as a page of the operation that fetches *notice*, once it was judged. Never raises.
 
         Raises:
             KeyError: The agency has no such notice.
@@ -123,4 +148,24 @@ class Inbox(Protocol):
 
     def wsdl(self, address: str) -> bytes | None:
         """Return the pinned WSDL of what we offer the agency, with *address* as ours; None: it speaks no SOAP to us."""
+        ...
+
+
+class Tells(Protocol):
+    """The side of an agency that has something to tell. `binding.BoundAgency` is one."""
+
+    @property
+    def inbox(self) -> Inbox | None:
+        """Its notices; None: it has none."""
+        ...
+
+    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - handed to the sender
+        """
+        Send *wire*, made by `render` of the operation that fetches *notice*, and read the notices of that one page.
+
+        The source `page.after` is the cursor; without it the first page is asked for. Never raises but on cancellation.
+
+        Raises:
+            KeyError: The agency has no such notice, or no operation fetches it.
+        """
         ...

@@ -7,22 +7,26 @@ is never read as an empty record.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from connectors.kit.answers import Row, Signs
-from connectors.kit.exchange import WireReply
+from connectors.kit.carried import Carried
+from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.gateway import meaning
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
 from connectors.kit.places import Nothing, text_at
 from connectors.kit.reading import Reading
+from connectors.kit.signatures import Signing
 from connectors.kit.statuses import by_status, retry_after
 from connectors.kit.texts import Tree, Unreadable
 from mappings.errors import Fault, MappingFailed
 
 _BLAMES_US = ("Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown")
 """Fault codes of SOAP that say: the message was wrong, so it was not processed."""
+_NO_SETTINGS: Sources = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,28 @@ class Judged:
     tree: Tree = None
 
 
-def judge(operation: Operation, reply: WireReply, *, now: float, knows_us: bool, said: str | None = None) -> Judged:
+def judge(
+    operation: Operation,
+    reply: WireReply,
+    *,
+    now: float,
+    knows_us: bool,
+    said: str | None = None,
+    settings: Sources = _NO_SETTINGS,
+) -> Judged:
     """
     Say what *reply* to *operation* means at *now* (Unix seconds).
 
     *knows_us*: the agency has credentials of ours. *said*: the result that a hook decided, instead of `answers.csv`.
+    *settings* (`settings.x`) are what a signature is checked with: one that proves nothing makes any answer `Broken`,
+    and what was filed is in doubt. A "no" may come unsigned, as errors of envelopes do; whatever carries data may not.
     """
     try:
-        return _judged(operation, reply, now, knows_us, said)
+        judged = _judged(operation, reply, now, knows_us, said)
+        if operation.signed is not None and isinstance(judged.outcome, Answered):
+            faults = _forged(operation, operation.signed, reply, settings, judged.outcome.result)
+            return Judged(Broken("signature", faults)) if faults else judged
+        return judged
     except Exception as error:  # a fault of ours must not lose what the agency may have done
         return Judged(Broken("fault", (Fault("", f"reading failed with {type(error).__name__}"),)))
 
@@ -82,6 +100,21 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
         case "in_doubt":
             return Judged(InDoubt(row.reason or "in_doubt"))
     return Judged(Broken(row.reason or "answer", refused_before_processing=400 <= reply.status <= 499))
+
+
+def _forged(
+    operation: Operation, signed: Signing, reply: WireReply, settings: Sources, result: Result
+) -> tuple[Fault, ...]:
+    """Why the signature of *reply*, which stands in the payload, is none; nothing when it holds, or when a "no" has none."""
+    carried = Carried(None, reply.headers)
+    try:
+        whole = operation.wire.read(reply).tree
+        payload = operation.unwrap(whole)
+        carried = Carried(whole if isinstance(payload, Nothing) else payload, reply.headers)
+    except Unreadable:
+        pass  # then it shows no signature either
+    may_lack = result in (Result.NOT_FOUND, Result.REFUSED)
+    return () if may_lack and not signed.shows(carried) else signed.faults(carried, settings)
 
 
 def _unreadable(error: Unreadable) -> Outcome:

@@ -7,20 +7,22 @@ from functools import partial
 
 from connectors.kit.auth import handshake
 from connectors.kit.manifest import Manifest, OperationTable
+from connectors.kit.notice_compiling import root_tag
 from connectors.kit.operation import NoRecord
 from connectors.kit.places import read_unwrap
 from connectors.kit.rest import read_call
-from connectors.kit.wrap import source_fault, template_faults
+from connectors.kit.signatures import signature_faults
+from connectors.kit.wrap import CALL_SOURCES, PAGE_SOURCES, REASON, source_fault, template_faults
 from connectors.kit.wsdl import Wsdl
 from mappings import engine
 from mappings.errors import FileFault
 from mappings.ours import find_field
-from mappings.paths import clark, nearest, read_place
+from mappings.paths import nearest, read_place
 
 
 def manifest_faults(manifest: Manifest, file: str) -> list[FileFault]:
     """Return where keys of *manifest* contradict each other, or name what is not there."""
-    found = [*_auth(manifest), *_notices(manifest)]
+    found = [*_auth(manifest)]
     for name, table in manifest.operations.items():
         found += [(f"operations.{name}.{key}", says) for key, says in _operation(name, table, manifest)]
     return [FileFault(file, key, says) for key, says in found]
@@ -33,7 +35,7 @@ def mapping_faults(
     return [
         FileFault(file, f"operations.{name}.{key}", says)
         for name, table in manifest.operations.items()
-        for key, says in _mapped(table, manifest, mappings, wsdl)
+        for key, says in _mapped(name, table, manifest, mappings, wsdl)
     ]
 
 
@@ -65,17 +67,7 @@ def _auth(manifest: Manifest) -> Iterator[tuple[str, str]]:
         if manifest.connector.protocol == "soap" and not place.startswith(("header:", "query:")):
             yield f"auth.put.{place}", "is a place of the body, which in SOAP the mapping writes: put it into [fixed]"
     for name, place in auth.keep.items():
-        yield from _readable(f"auth.keep.{name}", partial(read_place, place))
-
-
-def _notices(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    if manifest.notices and manifest.inbound is None:
-        yield "inbound", "is missing; an agency that sends notices needs bounds too"
-    for name, notice in manifest.notices.items():
-        for key in ("from_", "taken", "refused"):
-            target = getattr(notice, key)
-            if target is not None and target not in manifest.operations:
-                yield f"notices.{name}.{key.rstrip('_')}", f"names no operation{nearest(target, manifest.operations)}"
+        yield from readable(f"auth.keep.{name}", partial(read_place, place))
 
 
 def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -86,10 +78,10 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
     elif table.call is None:
         yield "call", "is missing; write `POST /path` or the SOAP element"
     elif protocol == "rest":
-        yield from _readable("call", partial(read_call, table.call))
+        yield from readable("call", partial(read_call, table.call))
     if protocol == "soap" and table.wrap:
         yield "wrap", "has no meaning in SOAP, where the contract says what stands around a record"
-    yield from template_faults(table.wrap, "wrap", manifest.settings, manifest.auth.keep if manifest.auth else ())
+    yield from template_faults(table.wrap, "wrap", partial(_source_fault, name, manifest))
     for then, target in table.then.items():
         other = manifest.operations.get(target)
         if other is None or other.kind == "login":
@@ -105,20 +97,34 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
         yield "fresh", "is for look-ups without personal data only; such answers are never kept"
     elif table.fresh is not None and (table.repeat_safe is False or table.then):
         yield "fresh", "is for look-ups that may be repeated and lead to no other operation; nothing else is shared"
-    for signature in ("sign", "signed"):
-        if getattr(table, signature) is not None:
-            yield signature, "cannot be made by this version of the kit, and nothing is sent unsigned in its place"
-    yield from _readable("unwrap", partial(read_unwrap, table.unwrap))
+    if table.sign is not None:
+        yield from signature_faults(table.sign, "sign", manifest.settings, sides=())
+        if protocol != "rest":
+            yield "sign", "signs places of a REST payload; where SOAP is spoken, the hook `sign` does"
+    if table.signed is not None:
+        yield from signature_faults(table.signed, "signed", manifest.settings, sides=("header",))
+    yield from readable("unwrap", partial(read_unwrap, table.unwrap))
     places = {"code": table.code.at if table.code else None, "says": table.says}
     refs = table.ref if isinstance(table.ref, dict) else {"": table.ref}
     for where, place in {**places, **{f"ref.{one}".rstrip("."): place for one, place in refs.items()}}.items():
         if place is not None:
-            yield from _readable(where, partial(read_place, place))
+            yield from readable(where, partial(read_place, place))
     if table.kind == "login" and name != (manifest.auth.login if manifest.auth else name):
         yield "kind", "is login, but [auth] names another; an agency has one"
 
 
-def _readable(key: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:
+def _source_fault(operation: str, manifest: Manifest, source: str) -> str | None:
+    """What is wrong with *source* in a request of *operation*; the sources of paging and refusing are for those that do."""
+    others: tuple[str, ...] = CALL_SOURCES
+    if any(notice.from_ == operation for notice in manifest.notices.values()):
+        others = (*others, *PAGE_SOURCES)
+    if any(notice.refused == operation for notice in manifest.notices.values()):
+        others = (*others, REASON)
+    return source_fault(source, manifest.settings, manifest.auth.keep if manifest.auth else (), others)
+
+
+def readable(key: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:
+    """Give *key* and the reason when what an author wrote there cannot be read."""
     try:
         read()
     except ValueError as error:
@@ -126,26 +132,25 @@ def _readable(key: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]
 
 
 def _mapped(
-    table: OperationTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None
+    name: str, table: OperationTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping], wsdl: Wsdl | None
 ) -> Iterator[tuple[str, str]]:
-    kept = manifest.auth.keep if manifest.auth else {}
     missing = False
-    for key, name in (("sends", table.sends), ("returns", table.returns)):
-        if name is not None and name not in mappings:
+    for key, named in (("sends", table.sends), ("returns", table.returns)):
+        if named is not None and named not in mappings:
             missing = True
-            yield key, f"names no mapping: there is no `{name}.map.toml`{nearest(name, mappings)}"
+            yield key, f"names no mapping: there is no `{named}.map.toml`{nearest(named, mappings)}"
     if missing:
         return
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
     for source in sorted(sends.sources) if sends else ():
-        if fault := source_fault(source, manifest.settings, kept):
+        if fault := _source_fault(name, manifest, source):
             yield "sends", f"mapping `{table.sends}`: {fault}"
     request = sends.canonical if sends else NoRecord
     if table.order_by is not None:
-        yield from _readable("order_by", partial(find_field, request, table.order_by))
+        yield from readable("order_by", partial(find_field, request, table.order_by))
     for path in table.agrees:
-        yield from _readable("agrees", partial(find_field, returns.canonical if returns else NoRecord, path))
+        yield from readable("agrees", partial(find_field, returns.canonical if returns else NoRecord, path))
     for then, target in table.then.items():
         wanted = mappings.get(manifest.operations[target].sends or "")
         have = {*request.model_fields, *(returns.canonical.model_fields if returns else ()), *_ref_names(table)}
@@ -159,13 +164,8 @@ def _mapped(
     soap = wsdl.operations.get(table.call or "") if wsdl else None
     if soap is not None and not table.unwrap:
         for key, mapping, layout in (("sends", sends, soap.sends), ("returns", returns, soap.returns)):
-            if mapping is not None and layout is not None and _root(mapping) != layout.tag:
+            if mapping is not None and layout is not None and root_tag(mapping) != layout.tag:
                 yield key, f"mapping `{mapping.name}` has another root than the contract's `{layout.tag}`"
-
-
-def _root(mapping: engine.Mapping) -> str:
-    steps = read_place(mapping.root).steps
-    return clark(steps[0].name, steps[0].namespace) if steps else ""
 
 
 def _ref_names(table: OperationTable) -> set[str]:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.kit.answers import Judge
+from connectors.kit.manifest import Page
 from connectors.kit.places import Unwrap
 from connectors.kit.reading import Wire
+from connectors.kit.signatures import Signing
 from mappings import engine
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
@@ -52,6 +54,10 @@ class Operation:
     judge: Judge
     unwrap: Unwrap
     wire: Wire
+    signed: Signing | None = None
+    """The signature that its answers must carry."""
+    page: Page | None = None
+    """Cursor of the notices that it fetches."""
     needs: frozenset[str] = frozenset()
     """Sources that a request names and that only the purpose of the call and the registers of its hub can fill."""
     alike: tuple[str, ...] | None = None
@@ -91,16 +97,22 @@ def follow_up_request(
     """
     key = then if then in operation.then else next((key for key, name in operation.then.items() if name == then), then)
     wanted = operation.then_requests[key]
-    if isinstance(request, wanted):
-        return request
-    values = {
-        name: refs[name] if name in refs else getattr(holder, name)
-        for name in wanted.model_fields
-        for holder in [
-            next((one for one in (request, answer) if one is not None and getattr(one, name, None) is not None), None)
-        ]
-        if name in refs or holder is not None
-    }
+    return request if isinstance(request, wanted) else request_from(wanted, refs, request, answer)
+
+
+def request_from(wanted: type[BaseModel], refs: Mapping[str, str], *holders: BaseModel | None) -> BaseModel:
+    """
+    Return a *wanted* filled by field name: from *refs*, then from the first of *holders* that gives the field.
+
+    Raises:
+        MappingFailed: A required field has no source, or a reference does not fit it; fields are named, never values.
+    """
+    values: dict[str, Any] = {}
+    for name in wanted.model_fields:
+        found = (value for one in holders if one is not None and (value := getattr(one, name, None)) is not None)
+        value = refs.get(name) if name in refs else next(found, None)
+        if value is not None:
+            values[name] = value
     try:
         return wanted.model_validate(values)
     except ValidationError as error:

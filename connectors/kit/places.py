@@ -28,7 +28,50 @@ class Nothing:
 
 def text_at(tree: Tree, place: Place) -> str | None:
     """Return the text of the value at *place*, or None when nothing or no single value stands there."""
-    found = at(tree, place)
+    return _text(at(tree, place))
+
+
+def only_text_at(tree: Tree, place: Place) -> str | None:
+    """
+    Return the text at *place*, or None when nothing stands there. For what proves something, so nothing is guessed.
+
+    Raises:
+        ValueError: Something of that name stands there more than once, or it holds more than a text.
+    """
+    here: Any = tree
+    for step in place.steps:
+        if step.name and _alike(here, step.name) > 1 and step.index is None:
+            raise ValueError("stands more than once")
+        here = _step(here, step)
+    if isinstance(here, Nothing):
+        return None
+    text = _text(here)
+    if text is None:
+        raise ValueError("is a group where a text is expected")
+    return text
+
+
+def _alike(here: Any, name: str) -> int:
+    """How many children of *here* a forgiving reader may take for *name*."""
+    if isinstance(here, etree._Element):
+        return sum(etree.QName(child).localname.lower() == name.lower() for child in here)
+    folded = fold(name)
+    return sum(fold(key) == folded for key in here) if isinstance(here, dict) else 0
+
+
+def texts_at(tree: Tree, text: str) -> list[str | None]:
+    """
+    Return the text at every spot that *text* names, which may say `[]` on its way too: `LIST[]/SO`. None: nothing there.
+    """
+    first, each, rest = text.partition("[]/")
+    if not each:
+        found = at(tree, read_place(text))
+        return [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
+    items = at(tree, read_place(first + "[]"))
+    return [one for item in items for one in texts_at(item, rest)] if isinstance(items, list) else []
+
+
+def _text(found: Any) -> str | None:
     if isinstance(found, etree._Element):
         return None if len(found) else (found.text or "")
     if isinstance(found, bool):

@@ -40,9 +40,11 @@ class Reading:
 class Wire(Protocol):
     """One operation's way onto the wire and back. Made once, when the agency is bound."""
 
-    def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:
+    def write(self, payload: Any, sources: Sources, placed: Placed, *, shown: bool = False) -> Written:
         """
         Return the request for *payload*: what the mapping wrote, or None when the operation sends no record.
+
+        *shown*: it is for people to see, and holds a mask where its signature would stand.
 
         Raises:
             mappings.errors.MappingFailed: A source or an address field has no value.

@@ -18,20 +18,23 @@ from connectors.kit.contract import Check, json_contract, xsd_contract
 from connectors.kit.hooks import Hooks, load_hooks
 from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
 from connectors.kit.manifest_rules import manifest_faults, mapping_faults
+from connectors.kit.notice_compiling import mapping_forms, ready_notices, refs_of
+from connectors.kit.notice_rules import notice_faults, notice_mapping_faults
 from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.places import read_unwrap
 from connectors.kit.reading import Wire
 from connectors.kit.rest import Rest, read_call
+from connectors.kit.signatures import Signing
 from connectors.kit.soap import Soap
 from connectors.kit.wrap import PURPOSE_SOURCES, sources_in
-from connectors.kit.wsdl import Wsdl, read_wsdl
+from connectors.kit.wsdl import InboundWsdl, Wsdl, read_inbound_wsdl, read_wsdl
 from mappings import engine
 from mappings.canonical import CANONICAL
 from mappings.codes import read_code_tables
 from mappings.conversion import Today
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import read_mapping_file
-from mappings.paths import Place, read_place
+from mappings.paths import Layout, Place
 from mappings.slots import Form
 from mappings.values import converter
 
@@ -63,25 +66,38 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     faults += manifest_faults(manifest, f"{folder.name}/{FILE}")
     base = folder.parent / manifest.connector.like if manifest.connector.like else None
     wsdl = _told(faults, partial(_wsdl, folder, base, manifest))
+    inbound = _told(faults, partial(_inbound_wsdl, folder, base))
+    forms = _told(faults, partial(mapping_forms, manifest, inbound is not None, f"{folder.name}/{FILE}")) or {}
     mappings: dict[str, engine.Mapping] = {}
     for place in (base, folder):  # a line of the folder itself counts before one it takes over
         if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
             form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
-            mappings |= _told(faults, partial(_mappings, place, form, wsdl, today)) or {}
+            layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
+            mappings |= _told(faults, partial(_mappings, place, form, layouts, today, forms)) or {}
     rules: dict[str, CodeRule] = {
         name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
     }
     answers = _told(faults, partial(load_answers, folder, rules, under=base)) or {}
-    contracts = {name: _told(faults, partial(_contract, folder, base, name, wsdl)) for name in manifest.operations}
+    contracts = {
+        name: _told(faults, partial(_contract, folder, base, name, "reply", wsdl)) for name in manifest.operations
+    }
+    pushes = {
+        name: _told(faults, partial(_contract, folder, base, name, "request", inbound)) for name in manifest.notices
+    }
+    faults += notice_faults(manifest, f"{folder.name}/{FILE}")
     if not faults:
         faults += mapping_faults(manifest, mappings, wsdl, f"{folder.name}/{FILE}")
+        faults += notice_mapping_faults(manifest, mappings, inbound, f"{folder.name}/{FILE}")
     if faults:
         raise FilesRefused(list(dict.fromkeys(faults)))
     operations = {
         name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl), hooks)
         for name in manifest.operations
     }
-    return Connector(folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks)
+    notices = ready_notices(manifest, mappings, operations, inbound, pushes)
+    return Connector(
+        folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks, notices, inbound if notices else None
+    )
 
 
 def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
@@ -92,12 +108,9 @@ def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
         return None
 
 
-def _mappings(folder: Path, form: Form, wsdl: Wsdl | None, today: Today | None) -> dict[str, engine.Mapping]:
-    layouts = {}
-    for operation in wsdl.operations.values() if wsdl else ():
-        layouts[operation.sends.tag] = operation.sends
-        if operation.returns is not None:
-            layouts[operation.returns.tag] = operation.returns
+def _mappings(
+    folder: Path, form: Form, layouts: Mapping[str, Layout], today: Today | None, forms: Mapping[str, Form]
+) -> dict[str, engine.Mapping]:
     with as_file(files("mappings") / "codes") as shared:
         return dict(
             engine.load_mappings(
@@ -108,8 +121,13 @@ def _mappings(folder: Path, form: Form, wsdl: Wsdl | None, today: Today | None) 
                 shared_codes=read_code_tables(shared),
                 layouts=layouts,
                 today=today,
+                forms=forms,
             )
         )
+
+
+def _inbound_wsdl(folder: Path, base: Path | None) -> InboundWsdl | None:
+    return read_inbound_wsdl(folder / "contract") or (read_inbound_wsdl(base / "contract") if base else None)
 
 
 def _wsdl(folder: Path, base: Path | None, manifest: Manifest) -> Wsdl | None:
@@ -134,10 +152,10 @@ def _wsdl(folder: Path, base: Path | None, manifest: Manifest) -> Wsdl | None:
     return wsdl
 
 
-def _contract(folder: Path, base: Path | None, operation: str, wsdl: Wsdl | None) -> Check | None:
+def _contract(folder: Path, base: Path | None, name: str, direction: str, wsdl: Wsdl | None) -> Check | None:
     if wsdl is not None:
         return xsd_contract(wsdl.schema)
-    own = folder / "contract" / f"{operation}.reply.schema.json"
+    own = folder / "contract" / f"{name}.{direction}.schema.json"
     return json_contract(own if base is None or own.is_file() else base / "contract" / own.name)
 
 
@@ -153,7 +171,8 @@ def _operation(
     needs = frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings))
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
-    refs = _refs(table, returns)
+    fetching = {notice.from_ for notice in manifest.notices.values()}
+    refs = refs_of(table, returns)
     own = _own(refs, sends)
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
     return Operation(
@@ -174,11 +193,13 @@ def _operation(
         agrees=table.agrees,
         sees_writes=table.sees_writes,
         ref={name: place for name, place in refs.items() if name not in own},
+        signed=Signing(table.signed) if table.signed else None,
+        page=next((notice.page for notice in manifest.notices.values() if notice.from_ == name), None),
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=_alike(table, needs, hooks),
+        alike=None if name in fetching else _alike(table, needs, hooks),  # pages differ by their cursor alone
         own=own,
     )
 
@@ -201,22 +222,6 @@ def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
             yield from (field for field in read_call(table.call).fields if "." in field)
         if table.kind != "login" and manifest.auth:
             yield from sources_in(manifest.auth.put)
-
-
-def _refs(table: OperationTable, returns: engine.Mapping | None) -> Mapping[str, Place]:
-    """Places of the agency's own keys by name: as the manifest says, else our field that stands there, else the place's last word."""
-    if table.ref is None or isinstance(table.ref, dict):
-        return {name: read_place(place) for name, place in (table.ref or {}).items()}
-    place = read_place(table.ref)
-    ours = next(
-        (
-            path
-            for path in (returns.ours if returns else ())
-            if returns and table.ref in returns.places_of(path.split("."))
-        ),
-        None,
-    )
-    return {ours or place.steps[-1].name: place}
 
 
 def _own(refs: Mapping[str, Place], sends: engine.Mapping | None) -> Mapping[str, str]:

@@ -3,6 +3,7 @@ JSON or form over HTTP: `call`, `wrap`, `code` and `says` of a manifest, compile
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
@@ -11,14 +12,17 @@ from pydantic_core import to_json
 
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
+from connectors.kit.carried import Carried
 from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.gateway import fault_in, overheard
 from connectors.kit.manifest import OperationTable
 from connectors.kit.places import text_at
 from connectors.kit.reading import Reading, Written
+from connectors.kit.signatures import Signing
 from connectors.kit.texts import Json, Tree, Unreadable, parse_json
 from connectors.kit.wrap import PAYLOAD, compiled
+from mappings.canonical import MASK
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place, read_place
 
@@ -80,18 +84,26 @@ class Rest:
         self._call = read_call(operation.call or "")
         self._wrap = compiled(operation.wrap or PAYLOAD)
         self._contract = contract
+        self._sign = Signing(operation.sign) if operation.sign else None
         self._code = read_place(operation.code.at) if operation.code else None
         self._says = read_place(operation.says) if operation.says else None
 
-    def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:
+    def write(self, payload: Any, sources: Sources, placed: Placed, *, shown: bool = False) -> Written:
         """See `reading.Wire.write`."""
         faults: list[Fault] = []
         content = self._wrap({} if payload is None else payload, sources, faults)
         if (placed.body or self._call.fields) and isinstance(content, dict):
-            content = _put({**content}, placed, faults)
-        path = self._path(content, sources, faults)
+            content = _put({**content}, placed.body, "[auth] put", faults)
         headers = dict(placed.headers)
         query, body = dict(placed.query), b""
+        if self._sign is not None:
+            made = MASK if shown else self._sign.make(Carried(content), sources)
+            side, _, name = self._sign.at.partition(":")
+            if side in ("header", "query") and name:
+                (headers if side == "header" else query)[name] = made
+            else:
+                content = _put({**content}, {self._sign.at: made}, "`sign`", faults)
+        path = self._path(content, sources, faults)
         if self._call.method in _BODILESS:
             query |= _flat(content, faults)
         elif self._call.form:
@@ -134,15 +146,15 @@ class Rest:
         return _FIELD.sub(filled, self._call.path)
 
 
-def _put(content: dict[str, Any], placed: Placed, faults: list[Fault]) -> dict[str, Any]:
-    for place, value in placed.body.items():
+def _put(content: dict[str, Any], put: Mapping[str, str], by: str, faults: list[Fault]) -> dict[str, Any]:
+    for place, value in put.items():
         *above, last = _names(read_place(place))
         here = content
         for name in above:
             here[name] = inner = dict(here.get(name) or {})
             here = inner
         if last in here:
-            faults.append(Fault(place, "is written by the mapping and by [auth] put"))
+            faults.append(Fault(place, f"is written by the mapping and by {by}"))
         here[last] = value
     return content
 

@@ -39,7 +39,7 @@ class Soap:
         )
         self._headers = _headers(soap)
 
-    def write(self, payload: Any, sources: Sources, placed: Placed) -> Written:  # noqa: ARG002 - see Wire
+    def write(self, payload: Any, sources: Sources, placed: Placed, *, shown: bool = False) -> Written:  # noqa: ARG002 - see Wire
         """See `reading.Wire.write`."""
         content = etree.Element(self._soap.sends.tag) if payload is None else payload
         body = b"".join((self._begin, etree.tostring(content, encoding="utf-8", xml_declaration=False), _END))

@@ -25,9 +25,21 @@ Filled: TypeAlias = Callable[[Any, Sources, list[Fault]], Any]
 """Template made ready: payload, sources and a list that takes the faults, to the value."""
 
 
-def source_fault(source: str, settings: Iterable[str], kept: Iterable[str]) -> str | None:
-    """Return what is wrong with *source*, given the names of settings and of kept session values; None when nothing is."""
-    known = (*CALL_SOURCES, *(f"settings.{name}" for name in settings), *(f"auth.{name}" for name in kept))
+PAGE_SOURCES = ("page.after", "page.size")
+"""Sources of an operation that fetches notices: the cursor, absent on the first page, and how many a page holds."""
+REASON = "notice.reason"
+"""Source of a reply, and of the operation that refuses a notice: why it was not taken."""
+
+
+def source_fault(
+    source: str, settings: Iterable[str], kept: Iterable[str], others: Iterable[str] = CALL_SOURCES
+) -> str | None:
+    """
+    Return what is wrong with *source*, given the names of settings and of kept session values; None when nothing is.
+
+    *others* are the sources that whoever sends has beside those.
+    """
+    known = (*others, *(f"settings.{name}" for name in settings), *(f"auth.{name}" for name in kept))
     if source.startswith("=") or source in known:
         return None
     near = difflib.get_close_matches(source, known, 1, 0.6)
@@ -38,18 +50,24 @@ def source_fault(source: str, settings: Iterable[str], kept: Iterable[str]) -> s
     )
 
 
-def template_faults(template: Any, key: str, settings: Iterable[str], kept: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """Yield key path and fault for everything in *template* that cannot be filled."""
-    settings, kept = tuple(settings), tuple(kept)
+def template_faults(
+    template: Any, key: str, fault_of: Callable[[str], str | None], *, numbers: bool = False
+) -> Iterable[tuple[str, str]]:
+    """
+    Yield key path and fault for everything in *template* that cannot be filled; *fault_of* judges a source.
+
+    *numbers*: numbers, true and false may stand there as they are.
+    """
     if isinstance(template, Mapping):
         for name, inner in template.items():
-            yield from template_faults(inner, f"{key}.{name}", settings, kept)
+            yield from template_faults(inner, f"{key}.{name}", fault_of, numbers=numbers)
     elif isinstance(template, list | tuple):
         for number, inner in enumerate(template):
-            yield from template_faults(inner, f"{key}[{number}]", settings, kept)
+            yield from template_faults(inner, f"{key}[{number}]", fault_of, numbers=numbers)
     elif not isinstance(template, str):
-        yield key, 'is neither a source nor a table; write a fixed value as text: "=1"'
-    elif template != PAYLOAD and (fault := source_fault(template, settings, kept)):
+        if not (numbers and isinstance(template, int | float)):
+            yield key, 'is neither a source nor a table; write a fixed value as text: "=1"'
+    elif template != PAYLOAD and (fault := fault_of(template)):
         yield key, fault
 
 
@@ -72,6 +90,8 @@ def compiled(template: Any, place: str = "") -> Filled:
     if isinstance(template, list | tuple):
         items = [compiled(part, f"{place}[{number}]") for number, part in enumerate(template)]
         return lambda payload, sources, faults: [fill(payload, sources, faults) for fill in items]
+    if not isinstance(template, str):
+        return lambda _payload, _sources, _faults: template
     if template == PAYLOAD:
         return lambda payload, _sources, _faults: payload
     if template.startswith("="):

@@ -21,7 +21,11 @@ ENVELOPES: Mapping[str, str] = {
     "1.1": "http://schemas.xmlsoap.org/soap/envelope/",
     "1.2": "http://www.w3.org/2003/05/soap-envelope",
 }
+INBOUND = "inbound.wsdl"
+"""Name of the file in `contract/` that says what we offer the agency."""
 _XS = "{http://www.w3.org/2001/XMLSchema}"
+_WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+_PORTS = tuple(f"{{http://schemas.xmlsoap.org/wsdl/{name}/}}address" for name in ("soap", "soap12"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,19 @@ class Wsdl:
         self.schema = schema
         self._document = document
 
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        """Messages, and the groups inside them, by `{namespace}name`; of two that are called the same the outer one."""
+        found: dict[str, Layout] = {}
+        level = [
+            layout for one in self.operations.values() for layout in (one.sends, one.returns) if layout is not None
+        ]
+        while level:
+            for layout in level:
+                found.setdefault(layout.tag, layout)
+            level = [child for layout in level for child in layout.children if child.children]
+        return found
+
     def by_zeep(self, element: str, values: Mapping[str, Any]) -> etree._Element:
         """Return the whole envelope that zeep writes for *values*: children of the body's element, nested, by name."""
         envelope: etree._Element = _find(self._document, element).create(**values).content
@@ -67,26 +84,78 @@ class Wsdl:
         )
 
 
+class InboundWsdl(Wsdl):
+    """The WSDL of what we offer the agency. Made by `read_inbound_wsdl`."""
+
+    def __init__(self, wsdl: Wsdl, text: bytes) -> None:
+        super().__init__(wsdl._document, wsdl.schema, wsdl.operations)
+        self.version = next((operation.version for operation in wsdl.operations.values()), "1.1")
+        """SOAP version of its first operation: what a message is answered in that is none of them."""
+        self._text = text
+
+    def at(self, address: str) -> bytes:
+        """Return its text with *address* at every port."""
+        root = etree.fromstring(self._text, etree.XMLParser(resolve_entities=False, no_network=True))
+        for port in root.iter(*_PORTS):
+            port.set("location", address)
+        return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def read_inbound_wsdl(folder: Path) -> InboundWsdl | None:
+    """
+    Read `inbound.wsdl` of *folder*, which an agency gets as one document; None when there is none.
+
+    Raises:
+        FilesRefused: It cannot be used, names other files, or no port.
+    """
+    file = folder / INBOUND
+    if not file.is_file():
+        return None
+    wsdl, text = _read(file), file.read_bytes()
+    root = etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True))
+    named = [one for one in root.iter(f"{_XS}import", f"{_XS}include", f"{_WSDL}import") if _names_a_file(one)]
+    faults = [
+        FileFault(f"{folder.name}/{INBOUND}", "", says)
+        for wrong, says in (
+            (named, "names other files; put their schemas inside, since the agency gets this document alone"),
+            (not any(True for _ in root.iter(*_PORTS)), "has no port with an address, where ours belongs"),
+        )
+        if wrong
+    ]
+    if faults:
+        raise FilesRefused(faults)
+    return InboundWsdl(wsdl, text)
+
+
+def _names_a_file(element: etree._Element) -> bool:
+    return bool(element.get("schemaLocation") or element.get("location"))
+
+
 def read_wsdl(folder: Path) -> Wsdl | None:
     """
-    Read the one `*.wsdl` of *folder*, with the XSD files beside it and nothing from the network; None when it has none.
+    Read the one `*.wsdl` of *folder* that says what the agency offers, with the XSD files beside it and nothing from the
+    network; None when it has none.
 
     Raises:
         FilesRefused: There are several, or it cannot be used; the fault says why.
     """
-    files = sorted(folder.glob("*.wsdl"))
+    files = sorted(file for file in folder.glob("*.wsdl") if file.name != INBOUND)
     if not files:
         return None
-    name = f"{folder.name}/{files[0].name}"
     if len(files) > 1:
         raise FilesRefused(
             [FileFault(folder.name, "", f"holds {len(files)} WSDL files; keep the one that is in force")]
         )
+    return _read(files[0])
+
+
+def _read(file: Path) -> Wsdl:
     try:
-        document = _by_zeep(files[0])
+        document = _by_zeep(file)
         operations = {one.element: one for one in _operations(document)}
-        return Wsdl(document, _schema(files[0]), operations)
+        return Wsdl(document, _schema(file), operations)
     except Exception as error:  # zeep and lxml raise many kinds; each means that the author's file is not usable
+        name = f"{file.parent.name}/{file.name}"
         raise FilesRefused([FileFault(name, "", f"cannot be read as WSDL: {error}")]) from error
 
 

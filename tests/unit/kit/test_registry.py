@@ -233,8 +233,8 @@ def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(po
         (
             "manifest_toml",
             ('says = "text"', 'sign = { scheme = "x", at = "y", of = ["z"] }'),
-            "operations.lookup_procedure.sign",
-            "unsigned",
+            "operations.lookup_procedure.sign.scheme",
+            "known schemes",
         ),
         (
             "manifest_toml",

@@ -1,5 +1,7 @@
 """
 Recorded conversations with invented people: `samples/<operation>.<case>/`. Checks, sandbox and tests read them here.
+
+Of a notice the request is what the agency sends us, and the reply what we answer: `samples/<notice>.<case>/`.
 """
 
 from collections.abc import Mapping
@@ -22,9 +24,15 @@ class SampleTable(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     http: int = Field(200, ge=100, le=599, description="Status of the reply", examples=[500])
-    result: str = Field("ok", description="What the reply means: a result of answers.csv", examples=["not_found"])
+    result: str = Field(
+        "ok",
+        description="What the reply means: a result of answers.csv; of a notice how it ends, a key of `replies`",
+        examples=["not_found", "taken"],
+    )
     sources: dict[str, str] = Field(
-        {}, description="Values that make the request reproducible", examples=[{"exchange.id": "01930000-..."}]
+        {},
+        description="Values that make it reproducible: sources, settings, and of a notice `header:X` and `query:x` too",
+        examples=[{"exchange.id": "01930000-...", "settings.security_key": "sample-key"}],
     )
 
 
@@ -38,16 +46,17 @@ class Sample:
     """One conversation. What its folder does not hold is None."""
 
     operation: str
+    """Or the notice."""
     case: str
     folder: Path
     request: Any
-    """Our request, as JSON values."""
+    """Our request, as JSON values; of a notice the list of what it tells, a value for each record."""
     request_agency: bytes | None
-    """What goes on the wire."""
+    """What goes on the wire; of a notice what comes to us."""
     reply: Any
-    """Our value of the answer, as JSON values."""
+    """Our value of the answer, as JSON values; of a question what a caller published."""
     reply_agency: bytes | None
-    """What comes back."""
+    """What comes back; of a notice what we answer."""
     media: str
     """`json` or `xml`, as the agency's files are."""
     http: int

@@ -19,7 +19,9 @@ LOOK_UPS = [
     (name, sample)
     for name, folder in FOLDERS.items()
     for sample in load_samples(folder)
-    if CONNECTORS[name].operations[sample.operation].kind == "lookup" and sample.request is not None
+    if sample.operation in CONNECTORS[name].operations
+    and CONNECTORS[name].operations[sample.operation].kind == "lookup"
+    and sample.request is not None
 ]
 every_look_up = pytest.mark.parametrize(
     ("name", "sample"), LOOK_UPS, ids=[f"{one}:{two.name}" for one, two in LOOK_UPS]

@@ -19,15 +19,17 @@ from connectors.kit.checks.replay import (
     rendered,
     result_of,
     sent_and_recorded,
+    settings_of,
 )
 from connectors.kit.connector import Connector
-from connectors.kit.contract import xsd_contract
+from connectors.kit.contract import Check, xsd_contract
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.judging import judge
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken
 from connectors.kit.samples import Sample
 from connectors.kit.texts import Unreadable, parse_json, parse_xml
+from mappings import engine
 from mappings.errors import FileFault, FilesRefused, MappingFailed
 from mappings.paths import nearest
 
@@ -36,15 +38,14 @@ READABLE = ("ok", "pending", "not_found", "exists", "refused")
 
 
 def samples_recorded(folder: Folder) -> Iterator[FileFault]:
-    """Every operation has a recorded conversation that went well, and every conversation is of an operation."""
+    """Every operation has a recorded conversation that went well; every conversation is of an operation or a notice."""
     for sample in folder.samples:
         place = folder.file(f"samples/{sample.name}")
+        if sample.operation in folder.notices:
+            continue  # `notices_recorded`
         if folder.manifest and sample.operation not in folder.operations:
-            yield FileFault(
-                place,
-                "",
-                f"the manifest has no operation `{sample.operation}`{nearest(sample.operation, folder.operations)}",
-            )
+            near = nearest(sample.operation, folder.conversations)
+            yield FileFault(place, "", f"the manifest has no operation or notice `{sample.operation}`{near}")
         if sample.result not in RESULTS:
             yield FileFault(
                 f"{place}/sample.toml", "result", f"is one of {', '.join(RESULTS)}{nearest(sample.result, RESULTS)}"
@@ -66,8 +67,8 @@ def samples_fit_contract(folder: Folder) -> Iterator[FileFault]:
     """What the samples send and get fits the pinned contract, letter by letter."""
     for sample in folder.samples:
         for side, body in (("request", sample.request_agency), ("reply", sample.reply_agency)):
-            check = xsd_contract(folder.wsdl.schema) if folder.wsdl else folder.checks.get(f"{sample.operation}.{side}")
-            if body is None or check is None or (side == "reply" and sample.result not in READABLE):
+            check = _check(folder, sample, side)
+            if body is None or check is None:
                 continue
             file = folder.file(f"samples/{sample.name}/{side}.agency.{sample.media}")
             try:
@@ -81,6 +82,19 @@ def samples_fit_contract(folder: Folder) -> Iterator[FileFault]:
                 )
 
 
+def _check(folder: Folder, sample: Sample, side: str) -> Check | None:
+    """The contract of what stands on that *side* of *sample*; None where none speaks of it."""
+    notice = sample.operation in folder.notices
+    if (side == "reply" and not notice and sample.result not in READABLE) or (
+        side == "request" and notice and sample.result in ("refused", "denied")
+    ):
+        return None  # what is refused may be broken in any way
+    if notice and (folder.connector is None or folder.connector.notices[sample.operation].soap is None):
+        return folder.checks.get(f"{sample.operation}.{side}")
+    wsdl = folder.inbound if notice else folder.wsdl
+    return xsd_contract(wsdl.schema) if wsdl else folder.checks.get(f"{sample.operation}.{side}")
+
+
 def requests_come_out(folder: Folder) -> Iterator[FileFault]:
     """Each sample's request, written by the connector, is the recorded one."""
     for sample, operation, connector in playable(folder):
@@ -91,7 +105,7 @@ def requests_come_out(folder: Folder) -> Iterator[FileFault]:
         try:
             wire = rendered(connector, sample, operation)
         except ValidationError as error:
-            yield from _misfits(file, error)
+            yield from misfits(file, error)
         except (MappingFailed, FilesRefused) as failed:
             yield from (FileFault(file, getattr(fault, "place", ""), str(fault)) for fault in failed.faults)
         except Exception as error:  # only hooks can raise anything else
@@ -135,7 +149,14 @@ def replies_are_understood(folder: Folder) -> Iterator[FileFault]:
         except Exception as error:
             yield FileFault(folder.file("hooks.py"), sample.name, f"`classify` fails with {type(error).__name__}")
             continue
-        outcome = judge(operation, reply, now=NOW, knows_us=connector.manifest.auth is not None, said=said).outcome
+        outcome = judge(
+            operation,
+            reply,
+            now=NOW,
+            knows_us=connector.manifest.auth is not None,
+            said=said,
+            settings=settings_of(connector, sample),
+        ).outcome
         meant = result_of(outcome)
         if meant != sample.result:
             why = f"; {'; '.join(map(str, outcome.faults))}" if isinstance(outcome, Broken) and outcome.faults else ""
@@ -156,7 +177,7 @@ def _value_faults(folder: Folder, sample: Sample, operation: Operation, value: B
     try:
         expected = operation.answer.model_validate_json(to_json(sample.reply))
     except ValidationError as error:
-        yield from _misfits(file, error)
+        yield from misfits(file, error)
         return
     for name in operation.answer.model_fields:
         if getattr(expected, name) != getattr(value, name):
@@ -164,14 +185,13 @@ def _value_faults(folder: Folder, sample: Sample, operation: Operation, value: B
                 file, name, "is not what the connector reads from the recorded reply; correct the mapping or the sample"
             )
     if operation.returns.sources <= sample.sources.keys() and expected == value:
-        yield from _there_and_back(file, sample, operation, value)
+        yield from there_and_back(file, sample, operation.returns, value)
 
 
-def _there_and_back(file: str, sample: Sample, operation: Operation, value: BaseModel) -> Iterator[FileFault]:
-    if operation.returns is None:
-        return
+def there_and_back(file: str, sample: Sample, returns: engine.Mapping, value: BaseModel) -> Iterator[FileFault]:
+    """Give the fields of *value*, read from *sample* by *returns*, that are lost when it is written and read again."""
     try:
-        again = operation.returns.read(operation.returns.write(value, sample.sources))
+        again = returns.read(returns.write(value, sample.sources))
     except MappingFailed as failed:
         yield from (
             FileFault(file, fault.place, f"cannot be written and read again: {fault.rule}") for fault in failed.faults
@@ -184,6 +204,7 @@ def _there_and_back(file: str, sample: Sample, operation: Operation, value: Base
             )
 
 
-def _misfits(file: str, error: ValidationError) -> Iterator[FileFault]:
+def misfits(file: str, error: ValidationError) -> Iterator[FileFault]:
+    """Give the places of a canonical *file* that do not fit its model."""
     for one in error.errors(include_url=False, include_context=False, include_input=False):
         yield FileFault(file, ".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, "))

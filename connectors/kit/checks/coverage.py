@@ -56,18 +56,25 @@ def _missing(model: type[BaseModel], above: str, spoken: frozenset[str]) -> Iter
 
 
 def contract_pinned(folder: Folder) -> Iterator[FileFault]:
-    """Every operation has a pinned contract for what goes out and for what comes back."""
+    """Every operation has a pinned contract for what goes out and for what comes back, every notice for what comes."""
+    if folder.manifest and folder.manifest.connector.protocol == "desk":
+        return
     for name, table in folder.operations.items():
-        if folder.manifest and folder.manifest.connector.protocol == "desk":
-            return
         if folder.wsdl and layout_of(folder, name, "request") is None:
             near = nearest(table.call or "", folder.wsdl.operations)
             says = f"`{table.call}` is no element that the pinned WSDL sends{near}"
             yield FileFault(manifest_file(folder), f"operations.{name}.call", says)
         for direction in () if folder.wsdl else DIRECTIONS:
-            if f"{name}.{direction}" not in folder.schemas:
-                file = folder.file(f"contract/{name}.{direction}.schema.json")
-                yield FileFault(file, "", f"is missing; pin the JSON Schema of the {direction} of `{name}`")
+            yield from _schema(folder, name, direction)
+    for name, ready in folder.connector.notices.items() if folder.connector else ():
+        if ready.about.fetched_by is None and ready.media == "json":
+            yield from _schema(folder, name, "request")
+
+
+def _schema(folder: Folder, name: str, direction: Direction) -> Iterator[FileFault]:
+    if f"{name}.{direction}" not in folder.schemas:
+        file = folder.file(f"contract/{name}.{direction}.schema.json")
+        yield FileFault(file, "", f"is missing; pin the JSON Schema of the {direction} of `{name}`")
 
 
 def theirs_known(folder: Folder) -> Iterator[FileFault]:
@@ -86,8 +93,8 @@ def theirs_covered(folder: Folder) -> Iterator[FileFault]:
     for operation, direction, contract, used in _spoken_of(folder):
         places = {one.place for one in used}
         branches = tuple(f"{one.place}/" for one in used if one.branch)
-        table = folder.operations[operation]
-        name = table.sends if direction == "request" else table.returns
+        table = folder.conversations[operation]
+        name = table.sends if (direction == "request") == (operation in folder.operations) else table.returns
         file = folder.file(f"{name}.map.toml") if name else manifest_file(folder)
         for place in sorted(contract - places):
             if place.startswith(branches) or any(other.startswith(f"{place}/") for other in (*contract, *places)):
@@ -97,7 +104,7 @@ def theirs_covered(folder: Folder) -> Iterator[FileFault]:
 
 
 def _spoken_of(folder: Folder) -> Iterator[tuple[str, Direction, frozenset[str], tuple[Used, ...]]]:
-    for operation in folder.operations:
+    for operation in folder.conversations:
         for direction in DIRECTIONS:
             contract = contract_of(folder, operation, direction)
             if contract is not None:
@@ -105,7 +112,8 @@ def _spoken_of(folder: Folder) -> Iterator[tuple[str, Direction, frozenset[str],
 
 
 def _address_fields(folder: Folder, operation: str) -> frozenset[str]:
-    parts = (folder.operations[operation].call or "").split("{")[1:]
+    table = folder.operations.get(operation)
+    parts = ((table.call if table else None) or "").split("{")[1:]
     return frozenset(part.partition("}")[0] for part in parts)
 
 
@@ -135,7 +143,7 @@ def fields_listed(folder: Folder) -> Iterator[FileFault]:
             FileFault(file, f"line {row.line}", says)
             for says in _row_faults(folder, row.operation, row.direction, row.mark, row.source)
         )
-    for operation in folder.operations:
+    for operation in folder.conversations:
         for direction in DIRECTIONS:
             contract = contract_of(folder, operation, direction)
             if contract is not None:
@@ -143,8 +151,8 @@ def fields_listed(folder: Folder) -> Iterator[FileFault]:
 
 
 def _row_faults(folder: Folder, operation: str, direction: str, mark: str, source: str) -> Iterator[str]:
-    if operation != "*" and folder.operations and operation not in folder.operations:
-        yield f"the manifest has no operation `{operation}`{nearest(operation, folder.operations)}"
+    if operation != "*" and folder.operations and operation not in folder.conversations:
+        yield f"the manifest has no operation and no notice `{operation}`{nearest(operation, folder.conversations)}"
     if direction not in DIRECTIONS:
         yield "direction is `request` or `reply`"
     if mark not in MARKS:
@@ -159,7 +167,8 @@ def _compared(
     layout = layout_of(folder, operation, direction)
     listed: dict[str, int] = {}
     for row in folder.fields:
-        if row.operation not in ("*", operation) or row.direction != direction or row.field.startswith(_OF_THE_WIRE):
+        mine = (operation, "*") if operation in folder.operations else (operation,)
+        if row.operation not in mine or row.direction != direction or row.field.startswith(_OF_THE_WIRE):
             continue
         place = plain(row.field)
         if layout is not None and place.split("/")[0] == layout.name:

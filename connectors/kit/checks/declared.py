@@ -175,19 +175,19 @@ def _has(model: type[BaseModel], path: str) -> bool:
 
 
 def assumed_places_exist(folder: Folder) -> Iterator[FileFault]:
-    """What `assumed` lists is an operation, `operation: place`, or a place of the contract."""
+    """What `assumed` lists is an operation or a notice, `operation: place`, or a place of the contract."""
     places: dict[str, frozenset[str]] = {}
-    for operation in folder.operations:
+    for operation in folder.conversations:
         found = [contract_of(folder, operation, direction) or frozenset[str]() for direction in DIRECTIONS]
         places[operation] = frozenset().union(*found)
     for entry in folder.manifest.connector.assumed if folder.manifest else ():
         operation, colon, place = entry.partition(":")
         known = places.get(operation.strip(), frozenset()) if colon else frozenset().union(*places.values())
         wanted = plain((place if colon else entry).strip())
-        if not colon and entry in folder.operations:
+        if not colon and entry in folder.conversations:
             continue
         if not any(here == wanted or here.endswith(f"/{wanted}") for here in known):
-            says = f"`{entry}` is neither an operation, `operation: place` nor a place of the contract{nearest(entry, folder.operations)}; doubts in words go into README.md"
+            says = f"`{entry}` is neither an operation or notice, `operation: place` nor a place of the contract{nearest(entry, folder.conversations)}; doubts in words go into README.md"
             yield FileFault(manifest_file(folder), "connector.assumed", says)
 
 

@@ -15,10 +15,10 @@ from connectors.kit.answers import load_answers
 from connectors.kit.checks.hooks import hooks_stay_inside
 from connectors.kit.connector import Connector
 from connectors.kit.contract import Check, json_contract
-from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifest
+from connectors.kit.manifest import FILE, Manifest, NoticeTable, OperationTable, load_manifest
 from connectors.kit.registry import load_connector
 from connectors.kit.samples import Sample, load_samples
-from connectors.kit.wsdl import Wsdl, read_wsdl
+from connectors.kit.wsdl import InboundWsdl, Wsdl, read_inbound_wsdl, read_wsdl
 from mappings.codes import CodeTable, read_code_table
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import MappingFile, read_mapping_file
@@ -34,7 +34,7 @@ class FieldRow:
 
     line: int
     operation: str
-    """`*` for every operation."""
+    """Or a notice; `*` for every operation."""
     direction: str
     field: str
     mark: str
@@ -51,8 +51,10 @@ class Folder:
     tables: dict[str, CodeTable] = field(default_factory=dict)
     """The connector's own code tables."""
     wsdl: Wsdl | None = None
+    inbound: InboundWsdl | None = None
+    """The WSDL of what we offer the agency."""
     schemas: dict[str, Any] = field(default_factory=dict)
-    """JSON Schemas by `operation.direction`."""
+    """JSON Schemas by `operation.direction`, or `notice.direction`: the request is what the agency sends."""
     checks: dict[str, Check] = field(default_factory=dict)
     """The same, compiled."""
     fields: list[FieldRow] = field(default_factory=list)
@@ -68,6 +70,20 @@ class Folder:
     def operations(self) -> Mapping[str, OperationTable]:
         """The operations of the manifest; none when it cannot be read."""
         return self.manifest.operations if self.manifest else {}
+
+    @property
+    def notices(self) -> Mapping[str, NoticeTable]:
+        """The notices of the manifest; none when it cannot be read."""
+        return self.manifest.notices if self.manifest else {}
+
+    @property
+    def conversations(self) -> Mapping[str, OperationTable | NoticeTable]:
+        """Operations and notices: all that has samples and pinned contracts."""
+        return {**self.operations, **self.notices}
+
+    def key(self, name: str) -> str:
+        """Return the key path of the table of operation or notice *name*."""
+        return f"{'notices' if name in self.notices else 'operations'}.{name}"
 
     def file(self, name: str) -> str:
         """Return how findings name the file *name* of this folder."""
@@ -132,6 +148,8 @@ def _named(folder: Folder, fault: FileFault) -> FileFault:
 def _read_contract(folder: Folder, contract: Path) -> None:
     if wsdl := _kept(folder, lambda: read_wsdl(contract)):
         folder.wsdl = wsdl
+    if inbound := _kept(folder, lambda: read_inbound_wsdl(contract)):
+        folder.inbound = inbound
     for file in sorted(contract.glob("*.schema.json")):
         name = file.name.removesuffix(".schema.json")
         try:

@@ -27,7 +27,7 @@ def joined(*places: str) -> str:
 
 
 def contract_of(folder: Folder, operation: str, direction: Direction) -> frozenset[str] | None:
-    """Return every place that the contract allows there, or None when no contract is pinned for it."""
+    """Return every place that the contract allows there, of an operation or a notice; None when none is pinned for it."""
     layout = layout_of(folder, operation, direction)
     if layout is not None:
         return frozenset(_layout_places(layout.children, ""))
@@ -36,11 +36,13 @@ def contract_of(folder: Folder, operation: str, direction: Direction) -> frozens
 
 
 def layout_of(folder: Folder, operation: str, direction: Direction) -> Layout | None:
-    """Return the element that stands in the SOAP body there, or None when there is none or the agency is not SOAP."""
+    """Return the element that stands in the SOAP body there, or None when there is none or SOAP is not spoken."""
     table = folder.operations.get(operation)
-    if folder.wsdl is None or table is None or not table.call:
-        return None
-    soap = folder.wsdl.operations.get(table.call)
+    if table is None:
+        ready = folder.connector.notices.get(operation) if folder.connector else None
+        soap = ready.soap if ready else None
+    else:
+        soap = folder.wsdl.operations.get(table.call or "") if folder.wsdl else None
     return None if soap is None else soap.sends if direction == "request" else soap.returns
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lxml import etree
 from pydantic_core import to_json
 
-from connectors.kit.binding import bind
+from connectors.kit.binding import BoundAgency, bind
 from connectors.kit.checks.folder import Folder
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import WireRequest
@@ -31,21 +31,18 @@ def playable(folder: Folder) -> Iterator[tuple[Sample, Operation, Connector]]:
                 yield sample, operation, folder.connector
 
 
-def rendered(connector: Connector, sample: Sample, operation: Operation) -> WireRequest:
+def bound_to(connector: Connector, sample: Sample) -> BoundAgency:
     """
-    Return the request that *connector* makes of *sample*, with the sample's sources; settings it does not give say `sample`.
+    Return *connector* bound to the settings of *sample*; those it does not give say `sample`.
 
     Raises:
-        ValidationError: The recorded canonical request does not fit its model.
-        MappingFailed: It cannot be written.
         FilesRefused: The sample's settings are none of the connector's.
     """
-    request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
     given = {
         name.removeprefix("settings."): value for name, value in sample.sources.items() if name.startswith("settings.")
     }
     declared = {name: setting.default or "sample" for name, setting in connector.manifest.settings.items()}
-    agency = bind(
+    return bind(
         connector,
         name=connector.name,
         base_url=BASE_URL,
@@ -54,7 +51,28 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
         now=lambda: NOW,
         contract=connector.manifest.contract,
     )
-    return agency.render(sample.operation, request, {**_kept(connector), **sample.sources})
+
+
+def rendered(connector: Connector, sample: Sample, operation: Operation) -> WireRequest:
+    """
+    Return the request that *connector* makes of *sample*, with the sample's sources.
+
+    Raises:
+        ValidationError: The recorded canonical request does not fit its model.
+        MappingFailed: It cannot be written.
+        FilesRefused: The sample's settings are none of the connector's.
+    """
+    request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
+    return bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
+
+
+def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:
+    """Return the settings of *sample* as sources, `settings.x`: what signatures in it are made with."""
+    declared = connector.manifest.settings.items()
+    return {
+        name: sample.sources.get(name, setting.default or "sample")
+        for name, setting in ((f"settings.{key}", setting) for key, setting in declared)
+    }
 
 
 def _kept(connector: Connector) -> dict[str, str]:

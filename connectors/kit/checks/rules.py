@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import conversations, coverage, declared, envelopes, people
+from connectors.kit.checks import conversations, coverage, declared, envelopes, notices, people
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -53,6 +53,10 @@ RULES: tuple[Rule, ...] = (
     Rule("requests_come_out", conversations.requests_come_out),
     Rule("replies_are_understood", conversations.replies_are_understood),
     Rule("envelopes_as_zeep", envelopes.envelopes_as_zeep),
+    Rule("notices_proven", notices.notices_proven),
+    Rule("notices_recorded", notices.notices_recorded),
+    Rule("notices_are_read", notices.notices_are_read),
+    Rule("notices_are_answered", notices.notices_are_answered),
     Rule("people_are_invented", people.people_are_invented),
     Rule("hosts_are_invented", people.hosts_are_invented),
 )

@@ -1,19 +1,21 @@
 """
-The places that a connector speaks of: in its mappings, in `wrap`, and where codes, texts and keys lie.
+The places that a connector speaks of: in its mappings, in `wrap` and `replies`, and where codes, texts and keys lie.
 
 Compared with `pinned.py` both ways: what is spoken of must be in the contract, and what is in the contract must be
 spoken of, if only to say why it is dropped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from connectors.kit.checks.folder import Folder, manifest_file
-from connectors.kit.checks.pinned import Direction, joined, layout_of, plain
-from connectors.kit.manifest import OperationTable
+from connectors.kit.checks.pinned import Direction, contract_of, joined, layout_of, plain
+from connectors.kit.manifest import Conversation, NoticeTable, OperationTable
 from connectors.kit.places import DECODERS
-from mappings.language import MappingFile
+
+BESIDE = ("header:", "query:")
+"""Begin places that stand beside the body, which no schema of a body describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +29,48 @@ class Used:
     """True when everything below counts too."""
 
 
-def used_by(folder: Folder, operation: str, direction: Direction) -> tuple[Used, ...]:
-    """Return every place of that request or reply which the connector speaks of."""
-    table = folder.operations[operation]
-    parts = _of_request(folder, operation, table) if direction == "request" else _of_reply(folder, operation, table)
-    return tuple(parts)
+def used_by(folder: Folder, name: str, direction: Direction) -> tuple[Used, ...]:
+    """Return every place of that request or reply, of an operation or a notice, which the connector speaks of."""
+    notice = folder.notices.get(name)
+    if notice is not None:
+        return tuple(_of_push(folder, name, notice) if direction == "request" else _of_replies(folder, name, notice))
+    table = folder.operations[name]
+    return tuple(_of_request(folder, name, table) if direction == "request" else _of_reply(folder, name, table))
 
 
-def payload_base(folder: Folder, operation: str, direction: Direction) -> str | None:
+def payload_base(folder: Folder, name: str, direction: Direction) -> str | None:
     """
-    Return the place, seen from the body, where the operation's mapping starts.
+    Return the place, seen from the body, where the mapping of the operation or notice starts.
 
     None when a decoder stands between: then the payload is a document of its own that no pinned contract describes.
     """
-    table = folder.operations[operation]
-    name = table.sends if direction == "request" else table.returns
-    mapping = folder.mappings.get(name or "")
-    root = _root(folder, operation, direction, mapping) if mapping else ""
-    if direction == "request":
-        return joined(next(_payload_places(table.wrap, ""), ""), root)
-    words = table.unwrap[1:] if table.unwrap[:1] in (("json",), ("xml",)) else table.unwrap
-    return None if any(word in DECODERS for word in words) else joined(*(plain(word) for word in words), root)
+    if _is_written(folder, name, direction):
+        table = folder.conversations[name]
+        template = table.replies.get("taken", {}) if isinstance(table, NoticeTable) else table.wrap
+        return joined(next(_payload_places(template, ""), ""), _root(folder, name, direction, table.sends))
+    reads = _reader(folder, name)
+    words = reads.unwrap[1:] if reads.unwrap[:1] in (("json",), ("xml",)) else reads.unwrap
+    if any(word in DECODERS for word in words):
+        return None
+    return joined(*(plain(word) for word in words), _root(folder, name, direction, reads.returns))
 
 
-def _root(folder: Folder, operation: str, direction: Direction, mapping: MappingFile) -> str:
+def _is_written(folder: Folder, name: str, direction: Direction) -> bool:
+    """Whether we write it: the request of an operation, the reply to a notice."""
+    return (direction == "request") == (name in folder.operations)
+
+
+def _reader(folder: Folder, name: str) -> Conversation:
+    """The table that says how what comes is read; of a polled operation that is the notice it fetches."""
+    fetched = (notice for notice in folder.notices.values() if notice.from_ == name)
+    return next(fetched, None) or folder.conversations[name]
+
+
+def _root(folder: Folder, name: str, direction: Direction, mapping: str | None) -> str:
     """Where the mapping starts, without the root element of a SOAP body."""
-    steps = plain(mapping.agency).split("/")
-    return joined(*(steps[1:] if layout_of(folder, operation, direction) else steps))
+    known = folder.mappings.get(mapping or "")
+    steps = plain(known.agency).split("/") if known else []
+    return joined(*(steps[1:] if layout_of(folder, name, direction) else steps))
 
 
 def _of_request(folder: Folder, operation: str, table: OperationTable) -> Iterator[Used]:
@@ -62,11 +79,12 @@ def _of_request(folder: Folder, operation: str, table: OperationTable) -> Iterat
         yield Used(place, manifest, f"{key}.wrap")
     auth = folder.manifest.auth if folder.manifest else None
     if auth and auth.login != operation:
-        for place in auth.put:
-            if not place.startswith(("header:", "query:")):
-                yield Used(plain(place), manifest, "auth.put")
-    if table.sign and not table.sign.at.startswith(("header:", "query:")):
-        yield Used(plain(table.sign.at), manifest, f"{key}.sign.at")
+        yield from _in_body(auth.put, manifest, "auth.put")
+    if table.sign:
+        yield from _in_body([table.sign.at], manifest, f"{key}.sign.at")
+    for name, notice in folder.notices.items():
+        if notice.from_ == operation and notice.page:
+            yield Used(plain(notice.page.after), manifest, f"notices.{name}.page.after")
     base = payload_base(folder, operation, "request")
     if table.sends and base is not None:
         yield from mapping_places(folder, table.sends, base)
@@ -76,22 +94,68 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     manifest, key = manifest_file(folder), f"operations.{operation}"
     soap = layout_of(folder, operation, "reply") is not None
     spoken = [("code", table.code.at if table.code else None), ("says", table.says)]
-    spoken += [("ref", place) for place in _texts(table.ref) if not _is_own(folder, table, place)]
     auth = folder.manifest.auth if folder.manifest else None
     if auth and auth.login == operation:
         spoken += [("auth.keep", place) for place in auth.keep.values()]
     for name, place in spoken:
         if place and not (soap and "fault" in place.lower()):  # a SOAP fault is no part of the operation's contract
             yield Used(plain(place), manifest, name if name.startswith("auth") else f"{key}.{name}")
-    base = payload_base(folder, operation, "reply")
+    keys = [place for place in _texts(table.ref) if not _is_own(folder, table, place)]
+    yield from _sought(folder, operation, "reply", "ref", keys)
+    if table.signed:
+        yield from _sought(folder, operation, "reply", "signed", [table.signed.at, *table.signed.of])
+    for notice in folder.notices.values():
+        if notice.from_ == operation:
+            keys = [*_texts(notice.ref), *notice.unique, *([notice.page.next] if notice.page else [])]
+            yield from _sought(folder, operation, "reply", "every", keys)
+    yield from _mapped(folder, operation, "reply")
+
+
+def _of_push(folder: Folder, name: str, table: NoticeTable) -> Iterator[Used]:
+    manifest, key = manifest_file(folder), f"notices.{name}"
+    yield from _in_body(table.auth.put if table.auth else (), manifest, f"{key}.auth.put")
+    yield from _in_body(table.select, manifest, f"{key}.select")
+    if table.signed:
+        yield from _in_body([table.signed.at, *table.signed.of], manifest, f"{key}.signed")
+    yield from _sought(folder, name, "request", "ref", _texts(table.ref))
+    yield from _sought(folder, name, "request", "unique", table.unique)
+    yield from _mapped(folder, name, "request")
+
+
+def _of_replies(folder: Folder, name: str, table: NoticeTable) -> Iterator[Used]:
+    for way, template in table.replies.items():
+        for place in _wrap_places(template, ""):
+            yield Used(place, manifest_file(folder), f"notices.{name}.replies.{way}")
+    base = payload_base(folder, name, "reply")
+    if table.sends and base is not None:
+        yield from mapping_places(folder, table.sends, base)
+
+
+def _mapped(folder: Folder, name: str, direction: Direction) -> Iterator[Used]:
+    """The places of the mapping that reads what comes; where a decoder stands before it, the place of what is decoded."""
+    reads, base = _reader(folder, name), payload_base(folder, name, direction)
     if base is None:
-        for word in table.unwrap:
+        for word in reads.unwrap:
             if word not in DECODERS:
-                yield Used(plain(word), manifest, f"{key}.unwrap", branch=True)
+                yield Used(plain(word), manifest_file(folder), f"{folder.key(name)}.unwrap", branch=True)
                 return
-    elif table.returns:
-        yield Used(base, f"{folder.path.name}/{table.returns}.map.toml", "agency")
-        yield from mapping_places(folder, table.returns, base)
+    elif reads.returns:
+        yield Used(base, f"{folder.path.name}/{reads.returns}.map.toml", "agency")
+        yield from mapping_places(folder, reads.returns, base)
+
+
+def _sought(folder: Folder, name: str, direction: Direction, key: str, places: Iterable[str]) -> Iterator[Used]:
+    """Places that are looked for in the record first, then in the whole body; inside a decoded document none is pinned."""
+    base, contract = payload_base(folder, name, direction), contract_of(folder, name, direction) or frozenset()
+    for place in (plain(one) for one in places if not one.startswith((*BESIDE, "settings."))):
+        here = joined(base or "", place)
+        if here in contract or base is not None or place in contract:
+            in_record = here in contract or place not in contract
+            yield Used(here if in_record else place, manifest_file(folder), f"{folder.key(name)}.{key}")
+
+
+def _in_body(places: Iterable[str], file: str, key: str) -> Iterator[Used]:
+    return (Used(plain(one), file, key) for one in places if one and not one.startswith((*BESIDE, "settings.")))
 
 
 def _texts(value: Any) -> list[str]:

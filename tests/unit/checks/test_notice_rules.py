@@ -1,0 +1,176 @@
+"""The rules on notices find one that is not recorded, not proven, or read and answered in another way than recorded."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.kit.checks.findings import Finding
+from connectors.kit.checks.rules import check_folder
+
+Spoil = Callable[[Path, str, str, str], None]
+
+NOTICES = """
+[settings.security_key]
+help   = "Key that the tiny agency shows"
+secret = true
+
+[inbound]
+calls_per_second = 5
+calls_at_once    = 2
+call_timeout     = 10
+request_bytes    = 10_000
+
+[notices.step_done]
+select  = { Dich = "Buoc" }
+unwrap  = ["json", "Data[]"]
+returns = "step"
+unique  = ["MaHoSo", "ThoiDiem"]
+ref     = "MaHoSo"
+auth    = { put = { Khoa = "settings.security_key" } }
+replies = { taken = { ma = "=0" }, refused = { ma = "=1", loi = "notice.reason" }, denied = { ma = "=401" } }
+
+[notices.file_sent]
+unwrap  = ["json", "Tep", "base64", "json"]
+returns = "step"
+auth    = { put = { "header:X-Key" = "settings.security_key" } }
+
+[operations.list_steps]
+kind   = "lookup"
+call   = "POST /list"
+every  = 60
+code   = "error_code"
+personal_data = true
+
+[notices.step_listed]
+from    = "list_steps"
+page    = { size = 10, after = "TuId", next = "IdCuoi" }
+unwrap  = ["json", "rows[]"]
+returns = "step"
+ref     = { code = "MaHoSo" }
+"""
+KEYS = '[sources]\n"settings.security_key" = "sample-key"\n'
+
+
+def _closed(properties: dict[str, Any]) -> str:
+    return json.dumps({"type": "object", "additionalProperties": False, "properties": properties})
+
+
+@pytest.fixture
+def told(small: Path) -> Path:
+    """The small connector with a push, a push that holds a file, and a poll."""
+    wire = json.loads((small / "samples/find_step.found/request.agency.json").read_text("utf-8"))
+    ours = json.loads((small / "samples/find_step.found/request.canonical.json").read_text("utf-8"))
+    record = json.loads((small / "contract/find_step.request.schema.json").read_text("utf-8"))
+    text = {"type": "string"}
+    push = {"Khoa": "sample-key", "Dich": "Buoc", "Data": [wire, {**wire, "MaHoSo": "A-2"}]}
+    tep = {"Tep": base64.b64encode(json.dumps(wire).encode()).decode()}
+    files: dict[str, Any] = {
+        "manifest.toml": (small / "manifest.toml").read_text("utf-8") + NOTICES,
+        "contract/step_done.request.schema.json": _closed(
+            {"Khoa": text, "Dich": text, "Data": {"type": "array", "items": record}}
+        ),
+        "contract/file_sent.request.schema.json": _closed({"Tep": text}),
+        "contract/list_steps.request.schema.json": _closed({"TuId": text}),
+        "contract/list_steps.reply.schema.json": _closed(
+            {"error_code": text, "IdCuoi": text, "rows": {"type": "array", "items": record}}
+        ),
+        "contract/fields.csv": (small / "contract/fields.csv").read_text("utf-8")
+        + "".join(
+            f"{name},{side},{field},seen,invented,\n"
+            for name, side, fields in (
+                ("step_done", "request", ["Khoa", "Dich", "Data[]", *(f"Data[]/{one}" for one in record["properties"])]),
+                ("file_sent", "request", ["Tep"]),
+                ("list_steps", "request", ["TuId"]),
+                ("list_steps", "reply", ["error_code", "IdCuoi", "rows[]", *(f"rows[]/{one}" for one in record["properties"])]),
+            )
+            for field in fields
+        ),
+        "samples/step_done.two/request.agency.json": push,
+        "samples/step_done.two/request.canonical.json": [ours, {**ours, "dossier": "A-2"}],
+        "samples/step_done.two/reply.agency.json": {"ma": "0"},
+        "samples/step_done.two/sample.toml": 'result = "taken"\n' + KEYS,
+        "samples/step_done.bad/request.agency.json": {**push, "Data": [wire, {**wire, "ThoiDiem": "hôm qua"}]},
+        "samples/step_done.bad/reply.agency.json": {"ma": "1", "loi": "sai"},
+        "samples/step_done.bad/sample.toml": 'result = "refused"\n' + KEYS + '"notice.reason" = "sai"\n',
+        "samples/step_done.stranger/request.agency.json": {**push, "Khoa": "other"},
+        "samples/step_done.stranger/reply.agency.json": {"ma": "401"},
+        "samples/step_done.stranger/sample.toml": 'result = "denied"\n' + KEYS,
+        "samples/file_sent.one/request.agency.json": tep,
+        "samples/file_sent.one/request.canonical.json": [ours],
+        "samples/file_sent.one/reply.agency.json": {"result": "taken", "reason": "ok"},
+        "samples/file_sent.one/sample.toml": 'result = "taken"\n' + KEYS + '"header:X-Key" = "sample-key"\n"notice.reason" = "ok"\n',
+        "samples/list_steps.page/request.agency.json": {},
+        "samples/list_steps.page/reply.agency.json": {"error_code": "0", "rows": [wire]},
+        "samples/step_listed.page/request.agency.json": {"error_code": "0", "IdCuoi": "7", "rows": [wire]},
+        "samples/step_listed.page/request.canonical.json": [ours],
+        "samples/step_listed.page/sample.toml": 'result = "taken"\n',
+    }  # fmt: skip
+    for name, content in files.items():
+        (small / name).parent.mkdir(parents=True, exist_ok=True)
+        written = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        (small / name).write_text(written, "utf-8")
+    return small
+
+
+def found(folder: Path, rule: str) -> list[Finding]:
+    return [finding for finding in check_folder(folder).findings if finding.rule == rule]
+
+
+def test_a_connector_whose_notices_are_recorded_passes(told: Path) -> None:
+    assert [str(finding) for finding in check_folder(told).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "old", "new", "key", "says"),
+    [
+        ("notices_proven", "manifest.toml", 'auth    = { put = { "header:X-Key" = "settings.security_key" } }', "", "notices.file_sent", "by anybody"),
+        ("notices_recorded", "manifest.toml", '401" } }', '401" }, seen = { ma = "=7" } }', "notices.step_done.replies.seen", "no sample"),
+        ("notices_recorded", "samples/step_done.two/sample.toml", "taken", "takne", "result", "did you mean `taken`"),
+        ("notices_are_read", "samples/step_done.two/request.canonical.json", "A-2", "A-3", "[1].dossier", "is not what the connector reads"),
+        ("notices_are_read", "samples/step_done.two/sample.toml", "sample-key", "other-key", "", "is denied"),
+        ("notices_are_read", "samples/step_done.stranger/request.agency.json", "other", "sample-key", "", "is believed"),
+        ("notices_are_read", "samples/step_done.bad/request.agency.json", "hôm qua", "20260316100000", "", "write a list of 2"),
+        ("notices_are_read", "samples/step_done.two/request.agency.json", "Buoc", "Khac", "", "Dich"),
+        ("notices_are_read", "samples/file_sent.one/sample.toml", "settings.security_key", "settings.securitykey", "sources.agencies.small.securitykey", "did you mean"),
+        ("notices_are_read", "samples/step_listed.page/request.canonical.json", "A-1", "A-2", "[0].dossier", "is not what the connector reads"),
+        ("notices_are_answered", "samples/step_done.two/reply.agency.json", "0", "1", "ma", "is not what we answer"),
+        ("notices_are_answered", "samples/step_done.bad/sample.toml", '= "sai"', '= "thiếu"', "loi", "is not what we answer"),
+        ("notices_are_answered", "samples/file_sent.one/sample.toml", "result", "http = 201\nresult", "", "goes out with HTTP 200"),
+        ("theirs_known", "manifest.toml", 'select  = { Dich = "Buoc" }', 'select  = { Dihc = "Buoc" }', "notices.step_done.select", "did you mean `Dich`"),
+        ("theirs_known", "manifest.toml", 'next = "IdCuoi"', 'next = "IdCuoii"', "operations.list_steps.every", "is not in the pinned contract"),
+        ("theirs_covered", "contract/step_done.request.schema.json", '"Dich"', '"Moi": {}, "Dich"', "Moi", "nowhere here"),
+        ("fields_listed", "contract/fields.csv", "step_done,request,Dich,seen,invented,\n", "", "step_done request", "`Dich`"),
+        ("samples_fit_contract", "samples/step_done.two/request.agency.json", '"Dich"', '"Dichh": 1, "Dich"', "Dichh", "not in the contract"),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_is_found_where_it_is(
+    told: Path, spoil: Spoil, rule: str, file: str, old: str, new: str, key: str, says: str
+) -> None:
+    spoil(told, file, old, new)
+    findings = found(told, rule)
+    assert any(finding.key == key and says in finding.says for finding in findings), findings
+
+
+def test_a_way_that_replies_write_needs_its_sample(told: Path) -> None:
+    for file in (told / "samples/step_done.stranger").iterdir():
+        file.unlink()
+    (told / "samples/step_done.stranger").rmdir()
+    assert [finding.key for finding in found(told, "notices_recorded")] == ["notices.step_done.replies.denied"]
+
+
+def test_a_fetched_notice_is_answered_by_an_operation_and_has_no_reply(told: Path) -> None:
+    (told / "samples/step_listed.page/reply.agency.json").write_text("{}", "utf-8")
+    assert [finding.says for finding in found(told, "notices_recorded")] == [
+        "is no part of it: what we fetch is answered by `taken`, an operation; remove the file"
+    ]
+
+
+def test_what_an_agency_pushes_is_pinned_like_what_it_answers(told: Path) -> None:
+    (told / "contract/file_sent.request.schema.json").unlink()
+    assert [finding.file for finding in found(told, "contract_pinned")] == [
+        "small/contract/file_sent.request.schema.json"
+    ]

@@ -11,13 +11,18 @@ import pytest
 
 from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
-from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials
+from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials, Unavailable
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
 from mappings.canonical import Dossier
 
-OUTCOMES: Mapping[str, type] = {"login": StaleCredentials, "in_doubt": InDoubt, "broken": Broken}
+OUTCOMES: Mapping[str, type] = {
+    "login": StaleCredentials,
+    "in_doubt": InDoubt,
+    "broken": Broken,
+    "unavailable": Unavailable,
+}
 SETTINGS = {
     "police": {
         "service_code": "DVC-TEST",
@@ -26,6 +31,7 @@ SETTINGS = {
         "service_path": "/dancu/TraCuuThongTinCongDan",
     },
     "npsp": {"user_name": "centre", "password": "0000-invented"},
+    "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
     "business_register": {"authorization": "Bearer 0000-invented"},
 }
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}

@@ -30,11 +30,28 @@ class Arrival:
     """Requests under way at the agency when this one came, itself included; 0 for what a gateway answered itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One push that a played agency made, and what the hub answered."""
+
+    no: int
+    at: float
+    """Unix seconds at which the answer was there."""
+    agency: str
+    notice: str
+    sample: str
+    status: int
+    """0: no answer came, and `answer` says why."""
+    answer: str
+    """The body as text."""
+
+
 class Arrivals:
-    """The log of all agencies of one sandbox, in order of arrival."""
+    """The log of all agencies of one sandbox, in order of arrival; what they told the hub is in a log beside it."""
 
     def __init__(self) -> None:
         self._log: deque[Arrival] = deque(maxlen=KEPT)
+        self._told: deque[Telling] = deque(maxlen=KEPT)
         self._processed: Counter[tuple[str, str, str]] = Counter()
         self._no = 0
 
@@ -45,6 +62,13 @@ class Arrivals:
         self._log.append(Arrival(self._no, at, agency, operation, key, outcome, processed, at_once))
         if processed:
             self._processed[agency, operation, key] += 1
+
+    def told(self, at: float, agency: str, notice: str, sample: str, status: int, answer: str) -> Telling:
+        """Remember a push that an agency made."""
+        self._no += 1
+        telling = Telling(self._no, at, agency, notice, sample, status, answer)
+        self._told.append(telling)
+        return telling
 
     def of(self, agency: str | None = None, *, after: int = 0) -> Iterator[Arrival]:
         """Give arrivals at *agency* (None: at all) numbered above *after*."""
@@ -61,8 +85,10 @@ class Arrivals:
             for (where, operation, key), count in self._processed.items()
             if agency in (None, where)
         ]
-        return {"arrivals": [asdict(one) for one in self.of(agency, after=after)], "processed": counts}
+        told = [asdict(one) for one in self._told if one.no > after and agency in (None, one.agency)]
+        return {"arrivals": [asdict(one) for one in self.of(agency, after=after)], "processed": counts, "told": told}
 
     def clear(self) -> None:
         self._log.clear()
+        self._told.clear()
         self._processed.clear()

@@ -2,20 +2,23 @@
 The sandbox's own door, apart from the agencies': what arrived, what was filed, and which faults are on.
 
 `GET /plays` · `GET /routes` · `GET /arrivals?agency=&after=` · `DELETE /arrivals` · `GET|POST|DELETE /faults/{agency}` ·
-`POST /expire-sessions/{agency}` · `POST /expire-tokens/{route}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
+`POST /tell/{agency}` · `POST /expire-sessions/{agency}` · `POST /expire-tokens/{route}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
 
 A gateway takes faults under the route's name: `429` throttles in its own words, `operation` is an agency or `token`.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from connectors.kit.sandbox.arrivals import Arrivals
+from connectors.kit.sandbox.arrivals import Arrivals, Telling
 from connectors.kit.sandbox.faults import Fault
+from connectors.kit.sandbox.telling import Tell
 from connectors.kit.sandbox.wire import Answer, Reply, Request
 
 
@@ -33,13 +36,14 @@ class Controlled(Protocol):
     def expire_tokens(self, route: str) -> int: ...
     def close_idle(self, agency: str) -> int: ...
     def filed(self, agency: str) -> list[dict[str, object]]: ...
+    async def tell(self, agency: str, tell: Tell) -> list[Telling]: ...
 
 
 def control(sandbox: Controlled) -> Answer:
     """Return what answers at the control port of *sandbox*."""
 
     async def answer(request: Request, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        status, content = _answered(sandbox, request)
+        status, content = await _answered(sandbox, request)
         writer.write(Reply(status, to_json(content), "application/json; charset=utf-8").wire)
         await writer.drain()
         return request.keep
@@ -47,18 +51,22 @@ def control(sandbox: Controlled) -> Answer:
     return answer
 
 
-def _answered(sandbox: Controlled, request: Request) -> tuple[int, Any]:
+async def _answered(sandbox: Controlled, request: Request) -> tuple[int, Any]:
     _, what, agency = (f"{request.path}//").split("/", 3)[:3]
     found = _DOORS.get((request.method, what))
     if found is None:
         known = sorted({f"{method} /{name}" for method, name in _DOORS})
         return 404, {"detail": f"no such door; known: {', '.join(known)}"}
     try:
-        return 200, found(sandbox, agency, request)
+        said = found(sandbox, agency, request)
+        return 200, await said if isawaitable(said) else said
     except KeyError:
         return 404, {"detail": f"no agency {agency!r} is played here; see GET /plays"}
     except ValidationError as error:
-        return 400, {"detail": "no such fault", "faults": error.errors(include_url=False, include_context=False)}
+        return 400, {
+            "detail": "is not what this door takes",
+            "faults": error.errors(include_url=False, include_context=False),
+        }
     except ValueError as error:
         return 400, {"detail": str(error)}
 
@@ -81,6 +89,11 @@ def _faults(sandbox: Controlled, agency: str, _request: Request) -> Any:
     return {"faults": [fault.model_dump(exclude_none=True) for fault in sandbox.faults(agency)]}
 
 
+async def _tell(sandbox: Controlled, agency: str, request: Request) -> Any:
+    told = await sandbox.tell(agency, Tell.model_validate_json(request.body))
+    return {"told": [asdict(one) for one in told]}
+
+
 def _cleared(sandbox: Controlled, _agency: str, _request: Request) -> Any:
     sandbox.arrivals.clear()
     return {}
@@ -94,6 +107,7 @@ _DOORS: dict[tuple[str, str], Callable[[Controlled, str, Request], Any]] = {
     ("GET", "faults"): _faults,
     ("POST", "faults"): _misbehave,
     ("DELETE", "faults"): _behave,
+    ("POST", "tell"): _tell,
     ("POST", "expire-sessions"): lambda sandbox, agency, _request: {"expired": sandbox.expire_sessions(agency)},
     ("POST", "expire-tokens"): lambda sandbox, route, _request: {"expired": sandbox.expire_tokens(route)},
     ("POST", "close-idle"): lambda sandbox, agency, _request: {"closed": sandbox.close_idle(agency)},

@@ -136,7 +136,7 @@ def value_at(tree: Any, names: Names) -> str | None:
     return None if first is None or first == "" or isinstance(first, dict) else str(first)
 
 
-def put_value(tree: Any, names: Names, value: str) -> None:
+def put_value(tree: Any, names: Names, value: Any) -> None:
     """Write *value* at *names* in JSON or XML *tree*, wherever the place exists; dicts on the way are made."""
     for here in _parents(tree, names[:-1]):
         if isinstance(here, dict):

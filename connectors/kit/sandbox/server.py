@@ -4,6 +4,7 @@ Agencies played from their samples, each on a port of its own. Start here, then 
     sandbox = Sandbox([Play("police", folder, settings)], now=time.time, chance=random.Random(7))
     await sandbox.start()
     sandbox.misbehave("police", Fault(fault="hang", count=1))
+    await sandbox.tell("tax", Tell(samples=["tax_notice_received.two"], to="http://127.0.0.1:8080/in/tax/", times=2))
 """
 
 import asyncio
@@ -12,14 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.kit.sandbox.arrivals import Arrivals
+import aiohttp
+
+from connectors.kit.sandbox.arrivals import Arrivals, Telling
 from connectors.kit.sandbox.checks import SESSION_SECONDS
 from connectors.kit.sandbox.control import control
 from connectors.kit.sandbox.faults import Fault, FaultBook, perform
 from connectors.kit.sandbox.gateway import Gateway, PlayedRoute
 from connectors.kit.sandbox.hearing import Heard
 from connectors.kit.sandbox.played import Played
+from connectors.kit.sandbox.telling import Push, Tell, Teller
 from connectors.kit.sandbox.wire import Listener, Reply, Request
+
+TELLING_SECONDS = 60.0
+"""How long a played agency waits for our answer."""
 
 
 @dataclass(slots=True)
@@ -73,6 +80,7 @@ class Sandbox:
             for route in routes
         }
         self._control = Listener(control(self))
+        self._now = now
         self._host = host
         self._control_port = control_port
 
@@ -130,6 +138,22 @@ class Sandbox:
         """Close every kept connection to *agency*, or to a gateway, on which nothing is under way; returns how many."""
         return (self._gateways.get(agency) or self._stages[agency]).listener.close_idle()
 
+    async def tell(self, agency: str, tell: Tell) -> list[Telling]:
+        """
+        Have *agency* call the hub as *tell* says, one push after the other; returns what was answered, in order.
+
+        Raises:
+            ValueError: It has no such recorded push, or nothing stands where another value is wanted.
+        """
+        pushes = [push for push in self._stages[agency].teller.pushes(tell) for _ in range(tell.times)]
+        told: list[Telling] = []
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(TELLING_SECONDS)) as session:
+            for push in pushes:
+                await asyncio.sleep(tell.delay)
+                status, answer = await _told(session, push)
+                told.append(self.arrivals.told(self._now(), agency, push.notice, push.sample, status, answer))
+        return told
+
     def filed(self, agency: str) -> list[dict[str, object]]:
         """Return what was filed at *agency*, in order: model, key, payload as it came, updates, steps."""
         return self._stages[agency].played.filed.shown()
@@ -161,6 +185,7 @@ class _Stage:
             session_seconds=play.session_seconds,
             validate=validate,
         )
+        self.teller = Teller(play.connector, play.settings)
         self._arrivals = arrivals
         self._now = now
         self.under_way = 0
@@ -209,6 +234,15 @@ class _Stage:
     def _log(self, at: float, heard: Heard | None, outcome: str, processed: bool, at_once: int) -> None:
         operation, key = (heard.operation.name, heard.key) if heard else ("", "")
         self._arrivals.add(at, self.play.name, operation, key, outcome, processed, at_once)
+
+
+async def _told(session: aiohttp.ClientSession, push: Push) -> tuple[int, str]:
+    """Status and body of what the hub answers to *push*; 0 and the kind of what went wrong when it does not."""
+    try:
+        async with session.post(push.url, data=push.body, headers=push.headers, allow_redirects=False) as reply:
+            return reply.status, await reply.text("utf-8", "replace")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return 0, type(error).__name__
 
 
 _HONEST = ("latency", "expired_session", "close_idle")

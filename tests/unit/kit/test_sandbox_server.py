@@ -106,7 +106,7 @@ class TestControl:
         assert (await door(sandbox, sender, "GET", "/arrivals?agency=npsp"))[1]["arrivals"] == []
         assert (await door(sandbox, sender, "GET", "/arrivals?after=1"))[1]["arrivals"] == []
         await door(sandbox, sender, "DELETE", "/arrivals")
-        assert (await door(sandbox, sender, "GET", "/arrivals"))[1] == {"arrivals": [], "processed": []}
+        assert (await door(sandbox, sender, "GET", "/arrivals"))[1] == {"arrivals": [], "processed": [], "told": []}
 
     async def test_arrivals_tell_how_many_were_under_way(self, sandbox: Sandbox, sender: HttpSender) -> None:
         sandbox.misbehave("police", Fault(fault="latency", seconds=0.2, count=3))

@@ -99,7 +99,7 @@ class Teller:
             secret = source[1:] if source.startswith("=") else self._settings.get(source, "")
             _placed(tree, beside, place, f"not-{secret}" if tell.wrong == "secret" else secret)
         if table.signed is not None and (tell.signed or tell.wrong == "signature"):
-            made = _signature(table.signed, tree, beside, self._settings, spoilt=tell.wrong == "signature")
+            made = signature_of(table.signed, tree, beside, self._settings, spoilt=tell.wrong == "signature")
             _placed(tree, beside, table.signed.at, made)
         body = (
             etree.tostring(whole, xml_declaration=True, encoding="UTF-8") if sample.media == "xml" else to_json(whole)
@@ -159,9 +159,15 @@ def _changed(tree: Any, unwrap: Sequence[str], place: Names, value: Any) -> bool
     return True
 
 
-def _signature(
-    table: Signature, tree: Any, beside: Mapping[str, Mapping[str, str]], settings: Mapping[str, str], *, spoilt: bool
+def signature_of(
+    table: Signature,
+    tree: Any,
+    beside: Mapping[str, Mapping[str, str]],
+    settings: Mapping[str, str],
+    *,
+    spoilt: bool = False,
 ) -> str:
+    """Return the signature of *tree* and of what stands *beside* it (`header`, `query`), with *settings* as `settings.x`."""
     said = plain(tree) if isinstance(tree, etree._Element) else tree
     texts = []
     for place in table.of:

@@ -165,10 +165,7 @@ class BoundAgency:
         await self._sender.close()
 
     def _render(self, operation: Operation, request: BaseModel | None, sources: Sources) -> WireRequest:
-        known = {**self._sources, **sources}
-        page = operation.page
-        if page is not None:
-            known = {"page.size": str(page.size), **known, "page.after": sources.get("page.after") or ""}
+        known, page = self._known(operation, sources), operation.page
         payload = self._payload(operation, request, known)
         auth = self._auth
         # The log-in is what makes `auth.*`, so it cannot need them.
@@ -213,10 +210,16 @@ class BoundAgency:
         sign = self._connector.hooks.sign
         return sign(operation.name, payload, sources) if sign else payload
 
+    def _known(self, operation: Operation, sources: Sources) -> dict[str, str | None]:
+        known = {**self._sources, **sources}
+        if operation.page is not None:
+            known |= {"page.size": str(operation.page.size), "page.after": sources.get("page.after") or ""}
+        return known
+
     def _masked(self, operation: Operation, request: BaseModel, sources: Sources) -> object:
         """What would be sent, as people may see it: no personal value, no session, no secret setting."""
         secret = {f"settings.{key}" for key, setting in self._connector.manifest.settings.items() if setting.secret}
-        known = {**self._sources, **sources}
+        known = self._known(operation, sources)
         shown = {
             key: MASK if key in secret or key.startswith(("auth.", "officer.")) else value
             for key, value in known.items()

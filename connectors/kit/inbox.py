@@ -128,6 +128,18 @@ class Inbox(Protocol):
         """
         ...
 
+    def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """
+        Say what *came* that was kept because it could not be taken: its sender has proven himself when it came.
+
+        So *came* need not hold what proves, which is not kept, and a key may have changed since. Pushes, pages of an
+        operation, and with an empty *notice* envelopes. Never raises.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
     def read_soap(self, came: WireNotice) -> Understood | NotTaken:
         """Do the same for an envelope whose body says which notice it is. Faults without a notice: the name is empty."""
         ...

@@ -198,9 +198,9 @@ def _equals(spot: Spot, carried: Carried, wanted: str) -> bool:
     """In constant time, since what is compared may be a secret. Nothing equals nothing."""
     try:
         shown = spot.text(carried) or ""
-    except ValueError:
-        shown = ""
-    return same(shown.strip(), wanted) and bool(wanted)
+        return same(shown.strip(), wanted) and bool(wanted)
+    except ValueError:  # also of texts that no encoding can hold
+        return False
 
 
 def _value(source: str, settings: Sources) -> str:

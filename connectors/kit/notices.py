@@ -46,6 +46,15 @@ class Notices:
         ready = self._ready[notice]
         return _told(notice, lambda: self._read_fetched(ready, came))
 
+    def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
+        """See `inbox.Inbox.read_again`."""
+        if not notice:
+            return _told("", lambda: self._read_soap(came, proven=True))
+        ready = self._ready[notice]
+        if ready.about.fetched_by is not None:
+            return self.read_fetched(notice, came)
+        return _told(notice, lambda: self._read(ready, came, proven=True))
+
     def read_soap(self, came: WireNotice) -> Understood | NotTaken:
         """See `inbox.Inbox.read_soap`."""
         return _told("", lambda: self._read_soap(came))
@@ -62,58 +71,58 @@ class Notices:
         """See `inbox.Inbox.wsdl`."""
         return self._wsdl.at(address) if self._wsdl else None
 
-    def _read(self, ready: ReadyNotice, came: WireNotice) -> Understood | NotTaken:
+    def _read(self, ready: ReadyNotice, came: WireNotice, *, proven: bool = False) -> Understood | NotTaken:
         name = ready.about.name
         if ready.about.fetched_by is not None:
             return NotTaken(name, "denied", (Fault("", "is fetched by us and taken from nobody who calls"),))
-        unproven = ready.unproven(Carried(None, came.headers, came.query), self._settings, beside=True)
-        if unproven:  # before a byte of the body is looked at
-            return NotTaken(name, "denied", unproven)
+        beside = Carried(None, came.headers, came.query)
+        if not proven and (unproven := ready.unproven(beside, self._settings, beside=True)):
+            return NotTaken(name, "denied", unproven)  # before a byte of the body is looked at
         try:
             tree = ready.tree(came)
         except Unreadable as error:
-            return NotTaken(name, "denied" if ready.proven_by_body else "refused", (Fault("body", error.rule),))
+            way: Literal["refused", "denied"] = "denied" if ready.proven_by_body and not proven else "refused"
+            return NotTaken(name, way, (Fault("body", error.rule),))
         carried = Carried(tree, came.headers, came.query)
-        unproven = ready.unproven(carried, self._settings)
-        if unproven:
+        if not proven and (unproven := ready.unproven(carried, self._settings)):
             return NotTaken(name, "denied", unproven)
-        if not ready.another(carried):
+        another = ready.another(carried)
+        if not another:
             return ready.understood(carried)
         others = (one for one in self._ready.values() if one.select and one.media == ready.media and one is not ready)
-        return self._chosen(others, carried) or ready.refused(*ready.another(carried))
+        return self._chosen(others, carried, proven=proven) or ready.refused(*another)
 
-    def _read_soap(self, came: WireNotice) -> Understood | NotTaken:
+    def _read_soap(self, came: WireNotice, *, proven: bool = False) -> Understood | NotTaken:
         try:
             content = inside_envelope(parse_xml(came.body, came.headers))
         except Unreadable as error:
-            return NotTaken("", self._way_of_a_stranger(came), (Fault("body", error.rule),))
+            return NotTaken("", self._way_of_a_stranger(came, proven=proven), (Fault("body", error.rule),))
         alike = [one for one in self._ready.values() if one.soap and one.soap.sends.tag == content.tag]
         if not alike:
             fault = Fault("Body", "holds no message of the WSDL that we publish")
-            return NotTaken("", self._way_of_a_stranger(came), (fault,))
+            return NotTaken("", self._way_of_a_stranger(came, proven=proven), (fault,))
         carried = Carried(content, came.headers, came.query)
         # those that say more of the message first, so that one without `select` is for what no other takes
         alike.sort(key=lambda one: -len(one.select))
-        chosen = self._chosen(alike, carried)
-        if chosen is None:
-            unproven = alike[0].unproven(carried, self._settings)
-            faults = unproven or alike[0].another(carried)
-            return NotTaken(alike[0].about.name, "denied" if unproven else "refused", faults)
-        return chosen
+        chosen = self._chosen(alike, carried, proven=proven)
+        if chosen is not None:
+            return chosen
+        unproven = () if proven else alike[0].unproven(carried, self._settings)
+        faults = unproven or alike[0].another(carried)
+        return NotTaken(alike[0].about.name, "denied" if unproven else "refused", faults)
 
-    def _way_of_a_stranger(self, came: WireNotice) -> Literal["refused", "denied"]:
+    def _way_of_a_stranger(self, came: WireNotice, *, proven: bool) -> Literal["refused", "denied"]:
         """How an envelope ends that is no message of ours: kept only when what stands beside it proves an agency."""
         beside = Carried(None, came.headers, came.query)
-        asked = [one for one in self._ready.values() if one.soap]
-        proven = [one for one in asked if not one.proven_by_body and not one.unproven(beside, self._settings)]
-        return "refused" if proven else "denied"
+        asked = [one for one in self._ready.values() if one.soap and not one.proven_by_body]
+        return "refused" if proven or any(not one.unproven(beside, self._settings) for one in asked) else "denied"
 
-    def _chosen(self, among: Iterable[ReadyNotice], carried: Carried) -> Understood | NotTaken | None:
+    def _chosen(self, among: Iterable[ReadyNotice], carried: Carried, *, proven: bool) -> Understood | NotTaken | None:
         """What the one of *among* says that *carried* is; None when it is none of them."""
         chosen = next((one for one in among if not one.about.fetched_by and not one.another(carried)), None)
         if chosen is None:
             return None
-        unproven = chosen.unproven(carried, self._settings)
+        unproven = () if proven else chosen.unproven(carried, self._settings)
         return NotTaken(chosen.about.name, "denied", unproven) if unproven else chosen.understood(carried)
 
     def _read_fetched(self, ready: ReadyNotice, came: WireNotice) -> Understood | NotTaken:

@@ -31,7 +31,7 @@ class SampleTable(BaseModel):
     )
     sources: dict[str, str] = Field(
         {},
-        description="Values that make it reproducible: sources, settings, and of a notice `header:X` and `query:x` too",
+        description="Values that make the request reproducible: sources, settings, of a notice also `header:X` and `query:x`",
         examples=[{"exchange.id": "01930000-...", "settings.security_key": "sample-key"}],
     )
 

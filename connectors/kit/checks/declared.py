@@ -192,16 +192,16 @@ def assumed_places_exist(folder: Folder) -> Iterator[FileFault]:
 
 
 def personal_data_declared(folder: Folder) -> Iterator[FileFault]:
-    """A look-up that asks with or returns personal fields says `personal_data = true`, so that it needs an officer."""
-    for name, table in folder.operations.items():
-        if table.kind != "lookup" or table.personal_data:
+    """A look-up or notice that holds personal fields says `personal_data = true`: to ask needs an officer, to be told care."""
+    for name, table in folder.conversations.items():
+        if table.kind not in ("lookup", "notice") or table.personal_data:
             continue
         for key, mapping in (("sends", table.sends), ("returns", table.returns)):
             model = model_of(folder, mapping)
             found = sorted(".".join(path) for path in personal_paths(model)) if model else []
             if found:
                 says = f"`{key}` holds personal fields such as `{found[0]}`; write `personal_data = true`"
-                yield FileFault(manifest_file(folder), f"operations.{name}.personal_data", says)
+                yield FileFault(manifest_file(folder), f"{folder.key(name)}.personal_data", says)
                 break
 
 

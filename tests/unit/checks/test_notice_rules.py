@@ -28,6 +28,7 @@ request_bytes    = 10_000
 select  = { Dich = "Buoc" }
 unwrap  = ["json", "Data[]"]
 returns = "step"
+personal_data = true
 unique  = ["MaHoSo", "ThoiDiem"]
 ref     = "MaHoSo"
 auth    = { put = { Khoa = "settings.security_key" } }
@@ -36,6 +37,7 @@ replies = { taken = { ma = "=0" }, refused = { ma = "=1", loi = "notice.reason" 
 [notices.file_sent]
 unwrap  = ["json", "Tep", "base64", "json"]
 returns = "step"
+personal_data = true
 auth    = { put = { "header:X-Key" = "settings.security_key" } }
 
 [operations.list_steps]
@@ -50,6 +52,7 @@ from    = "list_steps"
 page    = { size = 10, after = "TuId", next = "IdCuoi" }
 unwrap  = ["json", "rows[]"]
 returns = "step"
+personal_data = true
 ref     = { code = "MaHoSo" }
 """
 KEYS = '[sources]\n"settings.security_key" = "sample-key"\n'

@@ -117,6 +117,7 @@ class TestFetching:
         assert bound.inbox.read_fetched("step_listed", page.came) == page.read
         mended = WireNotice({}, {}, page.came.body.replace(b'"x"', b'"9"'))
         assert isinstance(bound.inbox.read_fetched("step_listed", mended), Understood)
+        assert isinstance(bound.inbox.read_again("step_listed", mended), Understood)
 
     async def test_what_is_no_answer_holds_no_notices(self, office: Office) -> None:
         page = await fetched(office, {"code": "7"})

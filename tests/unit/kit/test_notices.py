@@ -111,6 +111,20 @@ class TestReading:
         assert (told.value, told.refs, told.unique) == (None, {"MaHoSo": "A-1"}, None)
 
 
+def test_what_was_kept_is_read_again_without_the_key_which_is_not_kept(office: Office) -> None:
+    agency = office(
+        '[notices.step_taken]\nreturns = "step"\nauth = { put = { "header:X-Key" = "settings.security_key" } }\n'
+        'signed = { scheme = "sha256 hex", at = "ChuKy", of = ["MaHoSo", "settings.sign_key"] }'
+    )
+    assert agency.inbox is not None
+    kept = WireNotice({}, {}, to_json(RECORD))
+    assert not_taken(agency, kept).way == "denied"
+    assert isinstance(agency.inbox.read_again("step_taken", kept), Understood)
+    still = agency.inbox.read_again("step_taken", WireNotice({}, {}, b"{"))
+    assert isinstance(still, NotTaken)
+    assert still.way == "refused"
+
+
 class TestProof:
     @pytest.mark.parametrize("key", ["", "K3Y", "k3y ä", "wrong"])
     def test_who_does_not_show_the_key_is_denied_and_told_nothing_of_it(self, office: Office, key: str) -> None:

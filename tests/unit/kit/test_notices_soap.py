@@ -115,6 +115,13 @@ class TestReading:
         assert isinstance(inbox.read("step_taken", step()), Understood)
 
 
+def test_an_envelope_that_was_kept_is_read_again_without_its_key(inbox: Inbox) -> None:
+    assert isinstance(inbox.read_again("", WireNotice({}, {}, file().body)), Understood)
+    unknown = inbox.read_again("", came("<La/>"))
+    assert isinstance(unknown, NotTaken)
+    assert (unknown.notice, unknown.way) == ("", "refused")
+
+
 class TestReplies:
     def body(self, reply: bytes) -> etree._Element:
         return etree.fromstring(reply).find("{*}Body/*")

@@ -11,7 +11,7 @@ from connectors.kit.manifest import Conversation, Manifest, NoticeTable
 from connectors.kit.notice_reading import ReadyNotice
 from connectors.kit.notice_replies import Media, Replies
 from connectors.kit.operation import Operation
-from connectors.kit.places import DECODERS, read_unwrap
+from connectors.kit.places import DECODERS, read_spread, read_unwrap
 from connectors.kit.signatures import Signing
 from connectors.kit.wsdl import InboundWsdl, SoapOperation
 from mappings import engine
@@ -180,7 +180,7 @@ def _ready(
         unwrap=read_unwrap(table.unwrap),
         several=bool(table.unwrap) and table.unwrap[-1].endswith("[]"),
         returns=returns,
-        unique=table.unique,
+        unique={place: read_spread(place) for place in table.unique},
         ref=ref,
         contract=contract if fetching is None else None,
         replies=Replies(table, sends, media, soap),

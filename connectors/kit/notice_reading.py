@@ -5,7 +5,7 @@ One notice of a manifest, ready to be read: who sent it, which message it is, it
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import parse_qsl
@@ -57,7 +57,8 @@ class ReadyNotice:
     several: bool
     """Whether a push holds a list of records."""
     returns: engine.Mapping | None
-    unique: tuple[str, ...]
+    unique: Mapping[str, tuple[Place, ...]]
+    """By place, as the manifest writes it."""
     ref: Mapping[str, Place]
     contract: Check | None
     replies: Replies
@@ -76,7 +77,7 @@ class ReadyNotice:
             return inside_envelope(root) if self.soap else root
         if came.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
             return _form(came.body)
-        return parse_json(came.body, came.headers)
+        return parse_json(came.body, came.headers) if came.body.strip() else {}  # a question may come without words
 
     def unproven(self, carried: Carried, settings: Sources, *, beside: bool = False) -> tuple[Fault, ...]:
         """
@@ -152,19 +153,18 @@ class ReadyNotice:
             found = self.returns.read(record)
             if found is None:
                 raise MappingFailed([Fault(self.returns.root, "is missing")])
-            value, fallbacks = found
-            differs = (*differs, *fallbacks)
+            value = found.value
+            differs = (*differs, *found.fallbacks)
         return Told(value, self._unique(record, whole), self._refs(record, whole), differs)
 
     def _unique(self, record: Tree, whole: Tree) -> str | None:
         """The texts at the places of `unique` as one JSON array, in which no two lists of texts look the same."""
         if not self.unique:
             return None
-        texts = [_first_given(texts_at(record, place), texts_at(whole, place)) for place in self.unique]
+        texts = [_given(record, spread) or _given(whole, spread) or [None] for spread in self.unique.values()]
         if not any(text for one in texts for text in one):
-            raise MappingFailed(
-                [Fault(self.unique[0], "is missing, and nothing else makes this the same notice again")]
-            )
+            place = next(iter(self.unique))
+            raise MappingFailed([Fault(place, "is missing, and nothing else makes this the same notice again")])
         plain: object = texts if any("[]" in place for place in self.unique) else [one[0] for one in texts]
         joined = to_json(plain)
         return joined.decode() if len(joined) <= LONGEST_UNIQUE else f"sha256:{hashlib.sha256(joined).hexdigest()}"
@@ -207,13 +207,10 @@ def _value(source: str, settings: Sources) -> str:
     return source[1:] if source.startswith("=") else settings.get(source) or ""
 
 
-def _first_given(*choices: Iterable[str | None]) -> list[str | None]:
-    found: list[str | None] = [None]
-    for texts in choices:
-        found = [text.strip() if text else None for text in texts]
-        if any(found):
-            break
-    return found or [None]
+def _given(tree: Tree, spread: Sequence[Place]) -> list[str | None]:
+    """The texts of *tree* at *spread*; none at all when every one is missing or empty."""
+    texts = [text.strip() if text else None for text in texts_at(tree, spread)]
+    return texts if any(texts) else []
 
 
 def _form(body: bytes) -> Tree:

@@ -57,9 +57,9 @@ class Replies:
     ) -> WireReply:
         """See `inbox.Inbox.reply`."""
         fill = self._fill.get(way)
-        later = {"retry-after": str(max(1, math.ceil(retry_after)))} if way == "busy" else {}
+        headers = later(way, retry_after)
         if fill is None:
-            return self._plain(way, reason, later)
+            return self._plain(way, reason, headers)
         sources = {**settings, REASON: reason}
         faults: list[Fault] = []
         payload = self._payload(answer, sources) if way in self._with_payload else None
@@ -68,21 +68,21 @@ class Replies:
             raise MappingFailed(faults)
         status = STATUSES["busy"] if way == "busy" else 200
         if self._soap is not None:
-            return enveloped(self._soap.version, status, self._message(content), later)
+            return enveloped(self._soap.version, status, self._message(content), headers)
         if self._media == "json":
             body = to_json(content)
         else:
             root = content if isinstance(content, etree._Element) else _root(content)
             body = etree.tostring(root, encoding="utf-8", xml_declaration=True)
-        return WireReply(status, {"content-type": _BODY_TYPES[self._media], **later}, body)
+        return WireReply(status, {"content-type": _BODY_TYPES[self._media], **headers}, body)
 
-    def _plain(self, way: Way, reason: str, later: Mapping[str, str]) -> WireReply:
+    def _plain(self, way: Way, reason: str, headers: Mapping[str, str]) -> WireReply:
         if self._soap is None:
             body = to_json({"result": way, "reason": reason or _WORDS[way]})
-            return WireReply(STATUSES[way], {"content-type": _BODY_TYPES["json"], **later}, body)
+            return WireReply(STATUSES[way], {"content-type": _BODY_TYPES["json"], **headers}, body)
         if way in ("taken", "seen"):
-            return enveloped(self._soap.version, 200, self._message({}), later)
-        return soap_fault(self._soap.version, way, reason, later)
+            return enveloped(self._soap.version, 200, self._message({}), headers)
+        return soap_fault(self._soap.version, way, reason, headers)
 
     def _payload(self, answer: BaseModel | None, sources: Sources) -> Any:
         if self._sends is None or not isinstance(answer, self._sends.canonical):
@@ -95,6 +95,11 @@ class Replies:
         if layout is None:
             return None
         return content if isinstance(content, etree._Element) else _filled(etree.Element(layout.tag), content, layout)
+
+
+def later(way: Way, seconds: float) -> Mapping[str, str]:
+    """Return the header that says after how many *seconds* to come again; none but for `busy`."""
+    return {"retry-after": str(max(1, math.ceil(seconds)))} if way == "busy" else {}
 
 
 def holds_payload(template: Any) -> bool:

@@ -12,7 +12,7 @@ from connectors.kit.manifest import Manifest, NoticeTable
 from connectors.kit.manifest_rules import readable
 from connectors.kit.notice_compiling import media_of, message_of, refs_of, root_tag
 from connectors.kit.notice_replies import holds_payload
-from connectors.kit.places import read_unwrap
+from connectors.kit.places import read_spread, read_unwrap
 from connectors.kit.signatures import SETTING, signature_faults
 from connectors.kit.wrap import PAYLOAD, REASON, source_fault, template_faults
 from connectors.kit.wsdl import InboundWsdl
@@ -71,8 +71,7 @@ def _table(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]]:
         if place is not None:
             yield from readable(f"ref.{name}".rstrip("."), partial(read_place, place))
     for place in table.unique:
-        for part in place.split("[]/"):
-            yield from readable("unique", partial(read_place, part))
+        yield from readable("unique", partial(read_spread, place))
 
 
 def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from connectors.kit.carried import Carried
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.inbox import Notice, NotTaken, Understood, Way, WireNotice
 from connectors.kit.notice_reading import ReadyNotice, inside_envelope
-from connectors.kit.notice_replies import soap_fault
+from connectors.kit.notice_replies import later, soap_fault
 from connectors.kit.texts import Unreadable, parse_xml
 from connectors.kit.wsdl import InboundWsdl
 from mappings.errors import Fault
@@ -64,7 +64,7 @@ class Notices:
     ) -> WireReply:
         """See `inbox.Inbox.reply`. Without a name of a notice, where SOAP is spoken, the answer is a fault."""
         if not notice and self._wsdl is not None:
-            return soap_fault(self._wsdl.version, way, reason, {})
+            return soap_fault(self._wsdl.version, way, reason, later(way, retry_after))
         return self._ready[notice].replies.reply(way, self._settings, reason, answer, retry_after)
 
     def wsdl(self, address: str) -> bytes | None:

@@ -59,16 +59,24 @@ def _alike(here: Any, name: str) -> int:
     return sum(fold(key) == folded for key in here) if isinstance(here, dict) else 0
 
 
-def texts_at(tree: Tree, text: str) -> list[str | None]:
+def read_spread(text: str) -> tuple[Place, ...]:
     """
-    Return the text at every spot that *text* names, which may say `[]` on its way too: `LIST[]/SO`. None: nothing there.
+    Return the places of *text*, which may say `[]` on its way too: `LIST[]/SO` is the lists, then one place in each item.
+
+    Raises:
+        ValueError: It is no place.
     """
-    first, each, rest = text.partition("[]/")
-    if not each:
-        found = at(tree, read_place(text))
-        return [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
-    items = at(tree, read_place(first + "[]"))
-    return [one for item in items for one in texts_at(item, rest)] if isinstance(items, list) else []
+    *lists, last = text.split("[]/")
+    return (*(read_place(f"{one}[]") for one in lists), read_place(last))
+
+
+def texts_at(tree: Tree, spread: Sequence[Place]) -> list[str | None]:
+    """Return the text at every spot that *spread* names; None: nothing there, or more than a text."""
+    found = at(tree, spread[0])
+    if len(spread) > 1:
+        items = found if isinstance(found, list) else []
+        return [text for item in items for text in texts_at(item, spread[1:])]
+    return [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
 
 
 def _text(found: Any) -> str | None:
@@ -105,8 +113,10 @@ def _step(here: Any, step: Step) -> Any:
     if step.name:
         if not isinstance(here, dict):
             return Nothing(parent=False)
-        folded = fold(step.name)
-        key = step.name if step.name in here else next((key for key in here if fold(key) == folded), None)
+        key: str | None = step.name
+        if key not in here:
+            folded = fold(step.name)
+            key = next((one for one in here if fold(one) == folded), None)
         if key is None:
             # An index or [] asks for an item: then the missing name is the parent, not the item.
             return Nothing(parent=step.index is None and not step.each)

@@ -56,7 +56,7 @@ def _missing(model: type[BaseModel], above: str, spoken: frozenset[str]) -> Iter
 
 
 def contract_pinned(folder: Folder) -> Iterator[FileFault]:
-    """Every operation has a pinned contract for what goes out and for what comes back, every notice for what comes."""
+    """Every operation has a pinned contract for what goes out and for what comes back, every notice that says something for what comes."""
     if folder.manifest and folder.manifest.connector.protocol == "desk":
         return
     for name, table in folder.operations.items():
@@ -67,7 +67,7 @@ def contract_pinned(folder: Folder) -> Iterator[FileFault]:
         for direction in () if folder.wsdl else DIRECTIONS:
             yield from _schema(folder, name, direction)
     for name, ready in folder.connector.notices.items() if folder.connector else ():
-        if ready.about.fetched_by is None and ready.media == "json":
+        if ready.about.fetched_by is None and ready.media == "json" and used_by(folder, name, "request"):
             yield from _schema(folder, name, "request")
 
 

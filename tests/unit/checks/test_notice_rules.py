@@ -172,8 +172,92 @@ def test_a_fetched_notice_is_answered_by_an_operation_and_has_no_reply(told: Pat
     ]
 
 
+def test_a_question_without_words_has_nothing_to_pin(told: Path) -> None:
+    with (told / "manifest.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write(
+            '[notices.step_asked]\nkind = "question"\nsends = "step"\n'
+            'auth = { put = { "header:X-Key" = "settings.security_key" } }\n'
+        )
+    assert found(told, "contract_pinned") == []
+    assert found(told, "loads") == []
+
+
 def test_what_an_agency_pushes_is_pinned_like_what_it_answers(told: Path) -> None:
     (told / "contract/file_sent.request.schema.json").unlink()
     assert [finding.file for finding in found(told, "contract_pinned")] == [
         "small/contract/file_sent.request.schema.json"
     ]
+
+
+WSDL = (Path(__file__).parents[1] / "kit" / "contracts" / "inbound.wsdl").read_text("utf-8")
+STEP = ("MaHoSo", "Nguoi", "Luc", "TrangThai", "Khoa")
+SOAP = """
+[notices.step_pushed]
+returns = "pushed"
+personal_data = true
+auth    = { put = { Khoa = "settings.security_key" } }
+replies = { taken = { Ma = 1 }, refused = { Ma = 0, Loi = "notice.reason" } }
+"""
+
+
+@pytest.fixture
+def told_in_soap(told: Path) -> Path:
+    """The same, with a notice that comes in an envelope."""
+    step = (told / "step.map.toml").read_text("utf-8")
+    mapping = (
+        step.replace('agency    = ""', 'agency = "{urn:centre}GuiBuoc"')
+        .replace('"ThoiDiem"', '"Luc"')
+        .replace('[fixed]\n"Nguon" = "=hub"\n[dropped]\n"GhiChu" = "free words for their own clerks"', '[dropped]\n"Khoa" = "proves who sent it"')
+    )  # fmt: skip
+    wire = json.loads((told / "samples/find_step.found/request.agency.json").read_text("utf-8"))
+
+    def envelope(element: str, **fields: str) -> str:
+        inside = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        return (
+            '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+            f'<{element} xmlns="urn:centre">{inside}</{element}></s:Body></s:Envelope>'
+        )
+
+    push = {"MaHoSo": "A-1", "Nguoi": wire["Nguoi"], "Luc": wire["ThoiDiem"], "TrangThai": "4", "Khoa": "sample-key"}
+    ours = json.loads((told / "samples/find_step.found/request.canonical.json").read_text("utf-8"))
+    files = {
+        "manifest.toml": (told / "manifest.toml").read_text("utf-8") + SOAP,
+        "pushed.map.toml": mapping,
+        "contract/inbound.wsdl": WSDL,
+        "contract/fields.csv": (told / "contract/fields.csv").read_text("utf-8")
+        + "".join(f"step_pushed,request,{name},seen,invented,\n" for name in STEP)
+        + "".join(f"step_pushed,reply,{name},seen,invented,\n" for name in ("Ma", "Loi")),
+        "samples/step_pushed.one/request.agency.xml": envelope("GuiBuoc", **push),
+        "samples/step_pushed.one/request.canonical.json": json.dumps([ours], ensure_ascii=False),
+        "samples/step_pushed.one/reply.agency.xml": envelope("GuiBuocDap", Ma="1"),
+        "samples/step_pushed.one/sample.toml": 'result = "taken"\n' + KEYS,
+        "samples/step_pushed.bad/request.agency.xml": envelope("GuiBuoc", **{**push, "TrangThai": "77"}),
+        "samples/step_pushed.bad/reply.agency.xml": envelope("GuiBuocDap", Ma="0", Loi="sai"),
+        "samples/step_pushed.bad/sample.toml": 'result = "refused"\n' + KEYS + '"notice.reason" = "sai"\n',
+    }
+    for name, text in files.items():
+        (told / name).parent.mkdir(parents=True, exist_ok=True)
+        (told / name).write_text(text, "utf-8")
+    return told
+
+
+def test_a_notice_in_soap_is_held_against_the_wsdl_that_we_publish(told_in_soap: Path) -> None:
+    assert [str(finding) for finding in check_folder(told_in_soap).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "old", "new", "key", "says"),
+    [
+        ("samples_fit_contract", "samples/step_pushed.one/request.agency.xml", "<TrangThai>4</TrangThai>", "", "", "of the pinned contract"),
+        ("samples_fit_contract", "samples/step_pushed.one/reply.agency.xml", "<Ma>1", "<Ma>x", "Ma", "of the pinned contract"),
+        ("theirs_covered", "contract/inbound.wsdl", '<xs:element name="Khoa"', '<xs:element name="Moi" type="xs:string"/><xs:element name="Khoa"', "Moi", "nowhere here"),
+        ("notices_are_read", "samples/step_pushed.one/request.agency.xml", "GuiBuoc", "GuiTep", "", "is read as `no notice`"),
+        ("notices_are_answered", "samples/step_pushed.one/reply.agency.xml", "<Ma>1", "<Ma>2", "Envelope/Body/GuiBuocDap/Ma", "is not what we answer"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_soap_notice_is_found_where_it_is(
+    told_in_soap: Path, spoil: Spoil, rule: str, file: str, old: str, new: str, key: str, says: str
+) -> None:
+    spoil(told_in_soap, file, old, new)
+    findings = found(told_in_soap, rule)
+    assert any(key in finding.key and says in finding.says for finding in findings), findings

@@ -220,6 +220,18 @@ class TestSeveralRecords:
         assert [fault.place for fault in found.faults] == ["told[0]/So"]
 
 
+def test_a_push_with_more_than_its_contract_is_taken_and_the_places_are_told(office: Office) -> None:
+    schema = {"type": "object", "properties": {name: {} for name in ("SecurityKey", "Service", "Data")}}
+    pinned = to_json({**schema, "additionalProperties": False}).decode()
+    agency = office(PUSH, files={"contract/step_taken.request.schema.json": pinned})
+    assert understood(agency, push()).told[0].drift == ("SoPhieu",)
+
+
+def test_places_in_another_letter_case_are_read_and_told(office: Office) -> None:
+    data = {**{name: value for name, value in RECORD.items() if name != "Nguoi"}, "NGUOI": "Lê"}
+    assert understood(office(PUSH), push(data=data)).told[0].drift == ("Nguoi",)
+
+
 def test_two_records_whose_unique_places_only_run_together_are_not_the_same(office: Office) -> None:
     agency = office(PUSH.replace('["MaHoSo", "Luc"]', '["MaHoSo", "Nguoi"]'))
     one = understood(agency, push(data={**RECORD, "MaHoSo": "A-1", "Nguoi": "2"})).told[0].unique
@@ -344,6 +356,11 @@ ASKED = {"procedure.map.toml": 'canonical = "ProcedureQuery@1"\nagency = ""\n[fi
 
 
 class TestQuestions:
+    @pytest.mark.parametrize("body", [b"", b"  ", b"{}"])
+    def test_a_question_may_come_without_words(self, office: Office, body: bytes) -> None:
+        agency = office(QUESTION, files=ASKED)
+        assert understood(agency, WireNotice({"x-key": "k3y"}, {}, body), "procedure_asked").told[0].value is None
+
     def test_the_published_answer_stands_where_the_template_says(self, office: Office) -> None:
         agency = office(QUESTION + 'replies = { taken = { status = "=0", data = ["payload"] } }', files=ASKED)
         assert agency.inbox is not None

@@ -3,9 +3,14 @@
 import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
+from requests import Response
+from requests.structures import CaseInsensitiveDict
+from zeep import Client, Transport
+from zeep.exceptions import Fault as ZeepFault
 
 from connectors.kit.binding import BoundAgency
 from connectors.kit.inbox import Inbox, NotTaken, Understood, WireNotice
@@ -158,6 +163,50 @@ class TestReplies:
         reply = inbox.reply("step_taken", "busy", retry_after=5)
         assert (reply.status, reply.headers["retry-after"]) == (503, "5")
         assert self.body(reply.body).findtext("faultcode") == "s:Server"
+        assert inbox.reply("", "busy", retry_after=0).headers["retry-after"] == "1"
+
+
+class TestWithTheAgencysOwnLibrary:
+    """zeep reads the WSDL that we publish and calls us by it, without a line of ours."""
+
+    @pytest.fixture
+    def service(self, inbox: Inbox) -> Any:
+        answer = ProcedureQuery(code="1.004194")
+
+        class ToUs(Transport):
+            def load(self, url: str) -> bytes:
+                assert url == "https://hub.example/in/tax/soap?wsdl"
+                return inbox.wsdl("https://hub.example/in/tax/soap") or b""
+
+            def post(self, address: str, message: bytes, headers: Any) -> Any:
+                assert address == "https://hub.example/in/tax/soap"
+                shown = {name.lower(): str(value) for name, value in headers.items()} | {"x-key": "k3y"}
+                read = inbox.read_soap(WireNotice(shown, {}, message))
+                way = read.way if isinstance(read, NotTaken) else "taken"
+                question = read.notice == "procedure_asked"
+                reply = inbox.reply(read.notice, way, reason="vì thế", answer=answer if question else None)
+                made = Response()
+                made.status_code, made._content, made.headers = (
+                    reply.status,
+                    reply.body,
+                    CaseInsensitiveDict(reply.headers),
+                )
+                return made
+
+        return Client("https://hub.example/in/tax/soap?wsdl", transport=ToUs()).service
+
+    def test_it_is_understood_and_understands_the_answer(self, service: Any) -> None:
+        fields = {"MaHoSo": "A-1", "Nguoi": "Lê", "Luc": "20260316100000", "TrangThai": "4"}
+        taken, refused = service.GuiBuoc(**fields, Khoa="k3y"), service.GuiBuoc(**{**fields, "Luc": "x"}, Khoa="k3y")
+        assert (taken.Ma, taken.Loi, refused.Ma, refused.Loi) == (1, "tốt", 0, "vì thế")
+
+    def test_a_question_is_answered(self, service: Any) -> None:
+        said = service.HoiThuTuc(Ma="1")
+        assert (said.Xong, said.ThuTuc.MaThuTuc) == (True, "1.004194")
+
+    def test_what_it_may_not_send_is_a_fault_to_it(self, service: Any) -> None:
+        with pytest.raises(ZeepFault, match="vì thế"):
+            service.GuiTep(Loai="KHAC", Tep="")
 
 
 class TestWsdl:

@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from connectors.kit.binding import BoundAgency
+from connectors.kit.carried import Carried
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.http import HttpSender
 from connectors.kit.inbox import Inbox, NotTaken, Understood, Way, WireNotice
+from connectors.kit.manifest import Signature
+from connectors.kit.sandbox import telling
 from connectors.kit.sandbox.server import Play, Sandbox
 from connectors.kit.sandbox.telling import Tell
 from connectors.kit.sandbox.wire import Listener, Reply, Request
+from connectors.kit.signatures import Signing
 
 Office = Callable[..., BoundAgency]
 CONTRACTS = Path(__file__).parent / "contracts"
@@ -109,6 +115,20 @@ async def stage(office: Office, step_map: Callable[[str], str], tmp_path: Path, 
     yield Stage(sandbox, hub, f"{to}/in/tax/")
     await hub.listener.stop()
     await sandbox.stop()
+
+
+@given(
+    texts=st.lists(st.text(st.characters(exclude_characters="|", exclude_categories=["Cs"])), min_size=3, max_size=3),
+    number=st.integers() | st.booleans() | st.none(),
+    scheme=st.sampled_from(["sha256 hex", "md5 hex", "hmac sha256 hex"]),
+)
+def test_kit_and_sandbox_make_the_same_signature_each_by_itself(texts: list[str], number: Any, scheme: str) -> None:
+    of = ["A", "B/C", "So", "header:X", "settings.key"]
+    table = Signature.model_validate({"scheme": scheme, "at": "Ky", "join": "|", "of": of})
+    tree = {"A": texts[0], "B": {"C": texts[1]}, "So": number}
+    settings, beside = {"settings.key": "k"}, {"header": {"X": texts[2]}, "query": {}}
+    ours = Signing(table).make(Carried(tree, {"x": texts[2]}), settings)
+    assert ours == telling.signature_of(table, tree, beside, settings)
 
 
 @pytest.mark.parametrize("scheme", ["sha256 hex", "md5 hex", "hmac sha256 hex"])

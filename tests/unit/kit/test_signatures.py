@@ -104,7 +104,8 @@ class TestSign:
         made = sha256("BUOC|c-1|A-1||s1gn")
         assert made in f"{wire.body!r}{wire.headers}{wire.url}"
         assert made not in str(wire.masked)
-        assert MASK in str(wire.masked) or at.startswith("header:")
+        if at == "ChuKy":
+            assert getattr(wire.masked, "get", lambda _: None)("ChuKy") == MASK
 
     def test_an_unknown_scheme_is_told_with_its_nearest(self) -> None:
         with pytest.raises(ValueError, match="did you mean 'sha256 hex'"):

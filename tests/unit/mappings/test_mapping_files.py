@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 from pydantic import BaseModel
 
 from mappings.canonical import CANONICAL
@@ -276,3 +277,25 @@ def test_the_examples_of_the_keys_are_valid_themselves() -> None:
         for name, field in model.model_fields.items():
             for example in field.examples or ():
                 model.model_validate({**needed, field.alias or name: example})
+
+
+SUPPLEMENT = (
+    'canonical = "Supplement@1"\nagency = "ROW"\n[fields]\n"id" = "Id"\n"fees[]" = { at = "Phi[]", map = "fee" }\n'
+)
+
+
+def test_a_mapping_may_stand_in_another_form_than_its_neighbours_and_those_inside_it_follow(tmp_path: Path) -> None:
+    made = load(tmp_path, {"a.map.toml": SUPPLEMENT, "fee.map.toml": FEE}, forms={"a": "xml"})
+    row = etree.fromstring("<ROW><Id>1</Id><Phi><Ten>a</Ten><Gia>5</Gia></Phi></ROW>")
+    reading = made["a"].read(row)
+    assert reading is not None
+    assert [fee.amount for fee in reading.value.fees] == [5]  # type: ignore[attr-defined]
+
+
+def test_a_mapping_inside_two_of_different_forms_is_refused(tmp_path: Path) -> None:
+    files = {"a.map.toml": SUPPLEMENT, "b.map.toml": SUPPLEMENT, "fee.map.toml": FEE}
+    told = refused(tmp_path, files, forms={"a": "xml"})
+    assert "write one for each" in told["fee.map.toml"]
+    assert (
+        "write one for each" in refused(tmp_path, files, forms={"a": "xml", "b": "xml", "fee": "json"})["fee.map.toml"]
+    )

@@ -343,3 +343,15 @@ def test_the_amount_is_signed_by_its_digits_whether_it_is_a_number_or_a_text() -
 
 def test_who_pays_and_who_was_paid_for_needs_an_officer() -> None:
     assert all(operation.personal_data for operation in PAYMENT.operations.values())
+
+
+@pytest.mark.parametrize("name", ["payment", "business_register"])
+def test_every_result_that_the_answers_give_is_recorded_and_drift_too(name: str) -> None:
+    connector, samples = load_connector(find_connectors()[name]), load_samples(find_connectors()[name])
+    for operation in connector.operations.values():
+        ends = {sample.result for sample in samples if sample.operation == operation.name}
+        assert {row.result for row in operation.judge.rows} <= ends
+        assert "broken" in ends
+    for notice in connector.manifest.notices:
+        ends = {sample.result for sample in samples if sample.operation == notice}
+        assert set(connector.manifest.notices[notice].replies) == ends

@@ -200,7 +200,8 @@ class Played:
             self.filed.append(record, heard.payload, status, self._operations[self._creates[record.model]].status)
         else:
             self.filed.update(record, heard.payload)
-        for result in ("ok", "pending"):
+        said = exact[1] if exact and exact[1] != "exists" else "ok"
+        for result in (said, "ok", "pending"):
             if reply := self._said(heard, result):
                 return Said(reply, result, True)
         return Said(self._words.improvised(200, "done"), "ok", True)

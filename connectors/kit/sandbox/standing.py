@@ -2,7 +2,7 @@
 Things that are filed at once and end later, such as payments: what look-ups say of them until the sandbox is told how they end.
 
 A filing that names a look-up under `then`, of which it is not itself the record, is what that look-up tells about; so
-are look-ups that ask the same. The words are the samples'; the key, and what `agrees` compares, are what was filed.
+are look-ups that ask the same. The words are the samples'; the key, who filed it, and what `agrees` compares are what was filed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.kit.manifest import Manifest
 from connectors.kit.sandbox.filed import Filed, Record
-from connectors.kit.sandbox.payloads import found, put_value
+from connectors.kit.sandbox.payloads import Names, found, put_value
 from connectors.kit.sandbox.spoken import Spoken
 from connectors.kit.sandbox.wire import Reply
 from connectors.kit.sandbox.words import Words
@@ -48,11 +48,13 @@ class Standing:
         return None
 
     def _about(self, look_up: Spoken, record: Record, reply: Reply) -> Reply:
-        same = {IDENTITY.get(look_up.returns, ""): record.key}
-        same |= {ours: _sent(self._filing[look_up.name], record, ours) for ours in self._agrees[look_up.name]}
+        filing = self._filing[look_up.name]
+        same: list[tuple[Names | None, Any]] = [(look_up.told.get(IDENTITY.get(look_up.returns, "")), record.key)]
+        same += [(look_up.told.get(ours), _at(record, filing.sent.get(ours))) for ours in self._agrees[look_up.name]]
+        ours = [place for place, source in filing.sources.items() if source.startswith("settings.")]  # who filed it
+        same += [(place, _at(record, place[len(filing.payload) :])) for place in ours]
         tree = self._words.tree(reply)
-        for ours, value in same.items():
-            place = look_up.told.get(ours)
+        for place, value in same:
             if place and value is not None and found(tree, place):
                 put_value(tree, place, value)
         return self._words.written(reply, tree)
@@ -62,6 +64,5 @@ def _asking_alike(look_up: Spoken, operations: Iterable[Spoken]) -> Iterable[Spo
     return (one for one in operations if one.kind == "lookup" and one.model == look_up.model)
 
 
-def _sent(filing: Spoken, record: Record, ours: str) -> Any:
-    place = filing.sent.get(ours)
+def _at(record: Record, place: Names | None) -> Any:
     return next(iter(found(record.payload, place)), None) if place else None

@@ -20,7 +20,7 @@ from mappings.canonical import PaymentOrder, PaymentQuery, PaymentResult
 
 FOLDER = Path(connectors.__path__[0]) / "payment"
 PAYMENT = load_connector(FOLDER)
-KEYS = {"partner_code": "TINHTN", "sign_key": "another-key-than-that-of-the-samples", "ip": "192.0.2.10"}
+KEYS = {"partner_code": "TINHKHAC", "sign_key": "another-key-than-that-of-the-samples", "ip": "192.0.2.10"}
 STARTED = next(one for one in load_samples(FOLDER) if one.name == "start_payment.started").request
 ORDER = PaymentOrder.model_validate_json(json.dumps({**STARTED, "amount": 12_345}))
 AT = "2026-11-23T20:30:00+07:00"
@@ -77,7 +77,7 @@ async def test_what_was_started_is_pending_until_it_is_told_to_be_paid() -> None
     assert result(paid) is Result.OK
     assert isinstance(paid, Answered)
     assert isinstance(paid.value, PaymentResult)
-    assert (paid.value.reference, paid.value.amount) == ("A1", 12_345)
+    assert (paid.value.reference, paid.value.amount, paid.value.partner) == ("A1", 12_345, "TINHKHAC")
 
 
 async def test_two_payments_stand_each_for_itself() -> None:

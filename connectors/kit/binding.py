@@ -98,9 +98,15 @@ class BoundAgency:
 
     @property
     def headers(self) -> frozenset[str]:
-        """Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them."""
+        """
+        Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them.
+
+        A header that only an empty setting fills is not written.
+        """
         put = [
-            place.partition(":")[2] for place in (self._auth.put if self._auth else {}) if place.startswith("header:")
+            place.partition(":")[2]
+            for place, source in (self._auth.put if self._auth else {}).items()
+            if place.startswith("header:") and self._sources.get(source, source)
         ]
         shaken = self._handshake.headers(self._settings, self._now()) if self._handshake else {}
         return frozenset(name.lower() for name in (*_WIRE_HEADERS, *put, *shaken))

@@ -10,6 +10,14 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from mappings.canonical.address import Address
+from mappings.canonical.business import (
+    Business,
+    BusinessActivity,
+    BusinessAddress,
+    BusinessQuery,
+    BusinessRepresentative,
+    BusinessStatus,
+)
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
 from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
 from mappings.canonical.dossier_parts import (
@@ -25,6 +33,17 @@ from mappings.canonical.dossier_parts import (
     SupplementPaper,
 )
 from mappings.canonical.partial_date import PartialDate
+from mappings.canonical.payment import (
+    Beneficiary,
+    Fine,
+    Payer,
+    PaymentItem,
+    PaymentLink,
+    PaymentOrder,
+    PaymentQuery,
+    PaymentReceipt,
+    PaymentResult,
+)
 from mappings.canonical.procedure import (
     Components,
     LegalBasis,
@@ -54,6 +73,13 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ProcessingStep@1": ProcessingStep,
         "Procedure@1": Procedure,
         "ProcedureQuery@1": ProcedureQuery,
+        "PaymentOrder@1": PaymentOrder,
+        "PaymentLink@1": PaymentLink,
+        "PaymentQuery@1": PaymentQuery,
+        "PaymentResult@1": PaymentResult,
+        "PaymentReceipt@1": PaymentReceipt,
+        "Business@1": Business,
+        "BusinessQuery@1": BusinessQuery,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -79,6 +105,14 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ProcedureResult@1": ProcedureResult,
         "LegalBasis@1": LegalBasis,
         "ProcedureAgency@1": ProcedureAgency,
+        "Beneficiary@1": Beneficiary,
+        "Payer@1": Payer,
+        "Fine@1": Fine,
+        "PaymentItem@1": PaymentItem,
+        "BusinessStatus@1": BusinessStatus,
+        "BusinessRepresentative@1": BusinessRepresentative,
+        "BusinessAddress@1": BusinessAddress,
+        "BusinessActivity@1": BusinessActivity,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -92,6 +126,10 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "ProcessingStep@1": "dossier",
         "Procedure@1": "code",
         "ProcedureQuery@1": "code",
+        "PaymentQuery@1": "reference",
+        "PaymentResult@1": "reference",
+        "Business@1": "code",
+        "BusinessQuery@1": "code",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""
@@ -115,11 +153,18 @@ __all__ = [
     "IDENTITY",
     "MASK",
     "Address",
+    "Business",
+    "BusinessQuery",
     "Citizen",
     "CitizenQuery",
     "Dossier",
     "DossierQuery",
     "PartialDate",
+    "PaymentLink",
+    "PaymentOrder",
+    "PaymentQuery",
+    "PaymentReceipt",
+    "PaymentResult",
     "Procedure",
     "ProcedureQuery",
     "ProcessingStep",

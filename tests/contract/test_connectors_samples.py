@@ -184,7 +184,8 @@ def test_samples_hold_invented_people_only(connector: str, sample: Sample) -> No
 def test_every_operation_has_a_good_conversation_and_a_refusal(connector: str) -> None:
     told = {(sample.operation, sample.result) for name, sample in SAMPLES if name == connector}
     for operation in loaded(connector).operations:
-        assert {(operation, "ok"), (operation, "refused")} <= told
+        assert {(operation, "ok"), (operation, "pending")} & told  # what is never done at once goes well as `pending`
+        assert (operation, "refused") in told
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -180,10 +180,17 @@ def _zero_padded(length: int) -> Converter:
     )
 
 
+def _unpadded_number(length: int) -> Converter:
+    padded = plain.zero_padded(length)
+    return Converter(f"unpadded number {length}", plain.unpadded(length), padded, (("7".zfill(length), 7),), padded)
+
+
 CONVERTERS: Mapping[str, Converter] = MappingProxyType({each.name: each for each in _PLAIN})
 """Every converter without a number, by name."""
 
-WITH_LENGTH: Mapping[str, Callable[[int], Converter]] = MappingProxyType({"cut": _cut, "zero-padded": _zero_padded})
+WITH_LENGTH: Mapping[str, Callable[[int], Converter]] = MappingProxyType(
+    {"cut": _cut, "zero-padded": _zero_padded, "unpadded number": _unpadded_number}
+)
 """Converters that are written with a number after their name: `cut 50`."""
 
 _NUMBERED = re.compile(r"(.+) ([1-9][0-9]{0,4})")

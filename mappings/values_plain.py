@@ -58,6 +58,12 @@ def without_zeros(value: Any) -> str:
     return digits.lstrip("0") or "0"
 
 
+def unpadded(length: int) -> Callable[[Any], int]:
+    """Return a function that writes a code of at most *length* digits as the number that is left without its zeros."""
+    padded = zero_padded(length)
+    return lambda value: int(padded(value))
+
+
 def read_integer(value: Any) -> int:
     """Read a whole number from text or JSON, so that `0`, `00` and 0 are one code."""
     if isinstance(value, bool):

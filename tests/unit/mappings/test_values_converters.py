@@ -63,6 +63,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "digits": st.uuids().map(str),
     "base64 json": JSON,
     "cut 7": WORDS,
+    "unpadded number 5": st.integers(0, 99999).map("{:05d}".format),
     "zero-padded 6": st.integers(0, 999999).map(str) | st.integers(0, 999999).map("{:06d}".format),
 }
 """Values that each converter must be able to write. Total: a converter without a row fails the first test."""

@@ -69,12 +69,11 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     wsdl = _told(faults, partial(_wsdl, folder, base, manifest))
     inbound = _told(faults, partial(_inbound_wsdl, folder, base))
     forms = _told(faults, partial(mapping_forms, manifest, inbound is not None, f"{folder.name}/{FILE}")) or {}
-    mappings: dict[str, engine.Mapping] = {}
-    for place in (base, folder):  # a line of the folder itself counts before one it takes over
-        if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
-            form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
-            layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
-            mappings |= _told(faults, partial(_mappings, place, form, layouts, today, forms)) or {}
+    mappings: Mapping[str, engine.Mapping] = {}
+    if wsdl is not None or manifest.connector.protocol != "soap":
+        form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
+        layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
+        mappings = _told(faults, partial(_mappings, folder, base, form, layouts, today, forms)) or {}
     rules: dict[str, CodeRule] = {
         name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
     }
@@ -110,20 +109,24 @@ def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
 
 
 def _mappings(
-    folder: Path, form: Form, layouts: Mapping[str, Layout], today: Today | None, forms: Mapping[str, Form]
-) -> dict[str, engine.Mapping]:
+    folder: Path,
+    base: Path | None,
+    form: Form,
+    layouts: Mapping[str, Layout],
+    today: Today | None,
+    forms: Mapping[str, Form],
+) -> Mapping[str, engine.Mapping]:
     with as_file(files("mappings") / "codes") as shared:
-        return dict(
-            engine.load_mappings(
-                folder,
-                form=form,
-                canonical=CANONICAL,
-                converters=converter,
-                shared_codes=read_code_tables(shared),
-                layouts=layouts,
-                today=today,
-                forms=forms,
-            )
+        return engine.load_mappings(
+            folder,
+            form=form,
+            canonical=CANONICAL,
+            converters=converter,
+            shared_codes=read_code_tables(shared),
+            layouts=layouts,
+            today=today,
+            forms=forms,
+            under=base,
         )
 
 

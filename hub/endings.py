@@ -14,7 +14,7 @@ from connectors.kit.outcomes import Answered, Broken, Busy, Outcome, StaleCreden
 from hub.answers import answer_json, verified_json
 from hub.call import NEVER, PENDING, Call, Kind, Reply, State
 from hub.errors import AgencyUnavailable, HubError, LaneFull, StoreUnavailable
-from hub.exchanges import Ended
+from hub.exchanges import Ended, own_keys
 from hub.guards.retry import Waits
 from hub.refusals import by_outcome
 from hub.store.protocol import Settled, Settlement
@@ -75,7 +75,7 @@ class Endings:
             step=decided.verdict.step,
             answer=decided.reply.answer,
             result=_result(turn, decided, answered),
-            refs=dict(answered.refs) if answered else {},
+            refs={**self._given(turn, decided.verdict.state), **(answered.refs if answered else {})},
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
@@ -83,6 +83,12 @@ class Endings:
         written = partial(self._written, turn, decided, ended.exchange_no)
         if not await self._lane.settling.write(settlement, written, files, turn.call.caller):
             self._unwritten(turn, decided)
+
+    def _given(self, turn: Turn, state: State) -> dict[str, str]:
+        """Keys of ours that the agency may know from now on: of what was sent, unless it goes again."""
+        if state in (State.QUEUED, State.EXPIRED):
+            return {}
+        return own_keys(self._lane.operations[turn.call.step], turn.call)
 
     def not_recorded(self, turn: Turn, error: StoreUnavailable) -> None:
         """`sending` could not be written, or nobody knows whether it was: nothing was sent, and the store shall say so."""

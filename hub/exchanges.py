@@ -14,10 +14,10 @@ from hashlib import sha256
 from pydantic import BaseModel
 
 from connectors.kit.exchange import WireRequest
-from connectors.kit.operation import follow_up_request
+from connectors.kit.operation import Operation, follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.admission import COLD
-from hub.call import BUILT_IN, exchange_id
+from hub.call import BUILT_IN, Call, exchange_id
 from hub.coordination.protocol import STALE, UNSENT, Permit
 from hub.errors import StoreUnavailable
 from hub.surroundings import ICT, Bound, Surroundings, moment
@@ -47,6 +47,23 @@ class Ended:
     seconds: float
     probe: bool = False
     """It tried the ground after a hold or for an open breaker: its failure is nobody's attempt."""
+
+
+def of_call(call: Call) -> dict[str, str | None]:
+    """Return the sources that are the same over all exchanges of *call*."""
+    return {
+        "call.id": call.id,
+        "call.reference": call.id.replace("-", ""),
+        "call.accepted_at": moment(call.accepted_at),
+        "call.dossier": call.purpose.dossier,
+        "call.procedure": call.purpose.procedure,
+    }
+
+
+def own_keys(operation: Operation, call: Call) -> dict[str, str]:
+    """Return the keys by which the agency knows what *call* sends with *operation*, and which we gave: name -> text."""
+    known = of_call(call)
+    return {name: value for name, source in operation.own.items() if (value := known[source]) is not None}
 
 
 class Exchanges:
@@ -95,11 +112,7 @@ class Exchanges:
         call, around = turn.call, self._around
         now = around.clock.now()
         return {
-            "call.id": call.id,
-            "call.reference": call.id.replace("-", ""),
-            "call.accepted_at": moment(call.accepted_at),
-            "call.dossier": call.purpose.dossier,
-            "call.procedure": call.purpose.procedure,
+            **of_call(call),
             "exchange.id": exchange_id(call.id, number),
             "exchange.at": moment(now),
             **({"page.after": turn.fetches.cursor} if turn.fetches is not None else {}),
@@ -125,8 +138,9 @@ class Exchanges:
         """Return what a further step asks, filled from the call's request, its answer and the agency's keys we remember."""
         call, answer = turn.call, turn.answer
         known = await self._around.store.remembered(call.purpose.dossier or call.id, call.agency)
-        refs = {**known, **(answer.refs if answer else {})}
         operation = self._agency.operations[turn.before or call.operation]
+        # Its own keys last: what is remembered of the dossier may be of another call, another payment of it.
+        refs = {**known, **(answer.refs if answer else {}), **own_keys(operation, call)}
         return follow_up_request(operation, call.step, turn.request, refs, answer.value if answer else None)
 
     async def _send(self, turn: Turn, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on

@@ -26,6 +26,10 @@ GATHER: Final = 0.05
 HEARTBEAT: Final = 15.0
 """Seconds without news after which a listener hears that there are none."""
 PAGE: Final = 100
+PAGE_BYTES: Final = 1 << 20
+"""A page ends early once it holds so much: what an agency tells may be a megabyte, and many may listen."""
+SLICE: Final = 25
+"""Events that are read at once."""
 MOST_LISTENING: Final = 8
 """Streams of one caller at one node."""
 _LOOKED: Final = 1000
@@ -158,8 +162,16 @@ class Feed:
         return self._upto
 
     async def told(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
-        """Return the same as `page`, as far as the last look went."""
-        return await self._kept.told(caller, reach, after, self._upto, limit) if after < self._upto else ()
+        """Return the same as `page`, as far as the last look went; fewer where they are large, and never none of some."""
+        upto, size = self._upto, 0
+        told: list[Noticed] = []
+        while after < upto and len(told) < limit and size < PAGE_BYTES:
+            want = min(SLICE, limit - len(told))
+            some = await self._kept.told(caller, reach, after, upto, want)
+            told += some
+            size += sum(len(one.told) + len(one.answer or b"") for one in some)
+            after = some[-1].seq if len(some) == want else upto
+        return told
 
     async def _check(self, place: int) -> None:
         """Refuse a *place* beyond the end: whoever goes on from there hears nothing until the feed has come as far."""
@@ -277,7 +289,6 @@ class Listener:
         told = await self._feed.told(self._caller, self._reach, self._looked, PAGE)
         self._looked = max(self._looked, upto)
         if told:
-            self._after = told[-1].seq
-        if len(told) == PAGE:
-            self._looked, self._more = self._after, True
+            self._after = self._looked = told[-1].seq
+            self._more = True
         return told

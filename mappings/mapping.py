@@ -64,6 +64,8 @@ class Mapping:
         plan = self._plan = Compiler(file, about, model, tree, faults).run()
         self.sources = frozenset(plan.sources)
         """Sources that writing may use, `settings.x` or `officer.account`; those of nested mappings included."""
+        self.fixed: MappingOf[str, str] = MappingProxyType({place: source for _, source, _, place in plan.fixed})
+        """Places, seen from the root, that a source fills, and which; literals, and nested mappings, are not among them."""
         self.ours = frozenset(plan.ours)
         """Every path of ours that the file names, nested mappings included as `owner.full_name`."""
         self.theirs = frozenset(plan.theirs)

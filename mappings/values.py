@@ -103,6 +103,13 @@ _PLAIN = (
     _day("dd-MM-yyyy", "17-05-1980"),
     _day("dd/MM/yyyy", "17/05/1980"),
     _day("yyyy-MM-dd", "1980-05-17"),
+    Converter(  # as .NET and Java write a day that they keep as a moment; its midnight may be left out
+        "date iso",
+        times.write_midnight,
+        times.read_midnight,
+        ((date(1980, 5, 17), "1980-05-17T00:00:00"),),
+        lambda value: times.read_midnight(times.write_midnight(value)),
+    ),
     Converter(
         "year",
         times.write_year,
@@ -189,10 +196,17 @@ def _zero_padded(length: int) -> Converter:
     )
 
 
+def _unpadded(length: int) -> Converter:
+    write, read = plain.unpadded(length)
+    return Converter(f"unpadded {length}", write, read, (("7".zfill(length), 7),))
+
+
 CONVERTERS: Mapping[str, Converter] = MappingProxyType({each.name: each for each in _PLAIN})
 """Every converter without a number, by name."""
 
-WITH_LENGTH: Mapping[str, Callable[[int], Converter]] = MappingProxyType({"cut": _cut, "zero-padded": _zero_padded})
+WITH_LENGTH: Mapping[str, Callable[[int], Converter]] = MappingProxyType(
+    {"cut": _cut, "zero-padded": _zero_padded, "unpadded": _unpadded}
+)
 """Converters that are written with a number after their name: `cut 50`."""
 
 _NUMBERED = re.compile(r"(.+) ([1-9][0-9]{0,4})")

@@ -4,7 +4,7 @@ A connector bound to one agency's settings: the `Agency` that a lane holds. Made
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from connectors.kit.answers import RESULTS
-from connectors.kit.auth import Handshake, handshake, placed
+from connectors.kit.auth import Handshake, Placed, handshake, placed
 from connectors.kit.carried import Carried
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender, Sources, WireReply, WireRequest
@@ -98,9 +98,15 @@ class BoundAgency:
 
     @property
     def headers(self) -> frozenset[str]:
-        """Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them."""
+        """
+        Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them.
+
+        A header that only an empty setting fills is not written.
+        """
         put = [
-            place.partition(":")[2] for place in (self._auth.put if self._auth else {}) if place.startswith("header:")
+            place.partition(":")[2]
+            for place, source in (self._auth.put if self._auth else {}).items()
+            if place.startswith("header:") and self._sources.get(source, source)
         ]
         shaken = self._handshake.headers(self._settings, self._now()) if self._handshake else {}
         return frozenset(name.lower() for name in (*_WIRE_HEADERS, *put, *shaken))
@@ -179,7 +185,7 @@ class BoundAgency:
         }
         if page is not None and known["page.after"]:
             put[page.after] = "page.after"
-        written = operation.wire.write(payload, known, placed(put, known))
+        written = operation.wire.write(payload, known, self._placed(put, known))
         headers = {key: value for key, value in written.headers.items() if value or key == "SOAPAction"}
         if self._handshake is not None:
             headers |= self._handshake.headers(self._settings, self._now())
@@ -197,6 +203,9 @@ class BoundAgency:
         before_send = self._connector.hooks.before_send
         wire = before_send(operation.name, wire, self._settings) if before_send else wire
         return marked(payload, wire) if operation.sends is not None and CONTENT in operation.sends.files else wire
+
+    def _placed(self, put: Mapping[str, str], sources: Sources) -> Placed:
+        return placed(put, sources, before=self._handshake.before if self._handshake else "")
 
     def _payload(self, operation: Operation, request: BaseModel | None, sources: Sources) -> Any:
         if request is not None and not isinstance(request, operation.request):
@@ -292,7 +301,9 @@ def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str
             )
     values = {key: given.get(key, setting.default) for key, setting in declared.items()}
     auth = connector.manifest.auth
-    needed = {*(handshake(auth.scheme).settings if auth and auth.scheme else ()), *_proofs(connector.manifest)}
+    needed = {*(handshake(auth.scheme).settings if auth and auth.scheme else ()), *_signing(connector.manifest)}
+    # where the manifest's default is empty, nobody is believed until a value is given
+    needed |= {key for key in shown_settings(connector.manifest) if declared[key].default != ""}
     for key, value in values.items():
         if value is None or (key in needed and not value):
             faults.append(
@@ -303,16 +314,24 @@ def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _proofs(manifest: Manifest) -> Iterator[str]:
-    """Names of the settings that prove who sent a message: an empty one would prove it to anybody."""
+def _signing(manifest: Manifest) -> Iterator[str]:
+    """Names of the settings that signatures are made with: with an empty one anybody could make them."""
     operations, notices = manifest.operations.values(), manifest.notices.values()
     signatures = [
         *(one.sign for one in operations),
         *(one.signed for one in operations),
         *(one.signed for one in notices),
     ]
-    sources = [source for one in signatures if one for source in one.of]
-    sources += [source for one in notices if one.auth for source in one.auth.put.values()]
+    return _names(source for one in signatures if one for source in one.of)
+
+
+def shown_settings(manifest: Manifest) -> frozenset[str]:
+    """Return the names of the settings whose value an agency must show to be believed."""
+    tables = (notice.auth for notice in manifest.notices.values() if notice.auth)
+    return frozenset(_names(source for one in tables for source in one.put.values()))
+
+
+def _names(sources: Iterable[str]) -> Iterator[str]:
     return (source.removeprefix(SETTING) for source in sources if source.startswith(SETTING))
 
 

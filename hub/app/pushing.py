@@ -12,7 +12,7 @@ from hub.errors import HubOverloaded
 from hub.feed import Feed
 from hub.guards.retry import Waits
 from hub.outside import Outside
-from hub.pushing.lane import Around
+from hub.pushing.delivery import Around
 from hub.pushing.pusher import Pusher
 from hub.pushing.signing import Signing
 from hub.pushing.subscribing import Subscribing

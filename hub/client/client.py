@@ -338,6 +338,17 @@ class HubClient:
         place = "" if after is None else f"/{after}"
         await self.send("POST", f"/v1/subscriptions/{quote(subscription, safe='')}/dead{place}")
 
+    async def publish(self, question: str, answer: BaseModel) -> None:
+        """
+        Let *answer* be what the hub answers an agency that asks *question*, `agency.noun_verbed`, from now on.
+
+        Raises:
+            Problem: The key may not answer it, or the answer does not fit.
+        """
+        agency, _, name = question.partition(".")
+        path = f"/v1/answers/{quote(agency, safe='')}/{quote(name, safe='')}"
+        await self.send("PUT", path, content=answer.model_dump_json(), headers=_headers(None, None, None, None))
+
     @asynccontextmanager
     async def stream(
         self, path: str, *, params: Mapping[str, str], headers: Mapping[str, str], silence: float

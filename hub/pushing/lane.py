@@ -6,28 +6,18 @@ dies leaves some to be delivered again, under the same ids; what failed is noted
 """
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from connectors.kit.exchange import Sender, WireRequest
-from hub.clock import Clock
 from hub.errors import HubError
-from hub.feed import Feed
-from hub.guards.retry import DURABLE_ATTEMPTS, Waits
-from hub.pushing.signing import Signing
-from hub.pushing.verdict import Delivered, Failed, Gone, Held, Verdict, verdict
+from hub.guards.retry import DURABLE_ATTEMPTS
+from hub.pushing.delivery import Around, Delivery
+from hub.pushing.verdict import Delivered, Failed, Gone, Held
 from hub.store.feed import Noticed, Reach
-from hub.store.subscriptions import DeadEvent, KeptSubscriptions, Progress, Subscription
-from monitoring.events import Observer
+from hub.store.subscriptions import DeadEvent, Progress, Subscription
 
 PAGE: Final = 10
 """Events in memory, and delivered again at most after a crash. With their answers at most 160 KB."""
-CALL_TIMEOUT: Final = 15.0
-"""Seconds for one delivery, from the look-up of the name to the last byte; Standard Webhooks recommends 15 to 30."""
-REPLY_BYTES: Final = 64 * 1024
-SPACING: Final = 0.02
-"""Seconds between the beginnings of two deliveries: fifty a second, more than a counter's software has to do with."""
 LONGEST_TRIED: Final = 7 * 86_400.0
 """Seconds after the first attempt at which an event dies, even if its receiver only asked to wait."""
 NOTE_EVERY: Final = 1.0
@@ -36,31 +26,6 @@ NOTE_SKIPPED: Final = 1000
 """Numbers of the feed that were looked through without anything to deliver, after which that is noted."""
 SICK_PAUSE: Final = 5.0
 """Seconds before the store is asked again that did not answer."""
-BUSY_PAUSE: Final = 1.0
-"""Seconds for which nothing is pushed while this process is at the end of its strength."""
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What all lanes of a node share."""
-
-    kept: KeptSubscriptions
-    feed: Feed
-    connect: Callable[[str], Sender]
-    """Makes a sender for one address, which connects only to where that address may lead."""
-    fault: Callable[[str], str | None]
-    """Says which rule an address breaks as it is written."""
-    reach: Callable[[str, Collection[str], str | None], Reach]
-    """Gives what a caller, by name, may hear now of some agencies and a dossier, or of all."""
-    body: Callable[[Noticed], bytes]
-    """Writes an event."""
-    signing: Signing
-    waits: Waits
-    clock: Clock
-    node: str
-    busy: Callable[[], bool]
-    """Whether what is less urgent than the counter has to wait."""
-    observer: Observer
 
 
 class PushLane:
@@ -70,18 +35,18 @@ class PushLane:
         """*lease_end*: until when (monotonic seconds) this node alone pushes it."""
         self._row = row
         self._around = around
-        self._lease_end = lease_end
-        self._sender = around.connect(row.url)
+        self._delivery = Delivery(row, around, lease_end)
         self._at = _progress(row)
         self._looked = row.seq
         """Up to here nothing is left to deliver; what was looked through in vain is not read again."""
         self._noted = row.seq
         self._noted_at = around.clock.monotonic()
-        self._started_at = self._noted_at - SPACING
         self._head: Noticed | None = None
         self._orders = row.orders
         self._again = True
         """Whether dead events may be waiting to be sent again."""
+        self._unreached = False
+        """The caller's key reaches nothing of it now."""
         self._news = asyncio.Event()
         self.over = False
         """Nothing is to be done any more: the receiver is gone, or another node pushes it."""
@@ -100,7 +65,9 @@ class PushLane:
 
     def renewed(self, row: Subscription, lease_end: float) -> None:
         """The lease was renewed; *row* says whether a person ordered something since."""
-        self._lease_end = lease_end
+        self._delivery.lease_end = lease_end
+        if self._unreached and not self._reach().empty:
+            self._news.set()
         if row.orders != self._orders:
             self._orders = row.orders
             self._again = True
@@ -122,7 +89,7 @@ class PushLane:
                         self._around.observer.fault("push", error)
                         await asyncio.sleep(SICK_PAUSE)
         finally:
-            await self._sender.close()
+            await self._delivery.close()
 
     async def _follow(self) -> None:
         await self._around.feed.whole()
@@ -150,7 +117,8 @@ class PushLane:
     async def _push_page(self) -> bool:
         """Deliver what follows; False when nothing more does as far as is known."""
         reach = self._reach()
-        if not (reach.agencies or reach.notices):
+        self._unreached = reach.empty
+        if self._unreached:
             return False
         feed, after = self._around.feed, self._looked
         upto = max(after, feed.upto)
@@ -171,7 +139,7 @@ class PushLane:
 
     async def _deliver(self, one: Noticed) -> bool:
         """Try once; False when it has to be tried again, or nothing is to be done any more."""
-        said = await self._send(one)
+        said = await self._delivery.send(one)
         now = self._around.clock.now()
         since = self._at.failing_since or now
         match said:
@@ -202,10 +170,11 @@ class PushLane:
             one.seq, one.id, one.agency, one.notice, one.call,
             self._around.clock.now(), tried.attempts, tried.cause,
         )  # fmt: skip
-        self._at = Progress(one.seq, cause=tried.cause)
-        self.over = not await self._around.kept.bury(self._row.id, self._around.node, self._at, dead)
+        self._at, to = tried, Progress(one.seq, cause=tried.cause)  # it is not passed before it is on record as dead
+        self.over = not await self._around.kept.bury(self._row.id, self._around.node, to, dead)
+        self._at = to
         self._looked = self._noted = one.seq
-        self._tell("dead", tried.cause)
+        self._delivery.tell("dead", tried.cause)
 
     async def _note(self, at: Progress) -> None:
         self._at = at
@@ -231,52 +200,11 @@ class PushLane:
         if not told or told[0].seq != dead.seq:
             await self._around.kept.tried_again(self._row.id, dead.seq, "not_kept")
             return
-        said = await self._send(told[0])
+        said = await self._delivery.send(told[0])
         cause = None if isinstance(said, Delivered) else said.cause
         await self._around.kept.tried_again(self._row.id, dead.seq, cause)
         if cause is None:
             self._at = replace(self._at, due_at=0.0)
-
-    # --- On the wire -------------------------------------------------------------------------------------------------
-
-    async def _send(self, one: Noticed) -> Verdict:
-        await self._turn()
-        rule = self._around.fault(self._row.url)
-        if rule is not None:  # what may be called has changed since it was subscribed
-            return self._said(Failed("forbidden"))
-        body = self._around.body(one)
-        now = self._around.clock.now()
-        headers = {
-            "content-type": "application/cloudevents+json; charset=utf-8",
-            "hub-subscription": self._row.id,
-            **self._around.signing.headers(self._row.id, one.id, now, body),
-        }
-        request = WireRequest("POST", self._row.url, headers, body, fresh_connection=False)
-        reply = await self._sender.send(request, timeout=CALL_TIMEOUT, reply_bytes=REPLY_BYTES)
-        return self._said(verdict(reply, now))
-
-    async def _turn(self) -> None:
-        """Return when this node may send: not too fast, not while the counter needs its strength, not on a lapsed lease."""
-        clock = self._around.clock
-        await asyncio.sleep(max(0.0, self._started_at + SPACING - clock.monotonic()))
-        while self._around.busy() or self._lease_end - clock.monotonic() < CALL_TIMEOUT:  # noqa: ASYNC110 - nobody says so
-            await asyncio.sleep(BUSY_PAUSE)
-        self._started_at = clock.monotonic()
-
-    def _said(self, said: Verdict) -> Verdict:
-        match said:
-            case Delivered():
-                self._tell("delivered", "")
-            case Held(_, cause):
-                self._tell("held", cause)
-            case Gone(cause):
-                self._tell("gone", cause)
-            case Failed(cause):
-                self._tell("failed", cause)
-        return said
-
-    def _tell(self, outcome: str, cause: str) -> None:
-        self._around.observer.push(self._row.id, self.caller, outcome, cause)
 
 
 def _progress(row: Subscription) -> Progress:

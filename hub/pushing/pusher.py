@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.errors import HubError
-from hub.pushing.lane import Around, PushLane
+from hub.pushing.delivery import Around
+from hub.pushing.lane import PushLane
 
 BEAT: Final = 5.0
 """Seconds between renewals; so late another node hears what a person ordered."""

@@ -3,7 +3,7 @@ What a receiver's reply means for an event: delivered, to be held, given up by t
 """
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from connectors.kit.exchange import WireReply
 from connectors.kit.outcomes import Answered, Outcome
@@ -18,10 +18,14 @@ LEAST_HOLD: Final = 1.0
 class Delivered:
     """The receiver has it."""
 
+    outcome: ClassVar[str] = "delivered"
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """The receiver asks for so many seconds without anything; that is no attempt."""
+
+    outcome: ClassVar[str] = "held"
 
     seconds: float
     cause: str
@@ -31,12 +35,16 @@ class Held:
 class Gone:
     """The receiver wants nothing any more."""
 
-    cause: str = "http_410"
+    outcome: ClassVar[str] = "gone"
+
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """Anything else: it may have it or not, and hears it again under the same id."""
+
+    outcome: ClassVar[str] = "failed"
 
     cause: str
 

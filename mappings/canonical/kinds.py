@@ -114,5 +114,7 @@ Moment: TypeAlias = Annotated[
 
 Many: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=1000)]
 """Any number of things, none included, kept as a tuple. Lists are taken too, because JSON has nothing else."""
+Whole: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(max_length=100_000)]
+"""All entries of somebody's register, kept as a tuple."""
 Choice: TypeAlias = Annotated[T, Strict(False)]
 """A member of an enum, or its text, which is what code tables and JSON give."""

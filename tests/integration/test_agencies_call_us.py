@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,50 @@ async def test_a_question_is_answered_with_what_a_caller_published(stage: Any, o
         assert put.status_code == 200, put.text
         asked = (await http.post("/in/tax/procedure_asked", headers=HEADERS)).json()
         assert asked == {"error_code": "0", "data": {"MaThuTuc": "1.004194"}}
+
+
+async def dead_notices(stage: Any) -> list[str]:
+    async with stage.operator() as http:
+        return [one["dead_notice"] for one in (await http.get("/admin/v1/dead")).json()["notices"]]
+
+
+async def answer(stage: Any, method: str, **content: Any) -> Any:
+    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
+        return (await http.request(method, "/v1/answers/tax/procedure_asked", **content)).json()
+
+
+async def discard(stage: Any) -> None:
+    async with stage.operator() as http:
+        wanted = {"calls": (await dead_notices(stage))[:1], "reason": "thử"}
+        await http.post("/admin/v1/dead/discard", json=wanted)
+
+
+async def kept_of_all(stage: Any) -> tuple[Any, ...]:
+    return len(await events(stage)), len(await dead_notices(stage)), (await answer(stage, "GET"))["value"]
+
+
+DEEDS: dict[str, Callable[[Any, int], Awaitable[object]]] = {
+    "take_notices": lambda stage, number: push(stage, told(f"H32-0-{number}")),
+    "keep_dead_notice": lambda stage, number: push(stage, told(f"H32-0-{number}", status="77")),
+    "discard_dead_notices": lambda stage, _: discard(stage),
+    "publish": lambda stage, number: answer(stage, "PUT", json={"code": f"1.{number:06}"}),
+}
+
+
+async def test_killed_at_each_of_its_commits_a_hub_has_done_it_or_not_and_goes_on(stage: Any, office: Path) -> None:
+    plan = [(name, place) for name in DEEDS for place in ("after", "before")]
+    for number, (name, place) in enumerate(plan):
+        await stage.start(HUB_FAILPOINT=f"{name}.{place}_commit", HUB_TESTING="1")
+        before = await kept_of_all(stage)
+        with pytest.raises(httpx2.TransportError):
+            await DEEDS[name](stage, number)
+        assert await stage.ended() == -9
+        await stage.start()
+        assert (await kept_of_all(stage) != before) is (place == "after"), (name, place)
+        if place == "before":
+            await DEEDS[name](stage, number)
+            assert await kept_of_all(stage) != before, f"{name}: whoever tries again is served"
+        await stage.kill()
 
 
 async def test_a_gigabyte_in_chunks_ends_where_the_contract_does(stage: Any, office: Path) -> None:

@@ -11,10 +11,11 @@ from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.outcomes import Outcome, Unavailable
 from hub.call import Call, Class, Kind, Purpose, uuid7
 from hub.clock import VirtualClock, run_virtual
+from hub.errors import StoreUnavailable
 from hub.feed import Feed
 from hub.guards.retry import Waits
 from hub.outside import Outside
-from hub.pushing.lane import Around
+from hub.pushing.delivery import Around
 from hub.pushing.pusher import Pusher
 from hub.pushing.signing import Signing
 from hub.store.feed import Reach
@@ -87,10 +88,15 @@ class Asked:
     def __init__(self, kept: Any) -> None:
         self._kept = kept
         self.count = 0
+        self.sick = False
+        self.failing: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         self.count += 1
-        return getattr(self._kept, name)
+        return self._refuse if self.sick or name in self.failing else getattr(self._kept, name)
+
+    async def _refuse(self, *_: object) -> None:
+        raise StoreUnavailable
 
 
 class Node:

@@ -10,7 +10,7 @@ from connectors.kit.outcomes import InDoubt
 from hub.call import Class, Reply, State
 from hub.clock import VirtualClock, run_virtual
 from hub.errors import BacklogFull, CallerQuota, HubStopping, IdempotencyConflict, StoreUnavailable
-from hub.feed import GATHER, HEARTBEAT, HOLD_BACK, MOST_LISTENING, PAGE, SWEEP, Feed, Listener
+from hub.feed import GATHER, HEARTBEAT, HOLD_BACK, MOST_LISTENING, PAGE, PAGE_BYTES, SLICE, SWEEP, Feed, Listener
 from hub.store.deciding import Act, Decision
 from hub.store.feed import Mark, Noticed, Reach
 from tests.unit.engine.stage import CALLER, OK, Paper, Query, World, play
@@ -175,6 +175,8 @@ class Numbered:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.rows: dict[int, Mark] = {}
+        self.asked: list[int] = []
+        self.large = b""
 
     def write(self, seq: int, caller: str = CALLER, ago: float = 0.0) -> None:
         self.rows[seq] = Mark(seq, self.clock.now() - ago, caller)
@@ -186,8 +188,9 @@ class Numbered:
         return max((mark.seq for mark in self.rows.values() if mark.at <= until), default=0)
 
     async def told(self, caller: str, reach: Any, after: int, upto: int, limit: int) -> Sequence[Noticed]:
+        self.asked.append(after)
         return [
-            Noticed(seq, str(seq), "agency", "call.settled", "c", mark.at, {}, None)
+            Noticed(seq, str(seq), "agency", "call.settled", "c", mark.at, {}, None, told=self.large)
             for seq, mark in sorted(self.rows.items())
             if after < seq <= upto and mark.caller == caller
         ][:limit]
@@ -302,3 +305,37 @@ def test_a_hub_that_stops_takes_nothing_on() -> None:
             await world.hub.submit_all([world.submission("lookup_citizen", Query(citizen_id="1"), wait=None)])
 
     play(scenario)
+
+
+def test_a_page_of_large_notices_ends_early_and_goes_on_with_the_next() -> None:
+    async def scenario(kept: Numbered, feed: Feed) -> None:
+        kept.large = b"x" * (PAGE_BYTES // 4)
+        for seq in range(1, 61):
+            kept.write(seq, ago=HOLD_BACK)
+        first = await feed.page(CALLER, REACH, 0, PAGE)
+        assert len(first) == SLICE
+        assert len(await feed.page(CALLER, REACH, first[-1].seq, PAGE)) == SLICE
+        async with feed.listen(CALLER, REACH, 0) as listener:
+            assert [one.seq for one in await heard(listener, 60)] == list(range(1, 61))
+
+    numbered(scenario)
+
+
+def test_what_is_told_to_others_is_looked_through_once() -> None:
+    async def scenario(kept: Numbered, feed: Feed) -> None:
+        kept.write(1, ago=HOLD_BACK)
+        async with feed.listen(CALLER, REACH, 0) as listener:
+            assert [one.seq for one in await heard(listener, 1)] == [1]
+            for seq in range(2, 50):
+                kept.write(seq, "another")
+                feed.stir()
+                await asyncio.sleep(SWEEP + 1)
+                listener.wake()
+                assert await listener.next() == ()
+            assert listener.place == 1, "a stream goes on after what it was told"
+            assert max(kept.asked) > 40
+            kept.write(50)
+            feed.stir()
+            assert [one.seq for one in await heard(listener, 1)] == [50]
+
+    numbered(scenario)

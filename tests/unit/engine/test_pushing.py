@@ -8,9 +8,11 @@ import pytest
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.outcomes import InDoubt, Unavailable
 from hub.client.webhooks import verify
+from hub.errors import StoreUnavailable
 from hub.feed import MOST_LISTENING
 from hub.guards.retry import DURABLE_ATTEMPTS
-from hub.pushing.lane import CALL_TIMEOUT, LONGEST_TRIED, PAGE, STRETCH
+from hub.pushing.delivery import CALL_TIMEOUT
+from hub.pushing.lane import LONGEST_TRIED, PAGE, STRETCH
 from hub.pushing.pusher import BEAT, TTL
 from hub.pushing.signing import Signing
 from tests.unit.engine.pushed import CALLER, KEY, OK, World, play, status
@@ -341,9 +343,58 @@ def test_a_caller_without_a_key_is_sent_nothing_and_loses_nothing() -> None:
         await asyncio.sleep(60)
         assert receiver.came == []
         world.reach = {CALLER: ["npsp"]}
+        await asyncio.sleep(BEAT + 1)
         second = await world.settled()
+        assert len(receiver.came) == 1, "without waiting for more to happen"
         await asyncio.sleep(2)
         assert [json.loads(request.body)["subject"] for _, request in receiver.came] == [first, second]
+
+    play(scenario)
+
+
+def test_a_store_that_is_away_for_a_while_costs_time_and_no_event() -> None:
+    async def scenario(world: World) -> None:
+        _, receiver = await world.subscribed()
+        calls = [await world.settled() for _ in range(3 * PAGE)]
+
+        async def slow(_: WireRequest) -> WireReply:
+            await asyncio.sleep(0.3)
+            return OK
+
+        receiver.answers = slow
+        world.node()
+        for part in (world.kept, world.told, world.kept):
+            await asyncio.sleep(2)
+            part.sick = True
+            await asyncio.sleep(TTL + 10)
+            part.sick = False
+        await asyncio.sleep(60)
+        told = dict.fromkeys(json.loads(request.body)["subject"] for _, request in receiver.came)
+        assert list(told) == calls, "all, and in their order"
+        assert len(receiver.came) <= len(calls) + 3 * PAGE
+        assert {type(fault) for fault in world.log.faults} == {StoreUnavailable}
+        world.log.faults.clear()
+
+    play(scenario)
+
+
+@pytest.mark.usefixtures("days")
+def test_an_event_is_not_passed_before_it_is_on_record_as_dead() -> None:
+    async def scenario(world: World) -> None:
+        of, receiver = await world.subscribed()
+        receiver.answers = lambda request: status(500)
+        bad = await world.settled()
+        world.kept.failing = {"bury"}
+        world.node()
+        await asyncio.sleep(6 * DAY)
+        assert len(receiver.came) > DURABLE_ATTEMPTS
+        assert (await world.row(of)).seq == 0
+        world.kept.failing = set()
+        await asyncio.sleep(2 * DAY)
+        (dead,) = await world.store.subscriptions.dead(of) or ()
+        assert dead.call == bad
+        assert {type(fault) for fault in world.log.faults} == {StoreUnavailable}
+        world.log.faults.clear()
 
     play(scenario)
 
@@ -371,86 +422,6 @@ def test_an_address_that_may_not_be_called_any_more_is_not_called() -> None:
         await asyncio.sleep(10)
         assert receiver.came == []
         assert (await world.row(of)).cause == "forbidden"
-
-    play(scenario)
-
-
-def test_what_a_dead_node_pushed_another_goes_on_with_where_it_stood() -> None:
-    async def scenario(world: World) -> None:
-        _, receiver = await world.subscribed()
-        first = world.node("first")
-        await asyncio.sleep(1)
-        second = world.node("second")
-        before = [await world.settled() for _ in range(5)]
-        await asyncio.sleep(60)
-        assert [json.loads(request.body)["subject"] for _, request in receiver.came] == before
-        assert second.pusher.oldest_ages() == {}, "the other has nothing to push"
-        assert first.pusher._task is not None
-        first.pusher._task.cancel()  # it renews nothing any more, as one that was killed, and sends nothing
-        await first.pusher._end(list(first.pusher._running))
-        after = [await world.settled() for _ in range(5)]
-        await asyncio.sleep(TTL + BEAT + 1)
-        assert [json.loads(request.body)["subject"] for _, request in receiver.came] == before + after
-
-    play(scenario)
-
-
-def test_a_node_that_cannot_renew_its_lease_sends_nothing_when_another_may() -> None:
-    async def scenario(world: World) -> None:
-        _, receiver = await world.subscribed()
-        cut_off = world.node("cut_off")
-        await asyncio.sleep(1)
-        assert cut_off.pusher._task is not None
-        cut_off.pusher._task.cancel()  # its lanes go on, and hear nothing of their leases
-        await asyncio.sleep(TTL + 1)
-        await world.settled()
-        await asyncio.sleep(10)
-        assert receiver.came == []
-        world.node("well")
-        await asyncio.sleep(10)
-        assert len(receiver.came) == 1
-
-    play(scenario)
-
-
-def test_a_node_that_stops_hands_over_at_once() -> None:
-    async def scenario(world: World) -> None:
-        _, receiver = await world.subscribed()
-        first = world.node("first")
-        await asyncio.sleep(1)
-        world.node("second")
-        await asyncio.sleep(1)
-        await first.pusher.stop()
-        await world.settled()
-        await asyncio.sleep(BEAT + 1)
-        assert len(receiver.came) == 1
-
-    play(scenario)
-
-
-def test_nodes_that_start_together_share_what_there_is() -> None:
-    async def scenario(world: World) -> None:
-        for number in range(64):
-            await world.subscribed(f"https://r{number}.centre.example/")
-        one, other = world.node("one"), world.node("other")
-        await asyncio.sleep(20)
-        shares = [len(node.pusher._running) for node in (one, other)]
-        assert sum(shares) == 64
-        assert min(shares) >= 16
-
-    play(scenario)
-
-
-def test_a_hundred_idle_subscriptions_cost_less_than_a_statement_a_second() -> None:
-    async def scenario(world: World) -> None:
-        for number in range(100):
-            await world.subscribed(f"https://r{number}.centre.example/")
-        world.node()
-        await world.settled()
-        await asyncio.sleep(60)
-        asked = world.asked()
-        await asyncio.sleep(600)
-        assert 0 < world.asked() - asked <= 600
 
     play(scenario)
 

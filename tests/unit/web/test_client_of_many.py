@@ -20,7 +20,7 @@ from hub.store.sqlite import SqliteStore
 from hub.web.doors import Doors
 from mappings.canonical import ProcessingStep
 from tests.speaking import KEY as AGENCY_KEY
-from tests.speaking import STEP, body, step
+from tests.speaking import STEP, Numbers, body, step
 from tests.unit.web.test_notice_doors import BATCH, Kept
 
 
@@ -190,6 +190,20 @@ async def test_what_an_agency_tells_is_followed_by_its_notice_and_dossier(doors:
         call = await anext(hub.settled(answer=Person, after="0"))
         assert call.call.state == "cancelled"
     await feed.stop()
+    await listener.stop()
+
+
+async def test_an_answer_is_published_as_its_model(doors: Doors) -> None:
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    async with HubClient(f"http://{listener.address}", "counter-key") as hub:
+        await hub.publish("land.number_asked", Numbers(book="B1", numbers=("01", "02")))
+        with pytest.raises(Problem) as heard:
+            await hub.publish("land.nothing_asked", Ask())
+        assert heard.value.code == "operation.unknown"
+    async with httpx2.AsyncClient(base_url=f"http://{listener.address}", headers={"apikey": AGENCY_KEY}) as agency:
+        asked = await agency.post("/in/land/number_asked", content=body({"unique": "A"}))
+    assert asked.json()["data"]["numbers"] == ["01"]
     await listener.stop()
 
 

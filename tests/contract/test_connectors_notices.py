@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from lxml import etree
@@ -20,6 +21,7 @@ from connectors.kit.inbox import Inbox, NotTaken, Understood, WireNotice
 from connectors.kit.manifest import NoticeTable, load_manifest
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
+from connectors.kit.sandbox.telling import Tell, Teller
 
 FOLDERS = find_connectors()
 PUSHES = [
@@ -113,6 +115,34 @@ def test_a_push_that_comes_again_is_the_same_and_its_records_are_told_apart(name
         assert len(set(made)) == len(made)
 
 
+@every_taken
+def test_a_played_agency_is_believed_with_the_keys_of_an_installation_and_with_no_others(
+    name: str, sample: Sample
+) -> None:
+    """The sandbox proves who it is by itself, from the manifest: both sides would have to err alike."""
+    keys = {key: f"installed-{key}" for key, setting in loaded(name).manifest.settings.items() if setting.secret}
+    given = {f"settings.{key}": value for key, value in keys.items()}
+    installed = replace(sample, sources={**sample.sources, **given})
+    table = table_of(name, sample)
+
+    def told(**how: Any) -> Understood | NotTaken:
+        (push,) = Teller(FOLDERS[name], _settings(installed)).pushes(
+            Tell(samples=[sample.name], to="http://hub.example/in/x/", **how)
+        )
+        query = dict(parse_qsl(urlsplit(push.url).query))
+        headers = {one.lower(): value for one, value in push.headers.items()}
+        return read(name, installed, WireNotice(headers, query, push.body))
+
+    assert isinstance(told(), Understood)
+    wrongs = [*(["secret"] if table.auth else []), *(["signature"] if table.signed else [])]
+    assert all(getattr(told(wrong=wrong), "way", "") == "denied" for wrong in wrongs)
+
+
+def _settings(sample: Sample) -> dict[str, str]:
+    prefix = "settings."
+    return {key.removeprefix(prefix): value for key, value in sample.sources.items() if key.startswith(prefix)}
+
+
 @every_push
 def test_a_push_that_was_cut_is_never_taken(name: str, sample: Sample) -> None:
     push = came(sample)
@@ -128,7 +158,9 @@ def test_no_fault_and_no_reply_holds_a_secret_of_ours(name: str, sample: Sample)
     values = [value for key, value in sample.sources.items() if key in secrets and len(value) > 3]
     found = read(name, sample, came(sample))
     inbox = inbox_of(name, sample)
-    said: list[WireReply] = [inbox.reply(sample.operation, way, reason="vì thế") for way in ("refused", "denied", "busy")]
+    said: list[WireReply] = [
+        inbox.reply(sample.operation, way, reason="vì thế") for way in ("refused", "denied", "busy")
+    ]
     told = f"{found.faults if isinstance(found, NotTaken) else ''}{b''.join(reply.body for reply in said)!r}"
     assert not any(value in told for value in values)
 

@@ -134,6 +134,10 @@ def test_a_played_agency_is_believed_with_the_keys_of_an_installation_and_with_n
         return read(name, installed, WireNotice(headers, query, push.body))
 
     assert isinstance(told(), Understood)
+    drifted = told(drifted=True)
+    assert isinstance(drifted, Understood)
+    if loaded(name).notices[sample.operation].contract:
+        assert all("TruongMoi" in one.drift for one in drifted.told)
     wrongs = [*(["secret"] if table.auth else []), *(["signature"] if table.signed else [])]
     assert all(getattr(told(wrong=wrong), "way", "") == "denied" for wrong in wrongs)
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from connectors.kit.checks.replay import with_files
 from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
 from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials, Unavailable
@@ -87,9 +88,13 @@ class Table:
         await self.agency.close()
         await self.sandbox.stop()
 
-    async def ask(self, operation: str, request: Any, sources: Mapping[str, str | None]) -> Any:
+    async def ask(
+        self, operation: str, request: Any, sources: Mapping[str, str | None], sample: Sample | None = None
+    ) -> Any:
+        """Return how it ends; the contents of files that the request names are those that *sample* holds."""
         known = {**sources, **{f"settings.{key}": value for key, value in self.settings.items()}, **self.kept}
-        return await self.agency.send(operation, self.agency.render(operation, request, known), timeout=5.0)
+        wire = self.agency.render(operation, request, known)
+        return await self.agency.send(operation, with_files(wire, sample) if sample else wire, timeout=5.0)
 
 
 def request_of(name: str, sample: Sample) -> Any:
@@ -99,7 +104,7 @@ def request_of(name: str, sample: Sample) -> Any:
 @pytest.mark.parametrize(("name", "sample"), PLAYED, ids=[f"{name}:{sample.name}" for name, sample in PLAYED])
 async def test_the_played_agency_says_what_was_recorded(name: str, sample: Sample) -> None:
     async with Table(name, SETTINGS[name]) as table:
-        outcome = await table.ask(sample.operation, request_of(name, sample), sample.sources)
+        outcome = await table.ask(sample.operation, request_of(name, sample), sample.sources, sample)
     assert type(outcome) is OUTCOMES.get(sample.result, Answered), outcome
     if isinstance(outcome, Answered):
         assert outcome.result == sample.result

@@ -66,7 +66,12 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
     """
     request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
     wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
-    return replace(wire, body=as_recorded(wire, sample.request_agency or b"")) if wire.files else wire
+    return with_files(wire, sample)
+
+
+def with_files(wire: WireRequest, sample: Sample) -> WireRequest:
+    """Return *wire* with the contents of its files, which *sample* holds: what a running hub would put in."""
+    return replace(wire, body=as_recorded(wire, sample.request_agency or b""), files=()) if wire.files else wire
 
 
 def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:

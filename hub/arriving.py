@@ -7,10 +7,10 @@ nothing was kept, so that it comes again.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -21,8 +21,9 @@ from connectors.kit.operation import Operation, differing
 from connectors.kit.texts import LARGE
 from hub.asked import Questions
 from hub.errors import StoreUnavailable
+from hub.files import of_agency
 from hub.store.dead_notices import Found, Raw
-from hub.store.notices import Arrival, KeptNotices, Owner
+from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
 from mappings.canonical import canonical_name
 from mappings.errors import Fault, MappingFailed
 from monitoring.events import Observer
@@ -30,10 +31,10 @@ from monitoring.events import Observer
 T = TypeVar("T")
 Stir = Callable[[str], None]
 """Told the id of a call whose answer was `pending` when a notice about it came: this is the moment to ask again."""
+KeepFiles: TypeAlias = Callable[[Mapping[str, bytes], str], Awaitable[None]]
+"""Stores contents (id -> bytes) for a holder: `Files.keep`."""
 AGAIN_SECONDS: Final = 5.0
 """After how long to come again when the store did not answer and gave no number."""
-FULL_SECONDS: Final = 600.0
-"""After how long to come again when a person has to make room first."""
 REASON: Final = 10
 """Faults that an agency is told of one push."""
 MAPPING: Final = "mapping"
@@ -51,6 +52,16 @@ class Speaking:
     operations: Mapping[str, Operation]
     secrets: frozenset[str] = frozenset()
     """Values of its secret settings: what holds one of them is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of what an agency told, and whose it is."""
+
+    told: Told
+    arrival: Arrival
+    faults: tuple[Fault, ...] = ()
+    """Where it contradicts the call it belongs to: then it is not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +104,21 @@ class Arriving:
         store: KeptNotices,
         new_id: Callable[[], str],
         observer: Observer,
+        keep_files: KeepFiles,
         *,
         tell: Callable[[], None] = lambda: None,
         stir: Stir = lambda _: None,
     ) -> None:
-        """*tell* is called when something new is on disk, *stir* when it is about a call that is pending."""
+        """
+        *keep_files* stores what came inside notices, before the notices that name it.
+
+        *tell* is called when something new is on disk, *stir* when it is about a call that is pending.
+        """
         self._agencies = agencies
         self._store = store
         self._new_id = new_id
         self._observer = observer
+        self._keep_files = keep_files
         self._tell = tell
         self._stir = stir
         self._questions = Questions(store.published)
@@ -147,7 +164,7 @@ class Arriving:
         known = self._agencies[agency].inbox.notices.get(read.notice)
         if known is None or known.kind == "notice":  # of a question nothing is kept: it is asked again
             found = Found(cause, [(fault.place, fault.rule) for fault in kept.faults])
-            if not await self._store.dead.keep(self._raw(agency, read.notice, came), found):
+            if not await self._store.dead.keep(self.raw(agency, read.notice, came), found):
                 return self.answered(agency, read.notice, "busy", retry_after=FULL_SECONDS)
         return self.answered(agency, read.notice, "refused", reason=reason_of(kept.faults))
 
@@ -160,29 +177,56 @@ class Arriving:
         Raises:
             StoreUnavailable: The store did not answer.
         """
+        found = await self.find(agency, read)
+        faults = tuple(fault for one in found for fault in one.faults)
+        if faults:
+            return NotTaken(read.notice, "refused", faults)
+        await self.keep_files(found)
+        new = await self._store.take([one.arrival for one in found], dead, by)
+        self.kept(found, new)
+        return Kept(new)
+
+    async def find(self, agency: str, read: Understood) -> list[Record]:
+        """
+        Find whose each record is, and whether it agrees with the call it belongs to.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
         speaking = self._agencies[agency]
         notice = speaking.inbox.notices[read.notice]
-        arrivals: list[Arrival] = []
-        faults: list[Fault] = []
+        found: list[Record] = []
         for place, told in enumerate(read.told):
             dossiers = _dossiers(told)
             named = told.refs or dossiers
             owner = await self._store.whose(agency, told.refs, dossiers) if named else None
             wrong = _disagreements(speaking.operations, notice.agrees, told, owner)
-            faults += [Fault(f"told[{place}]/{path}" if len(read.told) > 1 else path, rule) for path, rule in wrong]
-            arrivals.append(self._arrival(agency, read.notice, told, owner))
-        if faults:
-            return NotTaken(read.notice, "refused", tuple(faults))
-        new = await self._store.take(arrivals, dead, by)
+            faults = [Fault(f"told[{place}]/{path}" if len(read.told) > 1 else path, rule) for path, rule in wrong]
+            found.append(Record(told, self._arrival(agency, read.notice, told, owner), tuple(faults)))
+        return found
+
+    async def keep_files(self, found: Sequence[Record]) -> None:
+        """
+        Store the files that came with records, for whose these are: what a notice names must be there when it is told.
+
+        Raises:
+            StoreUnavailable: The store did not answer; doing it again changes nothing.
+        """
+        for one in found:
+            if one.told.files:
+                caller = one.arrival.owner.caller if one.arrival.owner is not None else None
+                await self._keep_files(one.told.files, caller or of_agency(one.arrival.agency))
+
+    def kept(self, found: Sequence[Record], new: Sequence[bool]) -> None:
+        """Let everybody hear of records that are on disk, and of each whether it is new."""
         if any(new):
             self._tell()
-        for one in arrivals:
-            if one.owner is not None and one.owner.pending:
-                self._stir(one.owner.call)
-        for told in read.told:
-            if told.drift:
-                self._observer.drift(agency, read.notice, told.drift)
-        return Kept(new)
+        for one in found:
+            owner = one.arrival.owner
+            if owner is not None and owner.pending:
+                self._stir(owner.call)
+            if one.told.drift:
+                self._observer.drift(one.arrival.agency, one.arrival.notice, one.told.drift)
 
     async def again(self, dead: str, by: str) -> Reread:
         """
@@ -243,7 +287,7 @@ class Arriving:
             b'{"value":%b,"refs":%b}' % (value, to_json(dict(told.refs))), told.refs, owner,
         )  # fmt: skip
 
-    def _raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
+    def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
         """Return what is kept of a push; of headers and query nothing that proves who sent it."""
         secrets = self._agencies[agency].secrets
 

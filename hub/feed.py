@@ -8,8 +8,8 @@ told what lies behind a gap before the gap is filled, or so old that whoever too
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, Protocol
 
 from hub.clock import Clock
 from hub.errors import CallerQuota, HubStopping, RequestFault, RequestInvalid, StoreUnavailable
@@ -36,6 +36,18 @@ _LOOKED: Final = 1000
 _AHEAD: Final = 86_400.0
 
 
+class Follower(Protocol):
+    """What is woken when there may be more of a caller's feed. `Listener` is one; what pushes it is another."""
+
+    def wake(self) -> None:
+        """Look again."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
+        ...
+
+
 class Feed:
     """The feeds of all callers, at one node."""
 
@@ -46,15 +58,10 @@ class Feed:
         self._fault = fault
         self._upto = -1
         """What is numbered up to here is complete: nothing will become visible below. Negative before the first look."""
-        self._listeners: dict[str, set[Listener]] = {}
+        self._listeners: dict[str, set[Follower]] = {}
         self._news = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._stopped = False
-
-    @property
-    def upto(self) -> int:
-        """Up to which number the feed was whole at the last look."""
-        return self._upto
 
     def stir(self) -> None:
         """A call has settled, or an agency told something, here or elsewhere. Costs nothing when nobody listens."""
@@ -105,19 +112,25 @@ class Feed:
         """
         if self._stopped:
             raise HubStopping(retry_after=GAP_PAUSE)
-        if len(self._listeners.get(caller, ())) >= MOST_LISTENING:
+        if sum(isinstance(one, Listener) for one in self._listeners.get(caller, ())) >= MOST_LISTENING:
             raise CallerQuota(f"A caller may hold {MOST_LISTENING} streams at one node.", retry_after=HEARTBEAT)
         await self._look()
         if after is not None:
             await self._check(after)
         listener = Listener(self, caller, reach, self._upto if after is None else after)
-        self._listeners.setdefault(caller, set()).add(listener)
+        with self.followed(caller, listener):
+            yield listener
+
+    @contextmanager
+    def followed(self, caller: str, follower: Follower) -> Iterator[None]:
+        """Wake *follower* when there may be more for *caller*, and close it when nobody is told anything more here."""
+        self._listeners.setdefault(caller, set()).add(follower)
         if self._follower is None:
             self._follower = asyncio.get_running_loop().create_task(self._follow())
         try:
-            yield listener
+            yield
         finally:
-            self._listeners[caller].discard(listener)
+            self._listeners[caller].discard(follower)
             if not self._listeners[caller]:
                 del self._listeners[caller]
             if not self._listeners and self._follower is not None:
@@ -132,6 +145,21 @@ class Feed:
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
+
+    async def whole(self) -> int:
+        """
+        Look, and return up to which number nothing more will become visible: where who begins now begins.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        await self._look()
+        return self._upto
+
+    @property
+    def upto(self) -> int:
+        """The same, as far as the last look went; negative before the first."""
+        return self._upto
 
     async def told(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
         """Return the same as `page`, as far as the last look went; fewer where they are large, and never none of some."""
@@ -184,12 +212,12 @@ class Feed:
             if held or len(marks) < _LOOKED:
                 return not held
 
-    def _of(self, callers: Collection[str | None]) -> Iterator["Listener"]:
+    def _of(self, callers: Collection[str | None]) -> Iterator[Follower]:
         for caller in callers:
             if caller is not None:
                 yield from tuple(self._listeners.get(caller, ()))
 
-    def _all(self) -> Iterator["Listener"]:
+    def _all(self) -> Iterator[Follower]:
         return self._of(tuple(self._listeners))
 
 

@@ -88,8 +88,20 @@ class Observer(Protocol):
         """
         ...
 
+    def retention(self, removed: dict[str, int]) -> None:
+        """A pass of the retention is over that removed so many records of each kind: the name of their table."""
+        ...
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        """A poll was run to its end: `answered` with so many new notices, `held`, or what kept it from an answer."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
+        ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        """An event was pushed: `delivered`, `held`, `failed`, `dead` (for good) or `gone` (so is the receiver)."""
         ...
 
 
@@ -134,7 +146,12 @@ class Silent:
 
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
 
+    def retention(self, removed: dict[str, int]) -> None: ...
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None: ...
+
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None: ...
 
 
 class Fan:
@@ -207,6 +224,18 @@ class Fan:
         for observer in self._observers:
             observer.nodes(ages, alive, granting)
 
+    def retention(self, removed: dict[str, int]) -> None:
+        for observer in self._observers:
+            observer.retention(removed)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        for observer in self._observers:
+            observer.polled(agency, notice, outcome, cause, taken)
+
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:
             observer.fault(what, error)
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        for observer in self._observers:
+            observer.push(subscription, caller, outcome, cause)

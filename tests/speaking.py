@@ -1,5 +1,6 @@
 """An agency that speaks to us in JSON, without a connector: what doors and engine are tested against."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ NOTICES = {
 
 
 class Spoken:
-    """An `Inbox`. A body is `{"records": [{value, unique, refs}]}`; `mended` lets through what has no `handler`."""
+    """An `Inbox`. A body is `{"records": [{value, unique, refs, file}]}`; `mended` lets through what has no `handler`."""
 
     def __init__(self, wsdl: bytes | None = b"<wsdl/>") -> None:
         self.mended = False
@@ -79,7 +80,9 @@ class Spoken:
             except ValidationError as error:
                 faults += [Fault(f"told[{place}]/{one['loc'][0]}", one["type"]) for one in error.errors()]
                 continue
-            told.append(Told(value, record.get("unique"), record.get("refs", {})))
+            file = record.get("file", "").encode()
+            files = {hashlib.sha256(file).hexdigest(): file} if file else {}
+            told.append(Told(value, record.get("unique"), record.get("refs", {}), files=files))
         return NotTaken(notice, "refused", tuple(faults)) if faults else Understood(notice, tuple(told))
 
     def _value(self, value: Any) -> ProcessingStep:

@@ -3,7 +3,7 @@ One operation of a connector, compiled: what the engine, the doors and the proto
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,6 +65,8 @@ class Operation:
     Sources whose values two calls with equal requests have in common when they send the same, ids and moments of call
     and exchange aside: then one exchange may serve both. None: each call makes its own.
     """
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Keys of ours that the agency goes by: name -> source of the call that fills them, the same over all its exchanges."""
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""

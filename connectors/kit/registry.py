@@ -34,9 +34,10 @@ from mappings.codes import read_code_tables
 from mappings.conversion import Today
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import read_mapping_file
-from mappings.paths import Layout
+from mappings.paths import Layout, Place
 from mappings.slots import Form
 from mappings.values import converter
+from mappings.values_files import CONTENT
 
 __all__ = ["Connector", "Operation", "bind", "find_connectors", "load_connector"]
 
@@ -68,12 +69,11 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     wsdl = _told(faults, partial(_wsdl, folder, base, manifest))
     inbound = _told(faults, partial(_inbound_wsdl, folder, base))
     forms = _told(faults, partial(mapping_forms, manifest, inbound is not None, f"{folder.name}/{FILE}")) or {}
-    mappings: dict[str, engine.Mapping] = {}
-    for place in (base, folder):  # a line of the folder itself counts before one it takes over
-        if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
-            form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
-            layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
-            mappings |= _told(faults, partial(_mappings, place, form, layouts, today, forms)) or {}
+    mappings: Mapping[str, engine.Mapping] = {}
+    if wsdl is not None or manifest.connector.protocol != "soap":
+        form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
+        layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
+        mappings = _told(faults, partial(_mappings, folder, base, form, layouts, today, forms)) or {}
     rules: dict[str, CodeRule] = {
         name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
     }
@@ -109,20 +109,24 @@ def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
 
 
 def _mappings(
-    folder: Path, form: Form, layouts: Mapping[str, Layout], today: Today | None, forms: Mapping[str, Form]
-) -> dict[str, engine.Mapping]:
+    folder: Path,
+    base: Path | None,
+    form: Form,
+    layouts: Mapping[str, Layout],
+    today: Today | None,
+    forms: Mapping[str, Form],
+) -> Mapping[str, engine.Mapping]:
     with as_file(files("mappings") / "codes") as shared:
-        return dict(
-            engine.load_mappings(
-                folder,
-                form=form,
-                canonical=CANONICAL,
-                converters=converter,
-                shared_codes=read_code_tables(shared),
-                layouts=layouts,
-                today=today,
-                forms=forms,
-            )
+        return engine.load_mappings(
+            folder,
+            form=form,
+            canonical=CANONICAL,
+            converters=converter,
+            shared_codes=read_code_tables(shared),
+            layouts=layouts,
+            today=today,
+            forms=forms,
+            under=base,
         )
 
 
@@ -172,6 +176,8 @@ def _operation(
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
     fetching = {notice.from_ for notice in manifest.notices.values()}
+    refs = refs_of(table, returns)
+    own = _own(refs, sends)
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
     return Operation(
         name=name,
@@ -190,21 +196,26 @@ def _operation(
         then_requests={key: mappings[wanted].canonical if wanted else NoRecord for key, wanted in asked.items()},
         agrees=table.agrees,
         sees_writes=table.sees_writes,
-        ref=refs_of(table, returns),
+        ref={name: place for name, place in refs.items() if name not in own},
         signed=Signing(table.signed) if table.signed else None,
         page=next((notice.page for notice in manifest.notices.values() if notice.from_ == name), None),
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=None if name in fetching else _alike(table, needs, hooks),  # pages differ by their cursor alone
+        alike=None if name in fetching else _alike(table, returns, needs, hooks),  # pages differ by their cursor alone
+        own=own,
     )
 
 
-def _alike(table: OperationTable, needs: frozenset[str], hooks: Hooks) -> tuple[str, ...] | None:
+def _alike(
+    table: OperationTable, returns: engine.Mapping | None, needs: frozenset[str], hooks: Hooks
+) -> tuple[str, ...] | None:
     """Return `Operation.alike`: for look-ups that may be repeated and lead to no further step, which a call's own past fills."""
     if table.kind != "lookup" or table.repeat_safe is False or table.then:
         return None
+    if returns is not None and CONTENT in returns.files:
+        return None  # what comes is stored for one caller, and another may not read it
     # A signing hook is given all sources and may write any of them where no mapping shows it.
     return tuple(sorted(needs)) if hooks.sign is None else PURPOSE_SOURCES
 
@@ -219,3 +230,10 @@ def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
             yield from (field for field in read_call(table.call).fields if "." in field)
         if table.kind != "login" and manifest.auth:
             yield from sources_in(manifest.auth.put)
+
+
+def _own(refs: Mapping[str, Place], sends: engine.Mapping | None) -> Mapping[str, str]:
+    """Those of *refs* that our own request fixes from the call, with their source: no reply needs to repeat them."""
+    fixed = sends.fixed if sends else {}
+    found = {name: fixed.get(str(place), "") for name, place in refs.items()}
+    return {name: source for name, source in found.items() if source.startswith("call.")}

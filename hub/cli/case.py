@@ -12,7 +12,7 @@ import httpx2
 import typer
 from rich.console import Console
 
-from hub.cli.operator import ask, said
+from hub.cli.operator import ask, over_store, said
 from hub.cli.output import fail, say, show, show_json
 from hub.surroundings import ICT
 
@@ -33,6 +33,11 @@ By = Annotated[str, typer.Option("--by", help="Who decides, for the journal.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the journal. Nobody's data.")]
 Query = dict[str, str | int]
 
+_FOR_OTHERS = {
+    "in_doubt": "is in doubt, and may have been done: ask the agency, then say what you learned with `hub doubt resolve {call}`.",
+    "dead": "is a dead letter, and no doubt any more: `hub dead replay {call}` sends it again, `hub dead discard {call}` ends it.",
+}
+"""What a command cannot move by state, because another one does."""
 _EXCHANGES = ("exchange", "id", "sent_at", "operation", "node", "outcome", "cause", "seconds")
 _LISTS = {"made": "Exchanges", "references": "References", "decisions": "Decided"}
 _COLUMNS = {"made": _EXCHANGES, "references": ("ours", "theirs", "call", "known_at"), "decisions": ("at", "by", "what")}
@@ -52,9 +57,10 @@ def list_page(
     async def find(http: httpx2.AsyncClient) -> Any:
         page = await said(await http.get(f"/admin/v1/{path}", params=wanted))
         where = {name: value for name, value in wanted.items() if name not in ("limit", "after", "notices_after")}
-        return page, [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        tolls = [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        return page, tolls, over_store(http)
 
-    page, tolls = ask(config, find)
+    page, tolls, nobody = ask(config, find)
     if as_json:
         show_json(page)
         return dict(page)
@@ -62,6 +68,8 @@ def list_page(
         counts = tuple(name for name in ("calls", "notices") if name in tolls[0])
         show(f"{title}: how many", ("agency", "cause", *counts), tolls, as_json=False)
     show(title, columns, [_line(one) for one in page["calls"]], as_json=False)
+    if nobody and any(one["next_look_up"] not in (None, "person") for one in page["calls"]):
+        say("No hub runs: nothing is looked up before one is started, and then at these moments at the earliest.")
     if page["after"]:
         say(f"There are more: --after '{page['after']}'")
     return dict(page)
@@ -145,6 +153,8 @@ def told(call: str, became: str, state: str | None) -> None:
     """End with what to do, unless the call was moved."""
     if became == "unknown":
         fail(f"There is no call {call}; `hub doubt list` and `hub dead list` show those that need somebody.")
+    if became == "moved_meanwhile" and state in _FOR_OTHERS:
+        fail(f"{call} {_FOR_OTHERS[state].format(call=call)}")
     if became == "moved_meanwhile":
         fail(f"{call} is {state} meanwhile; `hub calls show {call}` tells where it stands.")
     if became == "not_allowed":

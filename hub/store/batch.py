@@ -82,10 +82,10 @@ class Book:
         self.head = self.head_in(connection)
         return connection
 
-    def head_in(self, connection: Connection) -> Head:
-        """Read where this process's chain of the journal ends."""
+    def head_in(self, connection: Connection, of: str = "") -> Head:
+        """Read where this process's chain of the journal ends, or that *of* another node."""
         statement = self.statements.journal_head
-        row = connection.execute(statement.sql, statement.order({"chain": self.chain})).fetchone()
+        row = connection.execute(statement.sql, statement.order({"chain": of or self.chain})).fetchone()
         return Head(row[0], row[1]) if row else START
 
     def batch(self, connection: Connection, about: Sequence[object] = ()) -> "Batch":
@@ -209,10 +209,13 @@ class Batch:
         """The chain of the journal that this process writes."""
         return self._book.chain
 
-    def write(self, entry: Entry) -> None:
-        """Add *entry* to the journal, in this commit."""
-        self._head = head = chain(self._head, entry)
-        self._entries.append((self._book.chain, head.seq, *entry, head.hash))
+    def write(self, entry: Entry, of: str = "") -> None:
+        """Add *entry* to the journal, in this commit: to the chain *of* another node if it is gone for certain."""
+        if of in ("", self.chain):
+            self._head = head = chain(self._head, entry)
+        else:
+            head = chain(self._book.head_in(self._connection, of), entry)
+        self._entries.append((of or self.chain, head.seq, *entry, head.hash))
 
     def tell(self, notice: dict[str, Any]) -> None:
         """Add *notice*, a row without its number, to the feed of its caller, in this commit."""

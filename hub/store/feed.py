@@ -65,6 +65,11 @@ class Reach:
     """As keys name them: `tax.tax_notice_received`."""
     dossier: str | None = None
 
+    @property
+    def empty(self) -> bool:
+        """True: nothing is told."""
+        return not (self.agencies or self.notices)
+
 
 class KeptFeed(Protocol):
     """Every method raises `hub.errors.StoreUnavailable` when the store did not answer."""

@@ -12,16 +12,20 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import and_, bindparam, literal_column, select
 
 from hub.call import BUILT_IN
+from hub.errors import BacklogFull
 from hub.journal import Entry
 from hub.store.accepting import remember
 from hub.store.asking import Rows
 from hub.store.batch import Batch
-from hub.store.dead_notices import DeadNotices, DeadStatements
+from hub.store.dead_notices import DeadNotices, DeadStatements, Found, Raw
+from hub.store.dead_notices import keep as keep_dead
 from hub.store.prepared import Prepared
 from hub.store.published import Published, PublishedStatements
 from hub.store.schema import bodies, calls, fixed, notices, references
 from hub.store.statements import Statements
 
+FULL_SECONDS = 600.0
+"""After how long to come again when a person has to make room first."""
 TAKEN = "notice_taken"
 """Event of the journal entry that is written with each notice."""
 
@@ -81,6 +85,15 @@ class KeptNotices(Protocol):
         """
         ...
 
+    def keeping(self, arrivals: Sequence[Arrival], dead: tuple[Raw, Found] | None) -> Callable[[Batch], Sequence[bool]]:
+        """
+        Return what keeps *arrivals*, and what could not be taken, as a part of a commit that writes more than these.
+
+        It says of each arrival whether it is new, and raises `BacklogFull`, before anything is written, when the agency's
+        share of dead notices is full.
+        """
+        ...
+
     async def whose(self, agency: str, refs: Mapping[str, str], dossiers: Sequence[str]) -> Owner | None:
         """
         Find the call to which a notice of *agency* belongs: by one of *refs*, in order, else by one of *dossiers*.
@@ -111,6 +124,14 @@ class SqlNotices:
     async def take(self, arrivals: Sequence[Arrival], dead: str | None = None, by: str = "") -> Sequence[bool]:
         new: Sequence[bool] = await self._write("take_notices", take, self._say, arrivals, self._dead, dead, by)
         return new
+
+    def keeping(self, arrivals: Sequence[Arrival], dead: tuple[Raw, Found] | None) -> Callable[[Batch], Sequence[bool]]:
+        def keep(batch: Batch) -> Sequence[bool]:
+            if dead is not None and not keep_dead(batch, self._dead, *dead):
+                raise BacklogFull(f"{dead[0].agency} has as many dead notices as are kept", retry_after=FULL_SECONDS)
+            return take(batch, self._say, arrivals, self._dead, None, "")
+
+        return keep
 
     async def whose(self, agency: str, refs: Mapping[str, str], dossiers: Sequence[str]) -> Owner | None:
         owner: Owner | None = await self._read(self._whose, agency, refs, dossiers)

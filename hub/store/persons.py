@@ -56,6 +56,8 @@ class Needing(NamedTuple):
     dead: int = 0
     """Calls and dead notices together."""
     in_doubt: int = 0
+    pending: int = 0
+    """Answers that are pending and that nobody asks after any more."""
 
 
 class Exchanged(NamedTuple):

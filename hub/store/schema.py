@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0011"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -92,6 +92,11 @@ is_leaving: ColumnElement[bool] = or_(
     calls.c.state == fixed("sending"), and_(calls.c.state == fixed("queued"), calls.c.interactive)
 )
 """What a crash leaves behind, besides doubt."""
+is_asked_after: ColumnElement[bool] = or_(
+    calls.c.state == fixed("in_doubt"),
+    and_(calls.c.state == fixed("answered"), calls.c.result == fixed("pending"), ~calls.c.interactive),
+)
+"""Durable calls whose end only the agency knows: it is asked when they fall due."""
 needs_person: ColumnElement[bool] = or_(calls.c.state == fixed("in_doubt"), calls.c.state == fixed("dead"))
 
 
@@ -114,6 +119,7 @@ _some(
     "calls_leaving", calls.c.seq, where=is_leaving
 )  # few rows; an index over what each lease changes costs every lease
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
+_some("calls_asked_after", calls.c.agency, calls.c.due_at, calls.c.seq, where=is_asked_after)
 _some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
 Index("calls_caller", calls.c.caller, calls.c.seq)
 _batch = (calls.c.caller, calls.c.agency, calls.c.batch)
@@ -183,6 +189,24 @@ _some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.
 _some("notices_of_all", notices.c.seq, where=notices.c.caller.is_(None))
 _some("notices_dossier", notices.c.dossier, notices.c.seq, where=notices.c.dossier.is_not(None))
 
+polls = Table(
+    "polls",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("notice", Text, primary_key=True),
+    Column("cursor", Text),  # after which notice the next page begins, in the agency's words
+    Column("moved_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("last_at", Double),
+    Column("outcome", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("taken", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
 cursors = Table(
     "cursors",
     metadata,
@@ -195,13 +219,31 @@ cursors = Table(
 files = Table(
     "files",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("caller", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Column("upload", Text, primary_key=True),  # under which its parts are kept
+    Column("sha256", Text),  # its id; null: not whole yet
     Column("size", BigInteger, nullable=False),
     Column("media_type", Text, nullable=False),
-    Column("stored_at", Double, nullable=False),
+    Column("begun_at", Double, nullable=False),
 )
+_some("files_content", files.c.sha256, where=files.c.sha256.is_not(None), unique=True)
+_some("files_unfinished", files.c.begun_at, where=files.c.sha256.is_(None))
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    Column("no", Integer, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+file_holders = Table(  # who may read a file: a caller, or an agency for all callers whose key names it
+    "file_holders",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("held_at", Double, nullable=False),
+)
+Index("file_holders_old", file_holders.c.held_at)
 
 callers = Table(
     "callers",
@@ -305,6 +347,41 @@ DECIDED = "decided"
 """Event of a person's decision about a call, the only entries that are looked up by call."""
 _some("journal_decided", journal.c.call, where=journal.c.event == fixed(DECIDED))
 
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("agencies", Text, nullable=False),  # names joined by a space; empty: all that the caller's key reaches
+    Column("dossier", Text),
+    Column("made_at", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # up to here everything was delivered, or died
+    Column("attempts", Integer, nullable=False),
+    Column("failing_since", Double),
+    Column("due_at", Double, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("node", Text),  # who pushes it, and until when nobody else may
+    Column("lease_until", Double, nullable=False),
+    postgresql_with={"fillfactor": 60},
+)
+
+dead_events = Table(
+    "dead_events",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("call", Text),
+    Column("died_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("again", Boolean, nullable=False),
+)
 dead_notices = Table(
     "dead_notices",
     metadata,

@@ -16,9 +16,11 @@ from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
+from hub.web.files import FileDoors
 from hub.web.inbound import DRAINED_BYTES, InboundDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
@@ -38,15 +40,19 @@ class Doors:
         batch: BatchDoor,
         batch_results: BatchResults,
         notices: NoticeDoors,
+        files: FileDoors,
         answers: AnswerDoors,
         inbound: InboundDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
+        subscriptions: SubscriptionDoors,
     ) -> None:
         self._calls = calls
         self._batch = batch
         self._batch_results = batch_results
         self._notices = notices
+        self._files = files
+        self._subscriptions = subscriptions
         self._answers = answers
         self._inbound = inbound
         self._readiness = readiness
@@ -82,6 +88,11 @@ class Doors:
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
         if path.startswith("/v1/notices/"):
             return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
+        if path.startswith(("/v1/files", "/files/")):
+            return self._lead_file(path, method, scope, receive, send)
+        if path == "/v1/subscriptions" or path.startswith("/v1/subscriptions/"):
+            caller = self._calls.caller(scope)
+            return self._subscriptions.lead(path.split("/")[3:], method, scope, receive, send, caller)
         if path.startswith("/in/"):
             return self._inbound.lead(path.split("/")[2:], method, scope, receive, send)
         if path.startswith("/v1/answers/"):
@@ -136,6 +147,22 @@ class Doors:
             case [agency]:
                 _allow(method, "GET")
                 return self._notices.page(scope, send, agency, self._calls.caller(scope))
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_file(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        match path.split("/")[1:]:
+            case ["v1", "files"]:
+                _allow(method, "POST")
+                return self._files.take(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files:fetch"]:
+                _allow(method, "POST")
+                return self._files.fetch(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read(scope, send, file, self._calls.caller(scope))
+            case ["files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read_by_link(scope, send, file)
         raise OperationUnknown("This address leads nowhere.")
 
     def _lead_answer(

@@ -6,16 +6,16 @@ server-sent event, and so what a stream is resumed by. Told again, an event has 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from types import MappingProxyType
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from hub.call import State
-from hub.errors import AuthDenied, OperationUnknown, StoreUnavailable
+from hub.errors import StoreUnavailable
 from hub.feed import PAGE, Feed
+from hub.reaching import Reaching
 from hub.security.identity import Caller
 from hub.store.feed import CALL_SETTLED, Noticed, Reach
 from hub.web.bodies import Bodies, check_media_type, read_body
@@ -45,22 +45,11 @@ class Cursor(BaseModel):
 
 
 class NoticeDoors:
-    """
-    Everything under `/v1/notices`. *offered* and *told* hold names of each agency's operations, and of its notices.
+    """Everything under `/v1/notices`."""
 
-    A key that reaches an operation of an agency is told whatever that agency tells; one that names a single notice
-    (`tax.tax_notice_received`) is told that.
-    """
-
-    def __init__(
-        self,
-        feed: Feed,
-        offered: Mapping[str, Collection[str]],
-        told: Mapping[str, Collection[str]] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, feed: Feed, reaching: Reaching) -> None:
         self._feed = feed
-        self._offered = offered
-        self._told = told
+        self._reaching = reaching
         self._bodies = Bodies()
 
     async def stream(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -110,29 +99,7 @@ class NoticeDoors:
         await answer(send, 200, b'{"after":%d}' % await self._feed.acknowledged(caller.name, agency))
 
     def _reach(self, text: str, caller: Caller, dossier: str | None = None) -> Reach:
-        """
-        Return what *caller* is told of the agencies that *text* names, or of all that its key reaches.
-
-        Raises:
-            OperationUnknown: There is no such agency.
-            AuthDenied: The key names nothing of one of them.
-        """
-        whole = {*filter(caller.may_all, self._told), *_reached(self._offered, caller)}
-        single = {agency: names for agency, names in _reached(self._told, caller).items() if agency not in whole}
-        named = [name for name in text.split(",") if name]
-        if any(name not in self._offered for name in named):
-            raise OperationUnknown
-        if any(name not in whole and name not in single for name in named):
-            raise AuthDenied
-        wanted = named or [*sorted(whole), *single]
-        notices = [f"{agency}.{name}" for agency in wanted for name in single.get(agency, ())]
-        return Reach([agency for agency in wanted if agency in whole], notices, dossier)
-
-
-def _reached(names: Mapping[str, Collection[str]], caller: Caller) -> dict[str, list[str]]:
-    """Return those of *names* that the caller's key reaches, by agency; none where it reaches none."""
-    found = {agency: [name for name in some if caller.may_call(agency, name)] for agency, some in names.items()}
-    return {agency: some for agency, some in found.items() if some}
+        return self._reaching.of(caller, [name for name in text.split(",") if name], dossier)
 
 
 async def _events(following: Callable[[], Any]) -> AsyncIterator[bytes]:

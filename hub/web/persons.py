@@ -69,6 +69,8 @@ class CallOffice:
     decide: Callable[[Sequence[str], Decision], Awaitable[Sequence[Decided]]]
     operations: Operations
     notices: NoticeOffice
+    looks_up_from: Callable[[str], float] = lambda _agency: 0.0
+    """By agency: Unix seconds before which no doubt is looked up."""
 
 
 def person_doors(office: CallOffice) -> Doors:
@@ -136,7 +138,11 @@ def _dead(office: CallOffice) -> Doors:
 
     async def show(call: str) -> dict[str, Any]:
         notice = await dead_notices.show(office.notices, call)
-        return notice if notice is not None else case_shown(await _case(office, call), office.operations)
+        return (
+            notice
+            if notice is not None
+            else case_shown(await _case(office, call), office.operations, office.looks_up_from)
+        )
 
     async def decided(act: Act, wanted: OfMany) -> dict[str, Any]:
         known = await office.notices.dead.among(wanted.calls)
@@ -180,7 +186,10 @@ def _listing(office: CallOffice, path: str, state: State) -> Doors:
         which = Which(state, agency, cause, since.timestamp() if since else None)
         page = await office.persons.page(which, limit, _mark(after))
         following = _written(page[-1].mark) if len(page) == limit else None
-        return {"calls": [stuck_shown(one, office.operations) for one in page], "after": following}
+        return {
+            "calls": [stuck_shown(one, office.operations, office.looks_up_from) for one in page],
+            "after": following,
+        }
 
     async def tolls(
         agency: str | None = None, cause: str | None = None, since: AwareDatetime | None = None
@@ -189,7 +198,7 @@ def _listing(office: CallOffice, path: str, state: State) -> Doors:
         return [toll._asdict() for toll in await office.persons.tolls(which)]
 
     async def show(call: str) -> dict[str, Any]:
-        return case_shown(await _case(office, call), office.operations)
+        return case_shown(await _case(office, call), office.operations, office.looks_up_from)
 
     return {("GET", path): listed, ("GET", f"{path}/tolls"): tolls, ("GET", f"{path}/{{call}}"): show}
 

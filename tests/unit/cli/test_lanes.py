@@ -13,9 +13,12 @@ import pytest
 import typer
 from rich.console import Console
 
+from connectors.kit.registry import find_connectors
 from hub.cli import lanes
 from tests.unit.cli.conftest import Hub
 from tests.unit.cli.test_lane_table import lane
+
+INSTALLED = f"this hub has {', '.join(sorted(find_connectors()))}."
 
 
 @pytest.fixture
@@ -102,12 +105,12 @@ def test_a_route_is_held_and_its_lanes_name_it(hub: Hub, routed: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("hold", "nobody", "--reason", "x"), "this hub has npsp, police."),
+        (("hold", "nobody", "--reason", "x"), INSTALLED),
         (("hold", "nowhere", "--route", "--reason", "x"), "this hub has none."),
         (("hold", "police", "--reason", " "), "/reason: "),
         (("hold", "police", "--reason", "a\x1b[31m"), "/reason: is one line of text"),
-        (("resume", "nobody"), "this hub has npsp, police."),
-        (("lift", "nobody"), "this hub has npsp, police."),
+        (("resume", "nobody"), INSTALLED),
+        (("lift", "nobody"), INSTALLED),
         (("--json", "hold", "police", "--reason", "x"), "hub lanes hold ..."),
     ],
 )

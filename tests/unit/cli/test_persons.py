@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.kit.registry import find_connectors
-from hub.call import Call, Class, Kind, Purpose, State, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, uuid7
 from hub.cli import dead as dead_commands
 from hub.clock import SystemClock
 from hub.store.dead_notices import Found, Raw
 from hub.store.protocol import Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from tests.unit.cli.conftest import Hub
 
 SAMPLE = (find_connectors()["npsp"] / "samples/file_dossier.ok/request.canonical.json").read_bytes()
@@ -116,6 +115,25 @@ def test_a_resolution_that_is_none_is_told(hub: Hub, fill: Fill, words: tuple[st
     assert status != 0
     assert says in errors
     assert state(hub, call)[0] == "in_doubt"
+
+
+def test_who_takes_the_wrong_command_hears_which_one_is_right(hub: Hub, fill: Fill) -> None:
+    (doubtful,) = fill(state=State.IN_DOUBT)
+    (dead,) = fill()
+    status, _, errors = hub("dead", "discard", doubtful, "--reason", "x")
+    assert (status, "is in doubt" in errors, f"`hub doubt resolve {doubtful}`" in errors) == (1, True, True)
+    status, _, errors = hub("doubt", "resolve", dead, "--done", "--by", "cb-014", "--reason", "x")
+    assert (status, f"`hub dead discard {dead}`" in errors, "meanwhile" in errors) == (1, True, False)
+    assert (state(hub, doubtful)[0], state(hub, dead)[0]) == ("in_doubt", "dead")
+
+
+@pytest.mark.parametrize("words", [("doubt", "show"), ("dead", "show"), ("calls", "show"), ("doubt", "resolve")])
+def test_a_call_that_is_not_there_is_told_as_an_operator_needs_it(hub: Hub, fill: Fill, words: tuple[str, str]) -> None:
+    more = ("--done", "--by", "cb-014", "--reason", "x") if words[1] == "resolve" else ()
+    status, _, errors = hub(*words, "nosuch", *more)
+    assert (status, "There is no such call. `hub calls list`" in errors) == (1, True)
+    assert "caller's" not in errors
+    assert "GET /v1" not in errors, "that is the callers' door"
 
 
 def test_dead_letters_are_listed_with_their_toll_a_page_at_a_time(hub: Hub, fill: Fill) -> None:

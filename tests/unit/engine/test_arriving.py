@@ -1,6 +1,7 @@
 """What an agency tells finds its dossier and caller, agrees with the call it belongs to, or is kept for a person."""
 
 import asyncio
+import hashlib
 import itertools
 import json
 from typing import Any
@@ -11,6 +12,8 @@ from connectors.kit.inbox import NotTaken, Understood
 from hub.arriving import Answered, Arriving, Speaking, reason_of
 from hub.call import State
 from hub.clock import VirtualClock
+from hub.errors import StoreUnavailable
+from hub.files import Files, of_agency
 from hub.store.dead_notices import WhichDead
 from hub.store.feed import Reach
 from hub.store.protocol import Settlement
@@ -40,9 +43,10 @@ class Stage(Bench):
             def answers_left(_, agency: str, question: str, left: int) -> None:  # noqa: N805
                 self.left.append(left)
 
+        self.files = Files(self.store.files, lambda: f"upload-{next(ids)}", file_bytes=1000)
         self.arriving = Arriving(
             {AGENCY: Speaking(self.spoken, operations, frozenset({KEY}))}, self.store.notices,
-            lambda: f"notice-{next(ids)}", Watching(), tell=self.tell, stir=self.stirred.append,
+            lambda: f"notice-{next(ids)}", Watching(), self.files.keep, tell=self.tell, stir=self.stirred.append,
         )  # fmt: skip
 
     def tell(self) -> None:
@@ -96,6 +100,27 @@ async def test_a_notice_finds_its_call_by_the_agencys_own_word(stage: Stage) -> 
 async def test_what_nobody_filed_is_offered_to_all(stage: Stage) -> None:
     await stage.push(step("A"))
     assert len(await stage.events("anybody")) == 1
+
+
+async def test_a_file_that_came_with_a_notice_is_there_when_the_notice_is_told(stage: Stage) -> None:
+    file = hashlib.sha256(b"Th\xc3\xb4ng b\xc3\xa1o").hexdigest()
+    await stage.filed()
+    await stage.push(step("A") | {"file": "Thông báo"}, step("B", dossier="H32.1-999999-9999") | {"file": "khác"})
+    assert (await stage.files.find(file, ["onestop"])) is not None, "it is its caller's"
+    other = hashlib.sha256("khác".encode()).hexdigest()
+    assert await stage.files.find(other, ["onestop"]) is None
+    assert (await stage.files.find(other, [of_agency(AGENCY)])) is not None, (
+        "nobody's notice, so whoever may hear of it"
+    )
+
+
+async def test_without_its_file_a_notice_is_not_taken(stage: Stage) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    stage.arriving._keep_files = away
+    assert (await stage.push(step("A") | {"file": "Thông báo"})).way == "busy"
+    assert await stage.events() == []
 
 
 async def test_the_same_again_is_seen_and_told_to_nobody(stage: Stage) -> None:

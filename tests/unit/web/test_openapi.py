@@ -1,5 +1,6 @@
 """The document is OpenAPI 3.1, typed per operation, and says only what the doors do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_every_operation_has_a_typed_request_and_answer(document: Any, connector
             keys = [one["$ref"].endswith("/IdempotencyKeyRequired") for one in post["parameters"]]
             assert any(keys) == (operation.kind == "filing")
     assert not [path for path in document["paths"] if "log_in" in path]
+
+
+def test_what_ends_by_another_operations_word_is_typed_by_both(connectors: dict[str, Connector]) -> None:
+    known = _callable(connectors["npsp"])
+    offered = {"npsp": known | {"file_dossier": replace(known["file_dossier"], then={"pending": "lookup_dossier"})}}
+    post = from_json(openapi(offered, {}, PROBLEMS, "0.1.0"))["paths"]["/v1/calls/npsp/file_dossier"]["post"]
+    value = post["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["value"]
+    answer = offered["npsp"]["lookup_dossier"].answer
+    assert answer is not None
+    assert f"#/components/schemas/{answer.__name__}" in refs(value)
 
 
 def test_every_reference_leads_somewhere(document: Any) -> None:

@@ -11,16 +11,16 @@ import pytest
 from pydantic import Field
 
 from hub.arriving import Arriving, Speaking
-from hub.call import Call, Class, Kind, Purpose, State, exchange_id, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from hub.web.admin import Office, admin
 from hub.web.dead_notices import NoticeOffice
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.replies import moment
 from mappings.canonical.shape import Canonical, personal, told
 from monitoring.events import Silent
@@ -53,14 +53,39 @@ class Doors:
         self.decided: list[Decision] = []
         self._ids = itertools.count(1)
         nothing = cast(Any, None)
+        self.begins_at = 0.0
         self.spoken = Spoken()
         self.arriving = Arriving(
-            {"npsp": Speaking(self.spoken, {})}, self.store.notices, lambda: f"notice-{next(self._ids)}", Silent()
+            {"npsp": Speaking(self.spoken, {})},
+            self.store.notices,
+            lambda: f"notice-{next(self._ids)}",
+            Silent(),
+            nothing,
         )
         notices = NoticeOffice(self.store.notices.dead, self.arriving.again)
-        calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS, notices)
+        calls = CallOffice(
+            self.store.find,
+            self.store.persons,
+            self._decide,
+            OPERATIONS,
+            notices,
+            lambda agency: {"npsp": self.begins_at}[agency],
+        )
         app = admin(
-            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                LaneOffice(*[nothing] * 8),
+                list,
+                Silent(),
+                nothing,
+                PollOffice(nothing, nothing),
+            )
         )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
@@ -105,6 +130,16 @@ async def doors() -> AsyncIterator[Doors]:
     yield doors
     await doors.http.aclose()
     await doors.store.close()
+
+
+async def test_a_hub_that_has_just_begun_says_when_it_looks_first(doors: Doors) -> None:
+    """It waits until what an earlier process sent must have ended: for a minute and a half nobody saw why."""
+    call = await doors.stuck(State.IN_DOUBT)
+    doors.begins_at = doors.clock.now() + 90
+    listed, shown = (await doors.http.get("/doubts")).json(), (await doors.http.get(f"/doubts/{call}")).json()
+    assert listed["calls"][0]["next_look_up"] == shown["next_look_up"] == moment(doors.clock.now() + 90)
+    doors.begins_at = doors.clock.now() + 3
+    assert (await doors.http.get("/doubts")).json()["calls"][0]["next_look_up"] == moment(doors.clock.now() + 15)
 
 
 async def test_doubts_are_listed_with_who_looks_next(doors: Doors) -> None:

@@ -123,6 +123,7 @@ class Arriving:
         self._stir = stir
         self._questions = Questions(store.published)
         self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._closed = False
 
     def inbox(self, agency: str) -> Inbox | None:
         """Return how *agency* speaks to us; None: it does not, or there is no such agency."""
@@ -135,6 +136,7 @@ class Arriving:
 
         Raises:
             KeyError: The agency has no such notice.
+            StoreUnavailable: The hub stops; nothing was read.
         """
         inbox = self._agencies[agency].inbox
         read = await self._in_thread(
@@ -255,7 +257,8 @@ class Arriving:
         return Answered(notice, way, reply)
 
     def close(self) -> None:
-        """Read nothing more. Idempotent."""
+        """Read nothing more that takes a thread. Idempotent."""
+        self._closed = True
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -301,6 +304,8 @@ class Arriving:
         """Do *work*, in the thread of this agency when it is about many bytes, so that it holds up nobody else."""
         if size <= LARGE:
             return work()
+        if self._closed:
+            raise StoreUnavailable("the hub stops", retry_after=AGAIN_SECONDS)
         threads = self._threads.get(agency)
         if threads is None:
             threads = self._threads[agency] = ThreadPoolExecutor(1, f"{agency}-inbox")

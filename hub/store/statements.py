@@ -314,7 +314,7 @@ class Statements:
         self.remembered = self.prepare(
             select(references.c.ours, references.c.theirs)
             .where(references.c.dossier == _p("dossier"), references.c.agency == _p("agency"))
-            .order_by(references.c.known_at)
+            .order_by(references.c.known_at, references.c.call)  # ids grow with time: of one moment too
         )
         self.entries = self.prepare(
             select(*journal.c)

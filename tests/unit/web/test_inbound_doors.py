@@ -15,6 +15,7 @@ from hub.store.dead_notices import WhichDead
 from hub.store.sqlite import SqliteStore
 from hub.web import inbound as doors_of_agencies
 from hub.web.doors import Doors
+from hub.web.inbound import InboundDoors
 from tests.speaking import KEY, Spoken, body, step
 from tests.unit.web.conftest import Knock
 
@@ -179,6 +180,13 @@ async def test_a_large_message_is_read_in_a_thread_of_the_agency(agency: httpx2.
     await agency.post(PATH, content=body(step("B", content="x")) + b" " * 300_000)
     assert len(spoken.threads) == 2
     assert any(name.startswith("land-inbox") for name in spoken.threads)
+
+
+async def test_while_the_hub_stops_a_large_message_comes_again(
+    agency: httpx2.AsyncClient, inbound: InboundDoors
+) -> None:
+    inbound._arriving.close()
+    assert (await agency.post(PATH, content=body(step("A")) + b" " * 300_000)).json()["result"] == "busy"
 
 
 async def test_while_the_store_is_away_the_agency_comes_again(

@@ -96,11 +96,13 @@ def load_mappings(
     layouts: MappingOf[str, Layout],
     today: Today | None = None,
     forms: MappingOf[str, Form] = MappingProxyType({}),
+    under: Path | None = None,
 ) -> MappingOf[str, Mapping]:
     """
     Return all `*.map.toml` of the connector folder *folder* by name, with its `codes/*.csv`.
 
-    A table of the folder counts before a shared one of the same name. *layouts* are keyed by `{namespace}root`.
+    Files of the folder *under* it count where this one has none of the same name, inside others too. A table of a
+    folder counts before a shared one of the same name. *layouts* are keyed by `{namespace}root`.
     *forms* names mappings of another form than *form*: those and the mappings inside them are made so.
 
     Raises:
@@ -108,20 +110,26 @@ def load_mappings(
     """
     faults: list[FileFault] = []
     codes = dict(shared_codes)
-    try:
-        codes |= read_code_tables(folder / "codes")
-    except FilesRefused as refused:  # told once: what the mappings lose by it is no fault of theirs
-        faults += refused.faults
-        codes |= {path.stem: CodeTable(path.stem, ()) for path in (folder / "codes").glob("*.csv")}
-    files, refused_files = _read_files(folder, faults)
-    made: dict[str, Mapping | None] = dict.fromkeys(refused_files)
-    form_of = _forms(files, form, forms, folder.name, faults)
+    files: dict[str, MappingFile] = {}
+    made: dict[str, Mapping | None] = {}
+    home: dict[str, str] = {}
+    for place in (under, folder) if under is not None else (folder,):
+        try:
+            codes |= read_code_tables(place / "codes")
+        except FilesRefused as refused:  # told once: what the mappings lose by it is no fault of theirs
+            faults += refused.faults
+            codes |= {path.stem: CodeTable(path.stem, ()) for path in (place / "codes").glob("*.csv")}
+        mine, refused_files = _read_files(place, faults)
+        files |= mine
+        home |= dict.fromkeys(mine, place.name)
+        made |= dict.fromkeys(refused_files)
+    form_of = _forms(files, form, forms, home, faults)
     for name in _inner_first(files):
         file = files[name]
         inside = sorted({str(line.map) for line in file.fields.values() if line.map in files} - made.keys())
         if inside:
             says = f"stands inside itself, by way of {' and '.join(f'`{one}`' for one in inside)}: a mapping cannot hold itself"
-            faults.append(FileFault(f"{folder.name}/{name}.map.toml", "fields", says))
+            faults.append(FileFault(f"{home[name]}/{name}.map.toml", "fields", says))
             made[name] = None
             continue
         layout = layouts.get(_root_tag(file))
@@ -139,7 +147,7 @@ def load_mappings(
             )
         except FilesRefused as refused:
             made[name] = None
-            faults += [replace(fault, file=f"{folder.name}/{fault.file}") for fault in refused.faults]
+            faults += [replace(fault, file=f"{home[name]}/{fault.file}") for fault in refused.faults]
     if faults:
         raise FilesRefused(faults)
     return {name: mapping for name, mapping in sorted(made.items()) if mapping is not None}
@@ -177,7 +185,7 @@ def _forms(
     files: MappingOf[str, MappingFile],
     usual: Form,
     told: MappingOf[str, Form],
-    folder: str,
+    home: MappingOf[str, str],
     faults: list[FileFault],
 ) -> MappingOf[str, Form]:
     """The form of each file: as *told*, else as that of a file that names it in `map`, else the usual one."""
@@ -188,7 +196,7 @@ def _forms(
             inner = str(line.map)
             if inner in files and found.setdefault(inner, told.get(inner, found[name])) != found[name]:
                 says = "stands in JSON and in XML, by way of the mappings that name it; write one for each"
-                faults.append(FileFault(f"{folder}/{inner}.map.toml", "", says))
+                faults.append(FileFault(f"{home[inner]}/{inner}.map.toml", "", says))
     return found
 
 

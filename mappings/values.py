@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mappings import identifiers, text
+from mappings import values_files as files
 from mappings import values_plain as plain
 from mappings import values_time as times
 from mappings.canonical.kinds import VIETNAM, in_vietnam
@@ -57,6 +58,7 @@ def _moment(pattern: str, example: str, normal: Callable[[Any], Any] = in_vietna
 
 _EVENING = datetime(2026, 3, 15, 20, 5, 9, tzinfo=VIETNAM)
 _CLEAN = plain.on_text(text.clean)
+_FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 _PLAIN = (
     Converter("trimmed", _CLEAN, _CLEAN, (("Sở Thử nghiệm", "Sở Thử nghiệm"),), _CLEAN),
@@ -168,6 +170,13 @@ _PLAIN = (
         plain.hexadecimal_hash("sha256"),
         None,
         (("a", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),),
+    ),
+    Converter(files.CONTENT, files.write_content, files.read_content, ((_FILE, files.write_content(_FILE)),)),
+    Converter(
+        files.LINK,
+        files.write_link,
+        files.read_link,
+        ((_FILE, files.write_link(_FILE)), ("https://files.centre.example/1", "https://files.centre.example/1")),
     ),
     Converter("base64 json", plain.write_base64_json, plain.read_base64_json, (({"a": 1}, "eyJhIjoxfQ=="),)),
 )

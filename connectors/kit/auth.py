@@ -29,6 +29,8 @@ class Handshake:
     optional: tuple[str, ...]
     """Settings that may have one."""
     make: Callable[[Settings, float], Mapping[str, str]]
+    before: str = ""
+    """What stands before a value that `[auth] put` places in the header Authorization."""
 
     def headers(self, settings: Settings, now: float) -> Mapping[str, str]:
         """
@@ -67,9 +69,11 @@ class Placed:
     body: Mapping[str, str]
 
 
-def placed(put: Mapping[str, str], sources: Sources) -> Placed:
+def placed(put: Mapping[str, str], sources: Sources, *, before: str = "") -> Placed:
     """
     Return the values that *put* (`"header:X" = "auth.session"`, `"query:key" = "settings.key"`) places.
+
+    *before* stands before the one in the header Authorization: see `Handshake.before`.
 
     Raises:
         MappingFailed: Sources without a value; each is named with its place.
@@ -82,7 +86,7 @@ def placed(put: Mapping[str, str], sources: Sources) -> Placed:
         if value is None:
             faults.append(Fault(place, f"{source} has no value"))
         elif marked and side in ("header", "query"):
-            into[side][name] = value
+            into[side][name] = (before if name.lower() == "authorization" else "") + value
         else:
             into["body"][place] = value
     if faults:
@@ -141,6 +145,7 @@ HANDSHAKES: MappingProxyType[str, Handshake] = MappingProxyType(
             ),
             make=_c06,
         ),
+        "bearer": Handshake(settings=(), optional=(), make=lambda _settings, _now: {}, before="Bearer "),
     }
 )
 """Every handshake of the kit, by the name that manifests use."""

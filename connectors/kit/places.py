@@ -40,7 +40,7 @@ def only_text_at(tree: Tree, place: Place) -> str | None:
     """
     here: Any = tree
     for step in place.steps:
-        if step.name and _alike(here, step.name) > 1 and step.index is None:
+        if step.name and _could_be_another(here, step):
             raise ValueError("stands more than once")
         here = _step(here, step)
     if isinstance(here, Nothing):
@@ -51,12 +51,13 @@ def only_text_at(tree: Tree, place: Place) -> str | None:
     return text
 
 
-def _alike(here: Any, name: str) -> int:
-    """How many children of *here* a forgiving reader may take for *name*."""
+def _could_be_another(here: Any, step: Step) -> bool:
+    """Whether somebody who reads *here* with less or more care may find another thing at *step*."""
     if isinstance(here, etree._Element):
-        return sum(etree.QName(child).localname.lower() == name.lower() for child in here)
-    folded = fold(name)
-    return sum(fold(key) == folded for key in here) if isinstance(here, dict) else 0
+        tags = [child.tag for child in here if etree.QName(child).localname.lower() == step.name.lower()]
+        return len(set(tags) if step.index is not None else tags) > 1
+    folded = fold(step.name)
+    return isinstance(here, dict) and sum(fold(key) == folded for key in here) > 1
 
 
 def read_spread(text: str) -> tuple[Place, ...]:

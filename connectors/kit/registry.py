@@ -37,6 +37,7 @@ from mappings.language import read_mapping_file
 from mappings.paths import Layout, Place
 from mappings.slots import Form
 from mappings.values import converter
+from mappings.values_files import CONTENT
 
 __all__ = ["Connector", "Operation", "bind", "find_connectors", "load_connector"]
 
@@ -68,12 +69,11 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     wsdl = _told(faults, partial(_wsdl, folder, base, manifest))
     inbound = _told(faults, partial(_inbound_wsdl, folder, base))
     forms = _told(faults, partial(mapping_forms, manifest, inbound is not None, f"{folder.name}/{FILE}")) or {}
-    mappings: dict[str, engine.Mapping] = {}
-    for place in (base, folder):  # a line of the folder itself counts before one it takes over
-        if place is not None and not (wsdl is None and manifest.connector.protocol == "soap"):
-            form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
-            layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
-            mappings |= _told(faults, partial(_mappings, place, form, layouts, today, forms)) or {}
+    mappings: Mapping[str, engine.Mapping] = {}
+    if wsdl is not None or manifest.connector.protocol != "soap":
+        form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
+        layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
+        mappings = _told(faults, partial(_mappings, folder, base, form, layouts, today, forms)) or {}
     rules: dict[str, CodeRule] = {
         name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
     }
@@ -109,20 +109,24 @@ def _told(faults: list[FileFault], read: Callable[[], T]) -> T | None:
 
 
 def _mappings(
-    folder: Path, form: Form, layouts: Mapping[str, Layout], today: Today | None, forms: Mapping[str, Form]
-) -> dict[str, engine.Mapping]:
+    folder: Path,
+    base: Path | None,
+    form: Form,
+    layouts: Mapping[str, Layout],
+    today: Today | None,
+    forms: Mapping[str, Form],
+) -> Mapping[str, engine.Mapping]:
     with as_file(files("mappings") / "codes") as shared:
-        return dict(
-            engine.load_mappings(
-                folder,
-                form=form,
-                canonical=CANONICAL,
-                converters=converter,
-                shared_codes=read_code_tables(shared),
-                layouts=layouts,
-                today=today,
-                forms=forms,
-            )
+        return engine.load_mappings(
+            folder,
+            form=form,
+            canonical=CANONICAL,
+            converters=converter,
+            shared_codes=read_code_tables(shared),
+            layouts=layouts,
+            today=today,
+            forms=forms,
+            under=base,
         )
 
 
@@ -199,15 +203,19 @@ def _operation(
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=None if name in fetching else _alike(table, needs, hooks),  # pages differ by their cursor alone
+        alike=None if name in fetching else _alike(table, returns, needs, hooks),  # pages differ by their cursor alone
         own=own,
     )
 
 
-def _alike(table: OperationTable, needs: frozenset[str], hooks: Hooks) -> tuple[str, ...] | None:
+def _alike(
+    table: OperationTable, returns: engine.Mapping | None, needs: frozenset[str], hooks: Hooks
+) -> tuple[str, ...] | None:
     """Return `Operation.alike`: for look-ups that may be repeated and lead to no further step, which a call's own past fills."""
     if table.kind != "lookup" or table.repeat_safe is False or table.then:
         return None
+    if returns is not None and CONTENT in returns.files:
+        return None  # what comes is stored for one caller, and another may not read it
     # A signing hook is given all sources and may write any of them where no mapping shows it.
     return tuple(sorted(needs)) if hooks.sign is None else PURPOSE_SOURCES
 

@@ -3,7 +3,7 @@ From settings to agencies: each entry finds its connector, lowers its contract, 
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender
+from connectors.kit.files import Link, example_link
+from connectors.kit.inbox import Inbox
 from connectors.kit.manifest import Contract
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.tokens import Dressed
@@ -20,6 +22,8 @@ from hub.settings import AgencyEntry, Settings
 from mappings.errors import FileFault, FilesRefused, MappingFailed
 
 HANOI = timezone(timedelta(hours=7))
+_PEOPLE = frozenset({"officer.id", "officer.account", "unit.id", "unit.code"})
+"""Sources that only `scheduled_as` can fill in a call that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,14 @@ def _beside(settings: Settings) -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(place.iterdir()) if (folder / "manifest.toml").is_file()}
 
 
-def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> dict[str, Installed]:
+def install(
+    settings: Settings,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    link_to: Callable[[str], Link] = lambda _: example_link,
+) -> dict[str, Installed]:
     """
-    Bind every agency of *settings*; *now* gives Unix seconds. Must run where the event loop will run.
+    Bind every agency of *settings*; *now* gives Unix seconds, *link_to* what makes links for an agency. Must run where the event loop will run.
 
     Raises:
         FilesRefused: Every fault of all routes and agencies at once.
@@ -85,7 +94,7 @@ def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], fl
             if folder not in connectors:
                 connectors[folder] = load_connector(folder, today=lambda: today(now()))
             route = routes[entry.route] if entry.route is not None else None
-            installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route)
+            installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route, link_to(name))
         except FilesRefused as refused:
             faults += refused.faults
     if faults:
@@ -106,6 +115,7 @@ def _install(
     environ: Mapping[str, str],
     now: Callable[[], float],
     route: InstalledRoute | None,
+    link: Link,
 ) -> Installed:
     faults: list[FileFault] = []
     values = followed(name, entry, environ, settings, faults)
@@ -119,7 +129,14 @@ def _install(
         sender = Dressed(sender, route.bearer)
     try:
         agency = bind(
-            connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract
+            connector,
+            name=name,
+            base_url=entry.base_url,
+            settings=values,
+            sender=sender,
+            now=now,
+            contract=contract,
+            link=link,
         )
         clash = taken_header(route, agency) if route is not None else None
     except FilesRefused as refused:
@@ -132,6 +149,7 @@ def _install(
         raise FilesRefused([*faults, *wrong]) from None
     if clash is not None:
         faults.append(clash)
+    faults += _unscheduled(name, entry, agency)
     if faults:
         raise FilesRefused(faults)
     return Installed(name, connector, contract, agency, values, route)
@@ -149,6 +167,26 @@ def followed(
             faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", str(lost)))
             values[key] = text
     return values
+
+
+def _unscheduled(name: str, entry: AgencyEntry, agency: BoundAgency) -> list[FileFault]:
+    """Return what is missing in the *entry* of agency *name* for its notices to be fetched."""
+    if entry.scheduled_as is not None or agency.inbox is None:
+        return []
+    wanting = sorted({operation for operation in _asked(agency.inbox) if agency.operations[operation].needs & _PEOPLE})
+    if not wanting:
+        return []
+    says = (
+        f"is missing; the hub itself asks {', '.join(f'`{one}`' for one in wanting)} for an officer and a unit: "
+        'write scheduled_as = { officer = "...", unit = "..." }, ids of the registers'
+    )
+    return [FileFault("hub.toml", f"agencies.{name}.scheduled_as", says)]
+
+
+def _asked(inbox: Inbox) -> Iterator[str]:
+    for notice in inbox.notices.values():
+        if notice.fetched_by is not None:
+            yield from filter(None, (notice.fetched_by, notice.acknowledged_by, notice.refused_by))
 
 
 def plain_settings(installed: Mapping[str, Installed]) -> dict[str, frozenset[str]]:

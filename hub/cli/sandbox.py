@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from connectors.kit.binding import shown_settings
 from connectors.kit.http import CannedSender
 from connectors.kit.manifest import load_manifest
 from connectors.kit.outcomes import Unavailable
@@ -86,11 +87,16 @@ def played_by_name(names: list[str]) -> list[Play]:
 
 
 def invented_settings(folder: Path) -> dict[str, str]:
-    """Return a value for every setting that the connector in *folder* declares: its default, else an invented one."""
-    declared = load_manifest(folder).settings
+    """
+    Return a value for every setting that the connector in *folder* declares: its default, else an invented one.
+
+    What an agency must show to be believed is invented in any case: the sandbox plays it both ways.
+    """
+    manifest = load_manifest(folder)
+    shown = shown_settings(manifest)
     return {
-        key: setting.default if setting.default is not None else f"sandbox-{key.replace('_', '-')}"
-        for key, setting in declared.items()
+        key: f"sandbox-{key.replace('_', '-')}" if setting.default is None or key in shown else setting.default
+        for key, setting in manifest.settings.items()
     }
 
 

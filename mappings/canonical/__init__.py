@@ -18,8 +18,32 @@ from mappings.canonical.business import (
     BusinessRepresentative,
     BusinessStatus,
 )
+from mappings.canonical.catalogues import (
+    Catalogue,
+    CatalogueEntry,
+    CatalogueUser,
+    ReceiptNumbers,
+    UserCatalogue,
+)
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
+from mappings.canonical.document_store import (
+    StoredDocument,
+    StoredDocumentQuery,
+    StoredDocuments,
+    StoredFile,
+    WantedDocument,
+)
 from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
+from mappings.canonical.dossier_notices import (
+    DossierProgress,
+    DossierRemark,
+    ReceivedDossier,
+    ReturnedDossier,
+    ReturnedResult,
+    SupplementReceipt,
+    SupplementRequest,
+    WithdrawnDossier,
+)
 from mappings.canonical.dossier_parts import (
     Attachment,
     ConsultedDatabase,
@@ -32,6 +56,7 @@ from mappings.canonical.dossier_parts import (
     Supplement,
     SupplementPaper,
 )
+from mappings.canonical.land import LandMatter, LandPlot
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.payment import (
     Beneficiary,
@@ -60,7 +85,10 @@ from mappings.canonical.procedure import (
     WayFee,
     WayTime,
 )
+from mappings.canonical.questions import CitizenQuestion, Feedback, QuestionAnswer
 from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
+from mappings.canonical.tax import TaxItem, TaxNotice, TaxVoucher
+from mappings.canonical.transfer import Acknowledgement, FiledSupplement, ResultConfirmation, ResultRefusal
 
 CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
     {
@@ -80,6 +108,30 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "PaymentReceipt@1": PaymentReceipt,
         "Business@1": Business,
         "BusinessQuery@1": BusinessQuery,
+        # Dossiers that were moved to another agency.
+        "FiledSupplement@1": FiledSupplement,
+        "ResultConfirmation@1": ResultConfirmation,
+        "ResultRefusal@1": ResultRefusal,
+        "Acknowledgement@1": Acknowledgement,
+        "DossierProgress@1": DossierProgress,
+        "SupplementRequest@1": SupplementRequest,
+        "SupplementReceipt@1": SupplementReceipt,
+        "ReturnedResult@1": ReturnedResult,
+        "ReturnedDossier@1": ReturnedDossier,
+        "DossierRemark@1": DossierRemark,
+        "ReceivedDossier@1": ReceivedDossier,
+        "WithdrawnDossier@1": WithdrawnDossier,
+        "TaxNotice@1": TaxNotice,
+        "TaxVoucher@1": TaxVoucher,
+        # Lists, questions and the national store of documents.
+        "Catalogue@1": Catalogue,
+        "UserCatalogue@1": UserCatalogue,
+        "ReceiptNumbers@1": ReceiptNumbers,
+        "CitizenQuestion@1": CitizenQuestion,
+        "QuestionAnswer@1": QuestionAnswer,
+        "Feedback@1": Feedback,
+        "StoredDocumentQuery@1": StoredDocumentQuery,
+        "StoredDocuments@1": StoredDocuments,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -113,6 +165,14 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "BusinessRepresentative@1": BusinessRepresentative,
         "BusinessAddress@1": BusinessAddress,
         "BusinessActivity@1": BusinessActivity,
+        "LandMatter@1": LandMatter,
+        "LandPlot@1": LandPlot,
+        "TaxItem@1": TaxItem,
+        "CatalogueEntry@1": CatalogueEntry,
+        "CatalogueUser@1": CatalogueUser,
+        "WantedDocument@1": WantedDocument,
+        "StoredDocument@1": StoredDocument,
+        "StoredFile@1": StoredFile,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -130,6 +190,11 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "PaymentResult@1": "reference",
         "Business@1": "code",
         "BusinessQuery@1": "code",
+        "FiledSupplement@1": "dossier",
+        "ResultConfirmation@1": "dossier",
+        "ResultRefusal@1": "dossier",
+        "QuestionAnswer@1": "question",
+        "StoredDocumentQuery@1": "owner_number",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

@@ -18,6 +18,7 @@ from mappings.canonical.dossier_parts import (
     Supplement,
 )
 from mappings.canonical.kinds import Choice, Code, DossierCode, Line, Many, Moment, Name, ProcedureCode, Text
+from mappings.canonical.land import LandMatter
 from mappings.canonical.shape import Canonical, personal, told
 
 
@@ -135,6 +136,7 @@ class Dossier(Canonical):
     consulted_databases: Annotated[
         Many[ConsultedDatabase], told("National databases consulted for it (danh sách kết nối CSDL)")
     ] = ()
+    land: Annotated[LandMatter | None, told("The land that it is about (thông tin đất đai)")] = None
 
 
 class ProcessingStep(Canonical):

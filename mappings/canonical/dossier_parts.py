@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from mappings.canonical.kinds import Choice, Code, Count, Line, Many, Moment, Money, Name, Text, Url
+from mappings.canonical.kinds import Choice, Code, Count, FileUrl, Line, Many, Moment, Money, Name, Text
 from mappings.canonical.shape import Canonical, personal, told
 
 
@@ -64,19 +64,23 @@ class Contact(Canonical):
     email: Annotated[Line | None, personal("E-mail address (thư điện tử)", "khong@centre.example")] = None
     fax: Annotated[Code | None, personal("Fax number (số fax)", "02580000000")] = None
     other: Annotated[Text | None, personal("Anything else (thông tin khác)", "Gọi giờ hành chính")] = None
+    address: Annotated[Line | None, personal("Where letters go (địa chỉ chi tiết)", "Số 0, đường Không Tên")] = None
 
 
 class Document(Canonical):
-    """A paper handed in with the dossier (tài liệu nộp)."""
+    """A paper that goes with the dossier: handed in, sent along, or the result (tài liệu)."""
 
     id: Annotated[Code | None, told("Key of the attachment in the filing system (tệp đính kèm id)", "000001")] = None
-    name: Annotated[Text, personal("Name of the file (tên tệp đính kèm)", "Đơn đề nghị.pdf")]
+    name: Annotated[Text, personal("Name of the paper or its file (tên tệp đính kèm)", "Đơn đề nghị.pdf")]
     deleted: Annotated[bool, told("Whether it was taken back (đã xoá)", False)] = False
     component_code: Annotated[
         Code | None, told("Which required paper it is (mã thành phần hồ sơ)", "KQ.G00.000001")
     ] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/1")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/1"
+        ),
     ] = None
     digitised: Annotated[bool | None, told("Whether it was digitised (được số hoá)", True)] = None
     reuse: Annotated[Choice[Reuse] | None, told("Whether it was taken over (được tái sử dụng)", "not_reused")] = None
@@ -86,6 +90,12 @@ class Document(Canonical):
     replaced_by_result: Annotated[
         Code | None, told("Code of the result that stands in for it (mã kết quả thay thế)", "KQ.G00.000002")
     ] = None
+    originals: Annotated[Count | None, told("Number of originals handed in (số bản chính)", 1)] = None
+    copies: Annotated[Count | None, told("Number of copies handed in (số bản sao)", 2)] = None
+    file_name: Annotated[
+        Text | None, personal("Name of the file where the paper has another (tên tập tin)", "don-de-nghi.pdf")
+    ] = None
+    file_type: Annotated[Code | None, told("Kind of the file, as its ending (kiểu file)", ".pdf")] = None
 
 
 class Fee(Canonical):
@@ -115,7 +125,10 @@ class SupplementPaper(Canonical):
         Code | None, told("Which required paper it is (mã thành phần hồ sơ)", "KQ.G00.000001")
     ] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/3")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/3"
+        ),
     ] = None
 
 
@@ -153,7 +166,10 @@ class ResultPaper(Canonical):
     )
     id: Annotated[Code | None, told("Key of the paper (giấy tờ id)", "000009")] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/9")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/9"
+        ),
     ] = None
     result_code: Annotated[
         Code | None, told("Code of the procedure's main result (mã giấy tờ kết quả)", "KQ.G00.000002")

@@ -76,7 +76,75 @@ TRINHTUTHUCHIEN[]/TRUONGHOP TRINHTUTHUCHIEN[]/TRINHTU[]/TENTRINHTU CACHTHUCTHUCH
 THANHPHANHOSO[]/GIAYTO[]/TENMAUDON THANHPHANHOSO[]/GIAYTO[]/URL YEUCAU MOTADOITUONGTHUCHIEN
 DOITUONGTHUCHIEN[]/TENDOITUONG KETQUATHUCHIEN[]/MAKETQUA KETQUATHUCHIEN[]/TENKETQUA CANCUPHAPLY[]/SOVANBAN
 CANCUPHAPLY[]/TENVANBAN TRANGTHAI COQUANTHUCHIEN[]/MADONVI COQUANTHUCHIEN[]/TENDONVI""")
+LAND = words("""LaQuyTrinhCapTinh TinhId HuyenId XaId SoBienNhan MaHoSoMotCua NguoiTiepNhan NgayTiepNhan NgayHenTra
+DiaChiTaiSan ThongTinNguoiNopDon/HoTen ThongTinNguoiNopDon/SoChungMinh ThongTinNguoiNopDon/DiaChiChiTiet
+ThongTinNguoiNopDon/SoDienThoai ThongTinNguoiNopDon/Email ThongTinQuyTrinh/MaQuyTrinh ThongTinQuyTrinh/TenQuyTrinh
+ThongTinThuaDat[]/SoThuTuThua ThongTinThuaDat[]/SoHieuBanDo ThongTinThuaDat[]/DienTich ThongTinThuaDat[]/DiaChiChiTiet
+DanhSachGiayToDinhKem[]/TenGiayTo DanhSachGiayToDinhKem[]/SoBanChinh DanhSachGiayToDinhKem[]/SoBanSao
+DanhSachGiayToDinhKem[]/TapTin/name DanhSachGiayToDinhKem[]/TapTin/data""")
+TAKEN = words("data status/success status/code status/type status/time status/message")
+TOLD = {
+    "dossier_progressed": """SoBienNhan MaCanBoChuyen MaCanBoNhan MaTrangThai LaTrangThaiChuyenLai NoiDungXuLy NgayChuyen
+        HanXuLy DanhSachTapTin[]/TenGiayTo DanhSachTapTin[]/KieuFile DanhSachTapTin[]/LinkFile DanhSachTapTin[]/SoBanSao
+        DanhSachTapTin[]/SoBanChinh SecurityCode""",
+    "supplement_requested": "SoBienNhan NgayChoBoSung MaCanBoXuLy LaTamDung GhiChu TapTin/LinkFile",
+    "supplement_received": "SoBienNhan NgayNhanBoSung NgayHenTraMoi GhiChu TapTin/LinkFile",
+    "result_returned": "SoBienNhan NgayKetThuc MaCanBoXuLy TrangThaiKetThuc GhiChu DanhSachGiayToKetQua[]/LinkFile",
+    "dossier_returned": "SoBienNhan GhiChu",
+    "procedure_disputed": "SoBienNhan MaCanBoXuLy GhiChu",
+    "update_requested": "SoBienNhan MaCanBoXuLy GhiChu",
+}
+TAX = (
+    "SoBienNhan NguoiXuLy NgayCoKetQuaThue GhiChu DanhSachThongBaoThue[]/LoaiThue DanhSachThongBaoThue[]/SoThongBaoThue"
+)
+VOUCHER = words("""MaHoSo MaSoThue SoCMTNguoiNopTien HoTenNguoiNopTien DiaChiNguoiNopTien XaNguoiNopTien HuyenNguoiNopTien
+TinhNguoiNopTien UrlFileChungTu ThongTinThanhToan/MaThongBaoThue ThongTinThanhToan/NoiDungThanhToan
+ThongTinThanhToan/ThoiGianThanhToan ThongTinThanhToan/SoTien ThongTinThanhToan/TrangThaiThanhToan""")
 EXPECTED = [
+    *(
+        one
+        for system in ("land_vbdlis", "land_ilis")
+        for one in (
+            (system, "file_dossier", "request", "", LAND),
+            (system, "file_dossier", "reply", "", TAKEN),
+            (system, "confirm_result", "request", "", words("SoBienNhan NgayTra")),
+            (system, "refuse_result", "request", "", words("SoBienNhan NoiDung DanhSachGiayToDinhKem[]/TenGiayTo")),
+            (system, "file_supplement", "request", "", words("SoBienNhan NgayHenTraMoi GhiChu DanhSachGiayToBoSung[]")),
+            *((system, notice, "request", "", words(fields)) for notice, fields in TOLD.items()),
+            (system, "users_asked", "reply", "Data[]/", words("MaNguoiDung TenNguoiDung TenPhongBan ChucDanh")),
+            (system, "statuses_asked", "reply", "Data[]/", words("MaTrangThai TenTrangThai")),
+            (system, "procedures_asked", "reply", "Data[]/", words("MaThuTucHanhChinh TenThuTucHanhChinh")),
+        )
+    ),
+    ("land_vbdlis", "tax_notice_received", "request", "", words(TAX)),
+    (
+        "land_vbdlis",
+        "tax_notice_received",
+        "request",
+        "DanhSachThongBaoThue[]/",
+        words("HoTenChu DuongDanThongBaoThue"),
+    ),
+    ("land_ilis", "tax_notice_received", "request", "", words(TAX)),
+    ("land_ilis", "tax_notice_received", "request", "DanhSachThongBaoThue[]/", words("HoVaChu DuongDanTBT")),
+    ("land_ilis", "log_in", "request", "", words("username password grant_type client_id client_secret")),
+    ("land_ilis", "log_in", "reply", "", words("access_token expires_in token_type refresh_token scope")),
+    ("npsp", "lookup_agencies", "reply", "result[]/", words("MADONVI TENDONVI CAPDONVI")),
+    ("npsp", "lookup_fields", "reply", "result[]/", words("MALINHVUC TENLINHVUC MANGANH")),
+    (
+        *("npsp", "list_questions", "reply", "result[]/"),
+        words("HOIDAPID TRALOIID MALINHVUC MADONVI TENDONVI HOVATEN NOIDUNG NOIDUNGTRALOI"),
+    ),
+    (
+        *("npsp", "file_answer", "request", "data[]/"),
+        words("HOIDAPID MADONVI NGUOITRALOI CHUCVUNGUOITRALOI NGAYTRALOI NOIDUNGTRALOI"),
+    ),
+    (
+        *("npsp", "list_documents", "request", ""),
+        words("""SoDinhDanhChuSoHuu HoTenNguoiYeuCau KenhThucHien SoDinhDanhNguoiYeuCau MaThuTuc
+        DanhSachDanhMucKetQua[]/MaKetQua DanhSachDanhMucKetQua[]/SoKyHieu"""),
+    ),
+    ("npsp", "tax_notice_received", "request", "", words("SecurityKey Service Ngay IsUpdating Data/FileThongBaoThue")),
+    ("npsp", "tax_voucher_received", "request", "Data/", VOUCHER),
     ("police", "lookup_citizen", "request", "", ASKED),
     ("police", "verify_citizen", "request", "", ASKED),
     ("police", "lookup_citizen", "reply", "CongdanCollection/CongDan/", CITIZEN),

@@ -85,7 +85,9 @@ DOSSIER = model(
         identities=few(model(Identity, kind=st.sampled_from(IdentityKind), number=CODES)),
     ),
     # A contact in which nothing is given is written like no contact, so it is read as none.
-    contact=maybe(model(Contact, phone=CODES, email=maybe(WORDS), fax=maybe(CODES), other=maybe(WORDS))),
+    contact=maybe(
+        model(Contact, phone=CODES, email=maybe(WORDS), fax=maybe(CODES), other=maybe(WORDS), address=st.none())
+    ),
     summary=WORDS,
     submitted_at=maybe(MOMENTS),
     received_at=maybe(MOMENTS),
@@ -110,6 +112,7 @@ DOSSIER = model(
             reuse=maybe(st.sampled_from(Reuse)),
             from_document_store=maybe(st.booleans()),
             replaced_by_result=maybe(CODES),
+            **dict.fromkeys(("originals", "copies", "file_name", "file_type"), st.none()),  # withheld
         )
     ),
     fees=few(FEES),
@@ -148,6 +151,7 @@ DOSSIER = model(
     account_verified=maybe(st.booleans()),
     online_payment=maybe(st.sampled_from(OnlinePayment)),
     consulted_databases=few(model(ConsultedDatabase, code=CODES)),
+    land=st.none(),
 )
 STEP = model(
     ProcessingStep,

@@ -31,9 +31,17 @@ SETTINGS = {
         "secret_key": "0000-invented",
         "service_path": "/dancu/TraCuuThongTinCongDan",
     },
-    "npsp": {"user_name": "centre", "password": "0000-invented"},
+    "npsp": {"user_name": "centre", "password": "0000-invented", "security_key": "0000-invented"},
     "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
     "business_register": {"authorization": "Bearer 0000-invented"},
+    "land_vbdlis": {"security_code": "0000-invented"},
+    "land_ilis": {
+        "security_code": "0000-invented",
+        "user_name": "centre",
+        "password": "0000-invented",
+        "client_id": "one-stop",
+        "client_secret": "0000-invented",
+    },
 }
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
 PLAYED = [
@@ -44,6 +52,8 @@ PLAYED = [
     if sample.operation in connector.operations
     and sample.result != "login"
     and connector.operations[sample.operation].kind != "login"
+    # What sends nothing asks the same each time, and so is answered the same.
+    and (connector.operations[sample.operation].sends is not None or sample.result == "ok")
 ]
 
 

@@ -54,7 +54,9 @@ class Lgsp:
 @asynccontextmanager
 async def behind_lgsp(folder: Path, *, apart: bool = False, **changed: str) -> AsyncIterator[Lgsp]:
     """Play both agencies behind `lgsp`; *apart*: the portal behind a gateway of its own."""
-    plays = [Play(name, path, invented_settings(path)) for name, path in find_connectors().items()]
+    plays = [
+        Play(name, find_connectors()[name], invented_settings(find_connectors()[name])) for name in ("npsp", "police")
+    ]
     mine = [play for play in plays if play.name != "npsp" or not apart]
     routes = [invented_route("lgsp", mine)]
     routes += [invented_route("other", [play for play in plays if play not in mine])] if apart else []

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from connectors.kit.checks.folder import Folder, manifest_file
 from connectors.kit.checks.pinned import Direction, contract_of, layout_of, plain
-from connectors.kit.checks.used import Used, used_by
+from connectors.kit.checks.used import Used, payload_in, used_by
 from mappings.canonical import CANONICAL
 from mappings.canonical.shape import inner_models
 from mappings.errors import FileFault
@@ -89,18 +89,29 @@ def theirs_known(folder: Folder) -> Iterator[FileFault]:
 
 
 def theirs_covered(folder: Folder) -> Iterator[FileFault]:
-    """Every place of the pinned contract is mapped, fixed, or dropped with a reason."""
+    """
+    Every place of the pinned contract is mapped, fixed, or dropped with a reason.
+
+    What stands in an envelope, beside the payload that `unwrap` leads to, or in the answer to a log-in, is in no mapping's
+    reach: why nobody reads it stands in the note of its row in `fields.csv`.
+    """
+    noted = {(row.operation, row.direction, plain(row.field)) for row in folder.fields if row.note}
     for operation, direction, contract, used in _spoken_of(folder):
         places = {one.place for one in used}
         branches = tuple(f"{one.place}/" for one in used if one.branch)
         table = folder.conversations[operation]
         name = table.sends if (direction == "request") == (operation in folder.operations) else table.returns
         file = folder.file(f"{name}.map.toml") if name else manifest_file(folder)
+        inside = payload_in(folder, operation, direction)
         for place in sorted(contract - places):
             if place.startswith(branches) or any(other.startswith(f"{place}/") for other in (*contract, *places)):
                 continue  # inside a dropped branch, or only the way to other places
+            beside = table.kind == "login" or (bool(inside) and not place.startswith(f"{inside}/"))
+            if beside and (operation, direction, place) in noted:
+                continue
             says = f"is in the contract of the {direction} of `{operation}` and nowhere here; map it, fix it, or drop it with a reason"
-            yield FileFault(file, place, says)
+            advice = ": it is in no mapping's reach, so in the note of its row in contract/fields.csv" if beside else ""
+            yield FileFault(file, place, says + advice)
 
 
 def _spoken_of(folder: Folder) -> Iterator[tuple[str, Direction, frozenset[str], tuple[Used, ...]]]:

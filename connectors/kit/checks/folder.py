@@ -39,6 +39,7 @@ class FieldRow:
     field: str
     mark: str
     source: str
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -174,8 +175,8 @@ def _read_fields(folder: Folder, file: Path) -> list[FieldRow]:
     rows = []
     for number, cells in enumerate(lines[1:], 2):
         if len(cells) == len(FIELD_COLUMNS):
-            operation, direction, place, mark, source, _ = (cell.strip() for cell in cells)
-            rows.append(FieldRow(number, operation, direction, place, mark, source))
+            operation, direction, place, mark, source, note = (cell.strip() for cell in cells)
+            rows.append(FieldRow(number, operation, direction, place, mark, source, note))
         elif any(cells):
             says = f"has {len(cells)} cells, not {len(FIELD_COLUMNS)}; quote a text that holds a comma"
             folder.faults.append(FileFault(name, f"line {number}", says))

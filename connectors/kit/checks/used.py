@@ -55,6 +55,14 @@ def payload_base(folder: Folder, name: str, direction: Direction) -> str | None:
     return joined(*(plain(word) for word in words), _root(folder, name, direction, reads.returns))
 
 
+def payload_in(folder: Folder, name: str, direction: Direction) -> str:
+    """Return the place, seen from the body, in which `unwrap` finds the payload first; empty: the body is the payload."""
+    if _is_written(folder, name, direction):
+        return ""
+    words = _reader(folder, name).unwrap
+    return next((plain(word) for word in words if word not in DECODERS), "")
+
+
 def _is_written(folder: Folder, name: str, direction: Direction) -> bool:
     """Whether we write it: the request of an operation, the reply to a notice."""
     return (direction == "request") == (name in folder.operations)

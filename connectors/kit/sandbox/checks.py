@@ -45,7 +45,14 @@ def _c06(request: Request, settings: Settings, now: float) -> bool:
     return all(request.headers.get(name) == value for name, value in expected.items() if value)
 
 
-CHECKS: MappingProxyType[str, Callable[[Request, Settings, float], bool]] = MappingProxyType({"c06": _c06})
+def _bearer(request: Request, _settings: Settings, _now: float) -> bool:
+    """Accept whatever comes as `Bearer <token>` (RFC 6750); whether the token is good is a matter of sessions."""
+    return request.headers.get("authorization", "").startswith("Bearer ")
+
+
+CHECKS: MappingProxyType[str, Callable[[Request, Settings, float], bool]] = MappingProxyType(
+    {"c06": _c06, "bearer": _bearer}
+)
 """How a played agency checks each handshake of the kit."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from connectors.kit.auth import handshake
 from connectors.kit.contract import Check, json_contract, xsd_contract
 from connectors.kit.manifest import Manifest, Signature, load_manifest
 from connectors.kit.samples import Sample, load_samples
@@ -120,10 +121,11 @@ class Played:
             side, _, name = place.partition(":")
             value = request.headers.get(name.lower(), "") if side == "header" else request.query.get(name, "")
             if source.startswith("auth."):
-                sessions.append(value)
+                sessions.append(value.removeprefix(handshake(auth.scheme).before) if auth.scheme else value)
             elif source.startswith("settings.") and value != self._settings.get(source.partition(".")[2], ""):
                 return False
-        return not auth.login or self.sessions.good(sessions, self._now())
+        # an operation that has no place for a session needs none
+        return not auth.login or not sessions or self.sessions.good(sessions, self._now())
 
     def _logged_in(self, heard: Heard) -> Said:
         name = heard.operation.name

@@ -23,6 +23,7 @@ from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.payloads import Names, found, plain, put_value, soap_body
 
 _DECODERS = ("json", "xml", "base64")
+_SOAP = {"http://www.w3.org/2003/05/soap-envelope": "application/soap+xml"}
 
 
 class Tell(BaseModel):
@@ -89,7 +90,8 @@ class Teller:
         for place, value in tell.put.items():
             if not _changed(tree, table.unwrap, tuple(place.split("/")), value):
                 raise ValueError(f"nothing stands at {place!r} in {name}")
-        headers = {"Content-Type": ("text/xml" if soap else f"application/{sample.media}") + "; charset=utf-8"}
+        kind = f"application/{sample.media}" if not soap else _SOAP.get(etree.QName(whole).namespace or "", "text/xml")
+        headers = {"Content-Type": f"{kind}; charset=utf-8"}
         if soap:
             headers["SOAPAction"] = '""'
         beside: dict[str, dict[str, str]] = {"header": headers, "query": {}}

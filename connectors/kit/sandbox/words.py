@@ -28,7 +28,8 @@ class Words:
         self._replies: dict[tuple[str, str], Reply] = {}
         self._exact: dict[tuple[str, Signature], tuple[Reply, str]] = {}
         self._heard: list[tuple[Heard, str, Reply]] = []
-        for sample in samples:
+        # of samples that ask the same, as all do of an operation that sends nothing, the one that went well is said
+        for sample in sorted(samples, key=lambda one: one.result != "ok"):
             operation = operations.get(sample.operation)
             if operation is None or sample.reply_agency is None:
                 continue

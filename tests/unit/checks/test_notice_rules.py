@@ -189,6 +189,23 @@ def test_what_an_agency_pushes_is_pinned_like_what_it_answers(told: Path) -> Non
     ]
 
 
+def test_what_stands_beside_the_payload_is_given_up_in_its_note(told: Path) -> None:
+    """No mapping reaches into an envelope, so the reason stands where the field is listed; inside the payload it does not."""
+    schema = told / "contract/step_done.request.schema.json"
+    schema.write_text(schema.read_text("utf-8").replace('"Dich"', '"Ngay": {"type": "string"}, "Dich"', 1), "utf-8")
+    fields = told / "contract/fields.csv"
+    listed = fields.read_text("utf-8")
+    fields.write_text(listed + "step_done,request,Ngay,seen,invented,\n", "utf-8")
+    (found,) = check_folder(told).findings
+    assert (found.rule, found.key) == ("theirs_covered", "Ngay")
+    assert "in the note of its row" in found.says
+    fields.write_text(listed + "step_done,request,Ngay,seen,invented,nobody looks at it\n", "utf-8")
+    assert check_folder(told).passed
+    schema.write_text(schema.read_text("utf-8").replace('"GhiChu"', '"Ngay": {"type": "string"}, "GhiChu"', 1), "utf-8")
+    fields.write_text(fields.read_text("utf-8") + "step_done,request,Data[]/Ngay,seen,invented,inside\n", "utf-8")
+    assert [one.key for one in check_folder(told).findings] == ["Data/Ngay"]
+
+
 WSDL = (Path(__file__).parents[1] / "kit" / "contracts" / "inbound.wsdl").read_text("utf-8")
 STEP = ("MaHoSo", "Nguoi", "Luc", "TrangThai", "Khoa")
 SOAP = """

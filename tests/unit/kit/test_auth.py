@@ -58,14 +58,21 @@ def test_values_that_the_scheme_does_not_know_are_named_at_once() -> None:
 def test_a_misspelt_scheme_names_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'c06'"):
         handshake("c6")
-    with pytest.raises(ValueError, match="known schemes: c06"):
-        handshake("kerberos")
+    with pytest.raises(ValueError, match="known schemes: bearer, c06"):
+        handshake("zzz")
 
 
 @pytest.mark.parametrize("scheme", HANDSHAKES)
 def test_a_handshake_names_each_setting_once(scheme: str) -> None:
     names = HANDSHAKES[scheme].settings + HANDSHAKES[scheme].optional
     assert len(set(names)) == len(names)
+
+
+def test_a_bearer_token_is_placed_with_the_word_before_it_and_nothing_else_is() -> None:
+    put = {"header:authorization": "auth.token", "header:X-Session": "auth.token"}
+    result = placed(put, {"auth.token": "t-1"}, before=handshake("bearer").before)
+    assert result.headers == {"authorization": "Bearer t-1", "X-Session": "t-1"}
+    assert handshake("bearer").headers({}, NOW) == {}
 
 
 def test_what_put_places_is_split_by_side() -> None:

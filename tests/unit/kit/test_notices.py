@@ -15,6 +15,7 @@ from connectors.kit.binding import BoundAgency
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
 from mappings.canonical import ProcedureQuery, ProcessingStep
 from mappings.errors import FilesRefused, MappingFailed
+from tests.unit.kit.conftest import FACTS
 
 Office = Callable[..., BoundAgency]
 
@@ -171,6 +172,13 @@ class TestProof:
         with pytest.raises(FilesRefused) as refused:
             office(PUSH, settings={"security_key": "", "sign_key": "x"})
         assert [fault.key for fault in refused.value.faults] == ["agencies.tax.security_key"]
+
+    def test_until_a_key_with_an_empty_default_is_given_nobody_is_believed(self, office: Office) -> None:
+        """An installation that an agency does not push to yet starts all the same."""
+        manifest = FACTS.replace('help = "Key they show"', 'help = "Key they show"\ndefault = ""') + PUSH
+        agency = office("", files={"manifest.toml": manifest}, settings={"sign_key": "x"})
+        for key in ("k3y", "", " "):
+            assert not_taken(agency, push(key=key)).way == "denied"
 
 
 SEVERAL = """

@@ -1,11 +1,12 @@
 """What stands at a place, and when its absence is an answer rather than drift."""
 
 import base64
+from typing import Any
 
 import pytest
 from lxml import etree
 
-from connectors.kit.places import Nothing, at, read_unwrap, text_at
+from connectors.kit.places import Nothing, at, only_text_at, read_spread, read_unwrap, text_at, texts_at
 from connectors.kit.texts import Unreadable
 from mappings.paths import read_place
 
@@ -82,3 +83,55 @@ def test_an_empty_collection_ends_the_unwrapping() -> None:
 def test_what_cannot_be_unwrapped_names_the_step(words: list[str], tree: dict[str, object], says: str) -> None:
     with pytest.raises(Unreadable, match=says):
         read_unwrap(words)(tree)
+
+
+@pytest.mark.parametrize(
+    ("tree", "place", "text"),
+    [
+        ({"a": {"B": 1}}, "A/b", "1"),
+        ({"a": [{"b": "x"}, {"b": "y"}]}, "a[1]/b", "y"),
+        ({"a": {}}, "a/b", None),
+        ({}, "a/b", None),
+        (etree.fromstring("<r><a>x</a><a>y</a></r>"), "a[1]", "y"),
+    ],
+)
+def test_what_proves_something_is_found_where_only_one_thing_can_be_meant(
+    tree: Any, place: str, text: str | None
+) -> None:
+    assert only_text_at(tree, read_place(place)) == text
+
+
+@pytest.mark.parametrize(
+    ("tree", "place"),
+    [
+        ({"a": 1, "A": 2}, "a"),
+        ({"a": {"b": 1}, "A": {"b": 2}}, "a/b"),
+        ({"a": [1], "A": [2]}, "a[0]"),
+        ({"a": {"b": 1}}, "a"),
+        ({"a": [1]}, "a"),
+        (etree.fromstring("<r><a>x</a><a>y</a></r>"), "a"),
+        (etree.fromstring('<r><a>x</a><A xmlns="urn:x">y</A></r>'), "a"),
+        (etree.fromstring('<r><x:a xmlns:x="urn:x">x</x:a><a>y</a></r>'), "a[0]"),
+        (etree.fromstring("<r><a><b/></a></r>"), "a"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_proves_nothing(tree: Any, place: str) -> None:
+    with pytest.raises(ValueError, match=r"more than once|is a group"):
+        only_text_at(tree, read_place(place))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("so", ["7"]),
+        ("ds[]/so", ["1", "2", None]),
+        ("ds[]/con[]/so", ["x", "y"]),
+        ("ds[0]/so", ["1"]),
+        ("khong[]/so", []),
+        ("khong", [None]),
+        ("nhan[]", ["a", "b"]),
+    ],
+)
+def test_a_spread_gives_a_text_for_each_of_its_spots(text: str, found: list[str | None]) -> None:
+    tree = {"so": 7, "nhan": ["a", "b"], "ds": [{"so": 1, "con": [{"so": "x"}, {"so": "y"}]}, {"so": "2"}, {}]}
+    assert texts_at(tree, read_spread(text)) == found

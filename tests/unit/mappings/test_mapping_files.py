@@ -21,7 +21,7 @@ FEE = 'canonical = "Fee@1"\nagency = ""\n[fields]\n"name" = "Ten"\n"amount" = { 
 def load(folder: Path, files: dict[str, str], form: Any = "json", **more: Any) -> dict[str, Mapping]:
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text, "utf-8")
     given = {"canonical": CANONICAL, "converters": converter, "shared_codes": {}, "layouts": {}, **more}
     return dict(load_mappings(folder, form=form, **given))
@@ -277,6 +277,26 @@ def test_the_examples_of_the_keys_are_valid_themselves() -> None:
         for name, field in model.model_fields.items():
             for example in field.examples or ():
                 model.model_validate({**needed, field.alias or name: example})
+
+
+def test_a_file_of_the_folder_counts_before_one_under_it_inside_others_too(tmp_path: Path) -> None:
+    """Two vendors of one system: the second writes down one line, and the tables around it are the first one's."""
+    outer = 'canonical = "Supplement@1"\nagency = ""\n[fields]\n"id" = "Id"\n"fees[]" = { at = "Phi[]", map = "fee" }\n'
+    first, second = tmp_path / "first", tmp_path / "second"
+    load(first, {"round.map.toml": outer, "fee.map.toml": FEE})
+    made = load(second, {"fee.map.toml": FEE.replace('"Ten"', '"TenPhi"')}, under=first)
+    reading = made["round"].read({"Id": "1", "Phi": [{"TenPhi": "a", "Gia": "1"}]})
+    assert reading is not None
+    assert reading.value.model_dump()["fees"][0]["name"] == "a"
+
+
+def test_a_fault_is_told_with_the_folder_whose_file_has_it(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    (first / "fee.map.toml").write_text(FEE.replace('"amount"', '"amuont"'), "utf-8")
+    with pytest.raises(FilesRefused) as caught:
+        load(second, {"other.map.toml": FEE.replace('"name"', '"nmae"')}, under=first)
+    assert {fault.file for fault in caught.value.faults} == {"first/fee.map.toml", "second/other.map.toml"}
 
 
 SUPPLEMENT = (

@@ -30,6 +30,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 
+FILES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 OURS: dict[str, st.SearchStrategy[object]] = {
     "trimmed": WORDS,
     "upper name": WORDS,
@@ -63,6 +64,8 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "phone national": st.sampled_from(["+84 90 000 00 00", "0900000000", "0258.000.0000", "84900000000"]),
     "digits": st.uuids().map(str),
     "base64 json": JSON,
+    "file base64": FILES,
+    "file link": FILES | st.just("https://files.centre.example/1"),
     "cut 7": WORDS,
     "unpadded 7": st.integers(1, 9999999).map("{:07d}".format),
     "zero-padded 6": st.integers(0, 999999).map(str) | st.integers(0, 999999).map("{:06d}".format),

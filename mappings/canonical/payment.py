@@ -16,6 +16,7 @@ from mappings.canonical.kinds import (
     Code,
     Day,
     DossierCode,
+    FileUrl,
     Line,
     Many,
     Moment,
@@ -172,6 +173,6 @@ class PaymentReceipt(Canonical):
     """The receipt of a payment, as an address from which it can be fetched (biên lai)."""
 
     url: Annotated[
-        Url, personal("Where the receipt can be fetched (URL biên lai)", "https://pay.example/receipts/0000.pdf")
+        FileUrl, personal("Where the receipt can be fetched (URL biên lai)", "https://pay.example/receipts/0000.pdf")
     ]
     note: Annotated[Text | None, told("Words of the platform (mô tả lỗi)", "Thành công")] = None

@@ -1,7 +1,8 @@
 """A key that we give goes by its call: known when the agency may know it, and never another call's of the same dossier."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+
+import pytest
 
 from connectors.kit.outcomes import Answered, InDoubt, Result, Unavailable
 from hub.call import Purpose, State
@@ -14,18 +15,11 @@ LOST = (0.1, InDoubt("reset"))
 OWN = {"reference": "call.reference", "code": "call.accepted_at"}
 
 
-def with_own_keys(scenario: Callable[[World], Awaitable[None]]) -> Callable[[World], Awaitable[None]]:
+@pytest.fixture(autouse=True)
+def _a_payment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The agency knows a payment by two keys that its request fixes from the call; `lookup_paper` asks by one of them."""
-
-    async def run(world: World) -> None:
-        facts = {"then": {"in_doubt": "lookup_paper"}, "then_requests": {"in_doubt": Question}}
-        pay = operation("file_payment", "filing", Paper, own=OWN, **facts)
-        known = {**OPERATIONS, "file_payment": pay}
-        world.agency.operations = world.lane.operations = known
-        world.lane.verification._operations = known
-        await scenario(world)
-
-    return run
+    facts = {"then": {"in_doubt": "lookup_paper"}, "then_requests": {"in_doubt": Question}}
+    monkeypatch.setitem(OPERATIONS, "file_payment", operation("file_payment", "filing", Paper, own=OWN, **facts))
 
 
 def reference(call: str) -> str:
@@ -41,7 +35,7 @@ def test_our_key_is_remembered_with_an_answer_and_with_a_doubt() -> None:
             known = await world.store.remembered(DOSSIER, world.agency.name)
             assert known["reference"] == reference(reply.call)
 
-    play(with_own_keys(scenario))
+    play(scenario)
 
 
 def test_our_key_is_not_remembered_of_what_never_left() -> None:
@@ -52,7 +46,7 @@ def test_our_key_is_not_remembered_of_what_never_left() -> None:
         assert (await world.state(reply))[0] is State.QUEUED
         assert await world.store.remembered(DOSSIER, world.agency.name) == {}
 
-    play(with_own_keys(scenario))
+    play(scenario)
 
 
 def test_a_doubt_is_looked_up_by_the_key_of_its_own_call_though_a_newer_one_of_the_dossier_is_known() -> None:
@@ -71,7 +65,7 @@ def test_a_doubt_is_looked_up_by_the_key_of_its_own_call_though_a_newer_one_of_t
         assert (looked_up.operation, looked_up.sources["call.id"]) == ("lookup_paper", first.call)
         assert looked_up.request == Question(code=str(filed.sources["call.accepted_at"]))
 
-    play(with_own_keys(scenario))
+    play(scenario)
 
 
 def test_an_answer_may_name_keys_beside_ours() -> None:
@@ -82,4 +76,4 @@ def test_an_answer_may_name_keys_beside_ours() -> None:
         known = await world.store.remembered(DOSSIER, world.agency.name)
         assert (known["receipt"], known["reference"]) == ("BL-0001", reference(reply.call))
 
-    play(with_own_keys(scenario))
+    play(scenario)

@@ -12,8 +12,9 @@ from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender
 from connectors.kit.files import Link, example_link
-from connectors.kit.inbox import Inbox
+from connectors.kit.inbox import Notice
 from connectors.kit.manifest import Contract
+from connectors.kit.operation import Operation
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.tokens import Dressed
 from hub.app.roads import InstalledRoute, install_routes, sender_of, taken_header
@@ -173,7 +174,7 @@ def _unscheduled(name: str, entry: AgencyEntry, agency: BoundAgency) -> list[Fil
     """Return what is missing in the *entry* of agency *name* for its notices to be fetched."""
     if entry.scheduled_as is not None or agency.inbox is None:
         return []
-    wanting = sorted({operation for operation in _asked(agency.inbox) if agency.operations[operation].needs & _PEOPLE})
+    wanting = asked_for_people(agency.operations, agency.inbox.notices)
     if not wanting:
         return []
     says = (
@@ -183,8 +184,13 @@ def _unscheduled(name: str, entry: AgencyEntry, agency: BoundAgency) -> list[Fil
     return [FileFault("hub.toml", f"agencies.{name}.scheduled_as", says)]
 
 
-def _asked(inbox: Inbox) -> Iterator[str]:
-    for notice in inbox.notices.values():
+def asked_for_people(operations: Mapping[str, Operation], notices: Mapping[str, Notice]) -> list[str]:
+    """Return which *operations* the hub itself asks for the sake of *notices*, and that want an officer or a unit."""
+    return sorted({name for name in _asked(notices) if operations[name].needs & _PEOPLE})
+
+
+def _asked(notices: Mapping[str, Notice]) -> Iterator[str]:
+    for notice in notices.values():
         if notice.fetched_by is not None:
             yield from filter(None, (notice.fetched_by, notice.acknowledged_by, notice.refused_by))
 

@@ -110,7 +110,7 @@ async def stage() -> AsyncIterator[Stage]:
         await sandbox.start()
         head = '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:DEMO_ADMIN_KEY"\n'
         head += "late_seconds = 60\n\n"  # a busy machine must not decide what is shown
-        (Path(folder) / "hub.toml").write_text(head + snippet(plays), "utf-8")
+        (Path(folder) / "hub.toml").write_text(head + snippet(plays, scheduled_as=("cb-014", "mot-cua-00")), "utf-8")
         stage = Stage(Path(folder), sandbox, os.urandom(16).hex())
         try:
             yield stage

@@ -22,7 +22,7 @@ from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.sandbox.gateway import TOKEN_SECONDS, PlayedRoute
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
-from hub.app.installed import connector_folder, followed
+from hub.app.installed import asked_for_people, connector_folder, followed
 from hub.app.roads import TOKEN_KEYS, follow_key
 from hub.cli.output import AsJson, fail, say, show_json
 from hub.cli.settings import Config, read_settings
@@ -124,8 +124,14 @@ def _headers(play: Play) -> frozenset[str]:
     return agency.headers
 
 
-def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
-    """Return the part of hub.toml that leads to *plays* over *routes*, which must have been started."""
+def snippet(
+    plays: list[Play], routes: Sequence[PlayedRoute] = (), scheduled_as: tuple[str, str] = ("cb-014", "mot-cua-01")
+) -> str:
+    """
+    Return the part of hub.toml that leads to *plays* over *routes*, which must have been started.
+
+    *scheduled_as*: officer and unit, as the guide registers them, of agencies that the hub itself asks for their sake.
+    """
     lines: list[str] = []
     for route in routes:
         lines += [f"[routes.{route.name}]", 'kind = "lgsp"', f'token_url = "{route.base_url}/token"']
@@ -138,6 +144,9 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
         lines += [f'route = "{road[play.name]}"'] if play.name in road else []
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
+        connector = load_connector(play.connector)
+        if asked_for_people(connector.operations, {name: ready.about for name, ready in connector.notices.items()}):
+            lines += ['scheduled_as = {{ officer = "{}", unit = "{}" }}'.format(*scheduled_as)]
         lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
         lines += [""]
     return "\n".join(lines)

@@ -103,7 +103,9 @@ route = "lgsp"
 base_url = "https://lgsp.example/npsp"
 user_name = "centre"
 password = "x"
+scheduled_as = { officer = "hub-duty", unit = "H32" }
 """
+SCHEDULED = 'scheduled_as = { officer = "hub-duty", unit = "H32" }\n'
 SECRETS = {"C06_SECRET": "s", "LGSP_SECRET": "hush"}
 
 
@@ -175,43 +177,12 @@ def test_every_fault_of_every_agency_is_told_at_once(tmp_path: Path) -> None:
         assert part in said, said
 
 
-FETCHES = """
-[inbound]
-calls_per_second = 5
-calls_at_once = 4
-call_timeout = 10
-request_bytes = 100000
-[operations.list_steps]
-kind = "lookup"
-call = "POST /list"
-wrap = { don_vi = "unit.code" }
-code = "error_code"
-every = 600.0
-[notices.step_listed]
-from = "list_steps"
-unwrap = ["json", "data[]"]
-"""
-
-
-def fetching(folder: Path) -> str:
-    """Lay a copy of the portal's connector beside hub.toml whose notices are fetched for a unit; return a hub.toml."""
-    place = folder / "own" / "npsp_lab"
-    shutil.copytree(find_connectors()["npsp"], place)
-    manifest = place / "manifest.toml"
-    manifest.write_text(manifest.read_text("utf-8") + FETCHES, "utf-8")
-    answers = place / "answers.csv"
-    answers.write_text(answers.read_text("utf-8") + "list_steps,200,0,,ok,,,\n", "utf-8")
-    text = NPSP.replace("[agencies.npsp]", '[agencies.npsp]\nconnector = "npsp_lab"').replace('route = "lgsp"\n', "")
-    return '[hub]\nconnectors = "own"\n' + text
-
-
 async def test_what_is_fetched_for_a_unit_wants_one_in_the_agencys_entry(tmp_path: Path) -> None:
-    text = fetching(tmp_path)
-    told = faults(tmp_path, text)
+    told = faults(tmp_path, NPSP.replace(SCHEDULED, "").replace('route = "lgsp"\n', ""))
     assert "[agencies.npsp.scheduled_as]: is missing" in told
-    assert "`list_steps`" in told
-    settings = read(tmp_path, text + 'scheduled_as = { officer = "hub-duty", unit = "H32" }\n')
+    assert "`list_questions`" in told
+    settings = read(tmp_path, NPSP.replace('route = "lgsp"\n', ""))
     installed = install(settings, {}, time.time)
     (poll,) = polls_of(installed, {"npsp": cast(Any, SimpleNamespace(name="npsp"))}, settings)
-    assert (poll.key, poll.every, poll.officer, poll.unit) == (("npsp", "step_listed"), 600.0, "hub-duty", "H32")
+    assert (poll.key, poll.every, poll.officer, poll.unit) == (("npsp", poll.notice.name), 600.0, "hub-duty", "H32")
     await installed["npsp"].agency.close()

@@ -38,6 +38,7 @@ class Desk:
                 LaneOffice(*[nothing] * 8),
                 list,
                 Silent(),
+                nothing,
                 office,
             )
         )

@@ -20,7 +20,7 @@ from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
-from hub.app.polls import polls_of
+from hub.app.polls import polls_of, unscheduled
 from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
@@ -318,7 +318,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     listed = operations(facts, dispatcher.watch)
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
-    findings = Findings(pressure, clock, copied, group, nodes)
+    findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
     reaching = Reaching(identity, offered, told)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(

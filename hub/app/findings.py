@@ -46,13 +46,19 @@ class Findings:
         copied: float | None,
         group: Group | None,
         nodes: Callable[[], Sequence[NodeView]],
+        settled: Sequence[Finding] = (),
     ) -> None:
-        """*copied*: when the store was copied, if it is a copy; *group* is None where one process serves the store."""
+        """
+        *copied*: when the store was copied, if it is a copy; *group* is None where one process serves the store.
+
+        *settled*: what the settings leave out, which stays so until the next start.
+        """
         self._pressure = pressure
         self._clock = clock
         self._copied = copied
         self._group = group
         self._nodes = nodes
+        self._settled = settled
         self._serving = False
 
     def serve(self) -> None:
@@ -61,7 +67,7 @@ class Findings:
 
     def all(self) -> list[Finding]:
         """Return what is wrong now, the store first: without it nothing goes."""
-        return [*self._store(), *self._dead(), *self._counting()]
+        return [*self._store(), *self._dead(), *self._counting(), *self._settled]
 
     def _store(self) -> Iterator[Finding]:
         if self._pressure.reason:

@@ -3,7 +3,7 @@ From settings to agencies: each entry finds its connector, lowers its contract, 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,9 +12,7 @@ from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender
 from connectors.kit.files import Link, example_link
-from connectors.kit.inbox import Notice
 from connectors.kit.manifest import Contract
-from connectors.kit.operation import Operation
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.tokens import Dressed
 from hub.app.roads import InstalledRoute, install_routes, sender_of, taken_header
@@ -23,8 +21,6 @@ from hub.settings import AgencyEntry, Settings
 from mappings.errors import FileFault, FilesRefused, MappingFailed
 
 HANOI = timezone(timedelta(hours=7))
-_PEOPLE = frozenset({"officer.id", "officer.account", "unit.id", "unit.code"})
-"""Sources that only `scheduled_as` can fill in a call that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +146,6 @@ def _install(
         raise FilesRefused([*faults, *wrong]) from None
     if clash is not None:
         faults.append(clash)
-    faults += _unscheduled(name, entry, agency)
     if faults:
         raise FilesRefused(faults)
     return Installed(name, connector, contract, agency, values, route)
@@ -168,31 +163,6 @@ def followed(
             faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", str(lost)))
             values[key] = text
     return values
-
-
-def _unscheduled(name: str, entry: AgencyEntry, agency: BoundAgency) -> list[FileFault]:
-    """Return what is missing in the *entry* of agency *name* for its notices to be fetched."""
-    if entry.scheduled_as is not None or agency.inbox is None:
-        return []
-    wanting = asked_for_people(agency.operations, agency.inbox.notices)
-    if not wanting:
-        return []
-    says = (
-        f"is missing; the hub itself asks {', '.join(f'`{one}`' for one in wanting)} for an officer and a unit: "
-        'write scheduled_as = { officer = "...", unit = "..." }, ids of the registers'
-    )
-    return [FileFault("hub.toml", f"agencies.{name}.scheduled_as", says)]
-
-
-def asked_for_people(operations: Mapping[str, Operation], notices: Mapping[str, Notice]) -> list[str]:
-    """Return which *operations* the hub itself asks for the sake of *notices*, and that want an officer or a unit."""
-    return sorted({name for name in _asked(notices) if operations[name].needs & _PEOPLE})
-
-
-def _asked(notices: Mapping[str, Notice]) -> Iterator[str]:
-    for notice in notices.values():
-        if notice.fetched_by is not None:
-            yield from filter(None, (notice.fetched_by, notice.acknowledged_by, notice.refused_by))
 
 
 def plain_settings(installed: Mapping[str, Installed]) -> dict[str, frozenset[str]]:

@@ -23,8 +23,8 @@ from hub.cli.sandbox import invented_settings, snippet
 from hub.client import HubClient
 
 AGENCIES = ("police", "npsp")
-UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-00,2020-01-01,,npsp,000.00.14.H32\n"
-OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-00,2020-01-01,,police,000080000099\n"
+UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-01,2020-01-01,,npsp,000.00.14.H32\n"
+OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-01,2020-01-01,,police,000080000099\n"
 _PATIENCE = 30.0
 """Seconds a hub may take to say that it is ready."""
 
@@ -110,7 +110,7 @@ async def stage() -> AsyncIterator[Stage]:
         await sandbox.start()
         head = '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:DEMO_ADMIN_KEY"\n'
         head += "late_seconds = 60\n\n"  # a busy machine must not decide what is shown
-        (Path(folder) / "hub.toml").write_text(head + snippet(plays, scheduled_as=("cb-014", "mot-cua-00")), "utf-8")
+        (Path(folder) / "hub.toml").write_text(head + snippet(plays), "utf-8")
         stage = Stage(Path(folder), sandbox, os.urandom(16).hex())
         try:
             yield stage

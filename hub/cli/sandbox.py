@@ -22,13 +22,15 @@ from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.sandbox.gateway import TOKEN_SECONDS, PlayedRoute
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
-from hub.app.installed import asked_for_people, connector_folder, followed
+from hub.app.installed import connector_folder, followed
 from hub.app.roads import TOKEN_KEYS, follow_key
 from hub.cli.output import AsJson, fail, say, show_json
 from hub.cli.settings import Config, read_settings
 from hub.settings import PARTNER, LgspRoute, Settings
 from mappings.errors import FileFault, FilesRefused
 
+DUTY = ("cb-014", "mot-cua-01")
+"""Officer and unit on whose behalf the hub itself asks a played agency: those of the registers in the guide."""
 Names = Annotated[list[str] | None, typer.Argument(help="Connectors to play; without any, every agency of hub.toml.")]
 ControlPort = Annotated[int, typer.Option(help="Port of the control door, which turns faults on; 0: any that is free.")]
 RouteName = Annotated[
@@ -124,14 +126,8 @@ def _headers(play: Play) -> frozenset[str]:
     return agency.headers
 
 
-def snippet(
-    plays: list[Play], routes: Sequence[PlayedRoute] = (), scheduled_as: tuple[str, str] = ("cb-014", "mot-cua-01")
-) -> str:
-    """
-    Return the part of hub.toml that leads to *plays* over *routes*, which must have been started.
-
-    *scheduled_as*: officer and unit, as the guide registers them, of agencies that the hub itself asks for their sake.
-    """
+def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
+    """Return the part of hub.toml that leads to *plays* over *routes*, which must have been started."""
     lines: list[str] = []
     for route in routes:
         lines += [f"[routes.{route.name}]", 'kind = "lgsp"', f'token_url = "{route.base_url}/token"']
@@ -144,10 +140,9 @@ def snippet(
         lines += [f'route = "{road[play.name]}"'] if play.name in road else []
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
-        connector = load_connector(play.connector)
-        if asked_for_people(connector.operations, {name: ready.about for name, ready in connector.notices.items()}):
-            lines += ['scheduled_as = {{ officer = "{}", unit = "{}" }}'.format(*scheduled_as)]
         lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
+        if any(notice.from_ for notice in load_manifest(play.connector).notices.values()):
+            lines += [f'scheduled_as = {{ officer = "{DUTY[0]}", unit = "{DUTY[1]}" }}']
         lines += [""]
     return "\n".join(lines)
 

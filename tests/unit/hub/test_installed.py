@@ -11,7 +11,7 @@ import pytest
 from connectors.kit.http import HttpSender
 from connectors.kit.registry import find_connectors
 from hub.app.installed import install, plain_settings
-from hub.app.polls import polls_of
+from hub.app.polls import polls_of, unscheduled
 from hub.settings import Settings, load_settings
 from mappings.errors import FilesRefused
 
@@ -103,9 +103,7 @@ route = "lgsp"
 base_url = "https://lgsp.example/npsp"
 user_name = "centre"
 password = "x"
-scheduled_as = { officer = "hub-duty", unit = "H32" }
 """
-SCHEDULED = 'scheduled_as = { officer = "hub-duty", unit = "H32" }\n'
 SECRETS = {"C06_SECRET": "s", "LGSP_SECRET": "hush"}
 
 
@@ -177,12 +175,25 @@ def test_every_fault_of_every_agency_is_told_at_once(tmp_path: Path) -> None:
         assert part in said, said
 
 
-async def test_what_is_fetched_for_a_unit_wants_one_in_the_agencys_entry(tmp_path: Path) -> None:
-    told = faults(tmp_path, NPSP.replace(SCHEDULED, "").replace('route = "lgsp"\n', ""))
-    assert "[agencies.npsp.scheduled_as]: is missing" in told
-    assert "`list_questions`" in told
-    settings = read(tmp_path, NPSP.replace('route = "lgsp"\n', ""))
+ALONE = NPSP.replace('route = "lgsp"\n', "")
+
+
+async def test_what_is_fetched_for_a_unit_waits_until_the_agencys_entry_names_one(tmp_path: Path) -> None:
+    settings = read(tmp_path, ALONE)
+    installed = install(settings, {}, time.time)
+    lanes = {"npsp": cast(Any, SimpleNamespace(name="npsp"))}
+    assert polls_of(installed, lanes, settings) == []
+    (finding,) = unscheduled(installed, settings)
+    assert finding.where == "polls of npsp"
+    assert "question_asked" in finding.says
+    assert "[agencies.npsp]: scheduled_as = " in finding.do
+    await installed["npsp"].agency.close()
+
+
+async def test_what_is_fetched_is_asked_for_on_behalf_of_whom_the_entry_names(tmp_path: Path) -> None:
+    settings = read(tmp_path, ALONE + 'scheduled_as = { officer = "hub-duty", unit = "H32" }\n')
     installed = install(settings, {}, time.time)
     (poll,) = polls_of(installed, {"npsp": cast(Any, SimpleNamespace(name="npsp"))}, settings)
-    assert (poll.key, poll.every, poll.officer, poll.unit) == (("npsp", poll.notice.name), 600.0, "hub-duty", "H32")
+    assert (poll.key, poll.officer, poll.unit) == (("npsp", "question_asked"), "hub-duty", "H32")
+    assert unscheduled(installed, settings) == []
     await installed["npsp"].agency.close()

@@ -1,8 +1,7 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
-import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any, cast
 
 import httpx2
@@ -46,12 +45,12 @@ from monitoring.events import Silent
 from monitoring.health import Readiness
 from tests.speaking import KEY as KEY_OF_AGENCY
 from tests.speaking import Numbers, Spoken
+from tests.unit.web.knocking import KEY, PURPOSE, Knock
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
-KEY = "counter-key"
 FILE_BYTES = 1_000_000
-PURPOSE = 'officer="cb-102", unit="H32", intake="TN-000-1"'
+__all__ = ["KEY", "PURPOSE", "Knock"]
 
 
 class Strict(BaseModel):
@@ -451,60 +450,6 @@ def record() -> Callable[..., Record]:
         return Record(call, None, result, "", None)
 
     return make
-
-
-class Knock:
-    """Speaks ASGI by hand, to see what a door reads and when."""
-
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
-        self.read = 0
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.reading: Callable[[], Awaitable[None]] | None = None
-        """What this caller does before it takes the next of the answer."""
-
-    async def __call__(
-        self,
-        path: str,
-        chunks: Sequence[dict[str, Any]],
-        *headers: tuple[bytes, bytes],
-        method: str = "POST",
-        stays: asyncio.Event | None = None,
-        query: str = "",
-    ) -> "Knock":
-        """Send *chunks*, then go away; with *stays*, only once that is set."""
-        waiting = list(chunks)
-
-        async def receive() -> MutableMapping[str, Any]:
-            self.read += 1
-            if not waiting and stays is not None:
-                await stays.wait()
-            return waiting.pop(0) if waiting else {"type": "http.disconnect"}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                self.status, self.headers = message["status"], dict(message["headers"])
-            else:
-                self.body += message["body"]
-                if self.reading is not None:
-                    await self.reading()
-
-        base = [
-            (b"authorization", f"Bearer {KEY}".encode()),
-            (b"content-type", b"application/json"),
-            (b"hub-purpose", PURPOSE.encode()),
-        ]
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query.encode(),
-            "headers": [*base, *headers],
-        }
-        await self._doors(scope, receive, send)
-        return self
 
 
 @pytest.fixture

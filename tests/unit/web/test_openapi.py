@@ -50,12 +50,10 @@ def test_every_operation_has_a_typed_request_and_answer(document: Any, connector
                 "$ref": f"#/components/schemas/{operation.request.__name__}"
             }
             value = post["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["value"]
-            wanted = (
-                {"type": "null"}
-                if operation.answer is None
-                else {"$ref": f"#/components/schemas/{operation.answer.__name__}"}
-            )
-            assert wanted in value["anyOf"]
+            if operation.answer is None:
+                assert {"type": "null"} in value["anyOf"]
+            else:
+                assert f"#/components/schemas/{operation.answer.__name__}" in refs(value["anyOf"])
             keys = [one["$ref"].endswith("/IdempotencyKeyRequired") for one in post["parameters"]]
             assert any(keys) == (operation.kind == "filing")
     assert not [path for path in document["paths"] if "log_in" in path]

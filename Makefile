@@ -53,7 +53,7 @@ overhead: $(STAMP)  ## what the hub costs, beside its peers: four minutes
 congestion: $(STAMP)  ## whether its lanes can congest, beside a naive gateway: ten minutes
 	@$(BIN)/python -m bench.congestion
 
-durability: $(STAMP)  ## what it costs that nothing is lost, beside taskiq and Celery: ten minutes
+durability: $(STAMP)  ## what it costs that nothing is lost, beside taskiq and Celery: five minutes
 	@$(BIN)/python -c 'import celery, taskiq_redis' 2>/dev/null || \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[bench]'
 	@$(BIN)/python -m bench.durability

@@ -1,6 +1,7 @@
 """What an agency answered, as the JSON bytes `{result, value, reason}` that a caller gets and the store keeps."""
 
-from pydantic_core import to_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from connectors.kit.outcomes import Answered, Reason, Result
 
@@ -32,6 +33,17 @@ def answer_json(outcome: Answered) -> bytes:
         told = outcome.reason
         reason = to_json({"agency_code": told.agency_code, "code": told.code, "vi": told.vi, "en": told.en})
     return b'{"result":"%b","value":%b,"reason":%b}' % (outcome.result.value.encode(), value, reason)
+
+
+def value_of(answer: bytes, model: type[BaseModel] | None) -> BaseModel | None:
+    """Return the value of an answer that was settled; None when it has none, or today's *model* cannot read it."""
+    value = from_json(answer)["value"]
+    if value is None or model is None:
+        return None
+    try:
+        return model.model_validate_json(to_json(value))
+    except ValidationError:
+        return None
 
 
 def verified_json() -> bytes:

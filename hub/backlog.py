@@ -131,7 +131,7 @@ class Backlog:
     def _taken_out(self) -> list[Turn]:
         """Take every durable call out of the line, and return those that are leased."""
         waiting = [turn for turn in self._line if not turn.interactive and self._line.leave(turn)]
-        return [turn for turn in waiting if not turn.verifies]
+        return [turn for turn in waiting if not turn.asks_after]
 
     def _now_due(self) -> None:
         self._due = None
@@ -193,7 +193,9 @@ class Backlog:
 
     def _join(self, leased: Leased, until: float) -> None:
         known = self._turns.get(leased.call.id)
-        if known is not None and not known.verifies:  # queued again by us, and still in our hands: under the new fence
+        if (
+            known is not None and not known.asks_after
+        ):  # queued again by us, and still in our hands: under the new fence
             known.call, known.until = leased.call, until
             return
         turn = self._take(leased, until)
@@ -208,7 +210,7 @@ class Backlog:
 
     def _renew_now(self) -> None:
         self._renewal = None
-        mine = [turn for turn in self._turns.values() if not turn.interactive and not turn.verifies]
+        mine = [turn for turn in self._turns.values() if not turn.interactive and not turn.asks_after]
         if mine:
             self._renewing = asyncio.get_running_loop().create_task(self._renew(mine))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel
@@ -52,6 +52,12 @@ MOVES: MappingProxyType[State | None, frozenset[State]] = MappingProxyType(
 
 BUILT_IN = "hub"
 """The caller of what the hub itself asks: polls, reconciliation, trying whether an agency answers. No key opens it."""
+
+NEVER = 32_503_680_000.0
+"""The year 3000: due moment of a call that only a person moves."""
+
+PENDING: Final = "pending"
+"""Result of an answer whose end is not known yet: the only one after which another may come."""
 
 WAITING = frozenset({State.QUEUED, State.SENDING})
 """States in which a caller may still hear back without anybody's help."""

@@ -11,7 +11,7 @@ from math import inf
 from typing import TypeVar
 
 from connectors.kit.operation import Operation
-from hub.call import WAITING, Call, Class, Kind, Reply, State, Submission, made_at
+from hub.call import PENDING, WAITING, Call, Class, Kind, Reply, State, Submission, made_at
 from hub.errors import (
     BacklogFull,
     CallGone,
@@ -80,6 +80,7 @@ class Dispatcher:
         self._waiters = surroundings.waiters
         self._around = surroundings
         self._stopping = False
+        self._asking: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, occupied: Sequence[Occupied] = ()) -> Recovered:
@@ -92,7 +93,7 @@ class Dispatcher:
             StoreUnavailable: The store did not answer; nothing was started.
         """
         recovered = await self._store.recover(self._around.node)
-        longest = max((lane.verification.patience for lane in self._lanes.values()), default=0.0)
+        longest = max((lane.asking_after.patience for lane in self._lanes.values()), default=0.0)
         taken = [*occupied, *await self._store.occupied(self._clock.now() - longest)]
         today = moment(self._clock.now())[:10]
         for name, lane in self._lanes.items():
@@ -106,6 +107,7 @@ class Dispatcher:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+        await asyncio.gather(*self._asking)
         await asyncio.gather(*(lane.stop(patience) for lane in self._lanes.values()))
         await asyncio.gather(*(route.stop() for route in self._routes))
 
@@ -131,6 +133,18 @@ class Dispatcher:
             self._observer.admission(agency, cls.value, "refused", refusal.code)
             raise
         self._observer.admission(agency, cls.value, "accepted", "")
+
+    def admit_file(self) -> None:
+        """
+        Let a file in, which is stored for good, or refuse it before its body is read.
+
+        Raises:
+            Refusal: `HubStopping`, `HubOverloaded` or `StoreUnavailable`, with `retry_after`.
+        """
+        if self._stopping:
+            raise HubStopping(retry_after=_STOPPING_RETRY)
+        self._shedding.check(Class.NORMAL)
+        self._pressure.check(Class.NORMAL, interactive=False)
 
     async def submit(self, submission: Submission) -> Reply:
         """
@@ -174,9 +188,14 @@ class Dispatcher:
             lane.admission.backlog_full()
         return [Reply(one.call.id, one.call.state) if isinstance(one, Accepted) else one for one in became]
 
-    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
+    async def wait_for(
+        self, call_id: str, caller: str, seconds: float, *, agency: str | None = None, through_pending: bool = False
+    ) -> Reply:
         """
         Return where a call stands, after waiting up to *seconds* while it is queued or sending.
+
+        *through_pending*: likewise, while an answer is pending that was when the waiting began; one that becomes pending
+        meanwhile is an answer.
 
         Raises:
             CallUnknown: No such call of this caller; with *agency*, no such call to it.
@@ -187,7 +206,9 @@ class Dispatcher:
             with self._waiters.waiting(call_id) as news:
                 record = await self._record(call_id, caller, agency)
                 left = end - self._clock.monotonic()
-                if record.call.state not in WAITING or left <= 0 or self._unwritten(record.call):
+                through_pending = through_pending and _asked_after(record)
+                stands = record.call.state not in WAITING and not through_pending
+                if stands or left <= 0 or self._unwritten(record.call):
                     break
                 done, _ = await asyncio.wait({news}, timeout=left)
                 if done and (reply := news.result()) is not None:
@@ -195,6 +216,32 @@ class Dispatcher:
         if self._unwritten(record.call):
             return Reply(call_id, State.IN_DOUBT, cause="unwritten")
         return Reply(call_id, record.call.state, record.answer, record.answered_at, record.cause)
+
+    async def ask_now(self, call_id: str) -> bool:
+        """
+        Ask its agency at once how a call ended whose answer is pending: something was heard of it. False: there is no such.
+
+        Raises:
+            StoreUnavailable: Nobody knows; it is asked after when that falls due.
+        """
+        agency = await self._store.ask_now(call_id)
+        lane = self._lanes.get(agency) if agency is not None else None
+        if lane is not None and self._sweeper is not None and not self._stopping:
+            lane.asking_after.due(0.0)
+            lane.asking_after.due(lane.contract.call_timeout)  # when one that is on the wire has ended, wherever it was
+        return agency is not None
+
+    def heard_of(self, call_id: str) -> None:
+        """Do as `ask_now`, and let nobody wait for it."""
+        task = asyncio.get_running_loop().create_task(self._ask_now(call_id))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_now(self, call_id: str) -> None:
+        try:
+            await self.ask_now(call_id)
+        except StoreUnavailable as error:  # it is asked after when that falls due
+            self._observer.fault("ask_now", error)
 
     async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply:
         """
@@ -261,7 +308,7 @@ class Dispatcher:
             for cls in classes:
                 lane.backlog.more(cls)
             if news.missed or agency in news.doubt:
-                lane.verification.due(lane.verification.patience)
+                lane.asking_after.due(lane.asking_after.patience)
         for call_id in news.ended:
             for lane in self._lanes.values():
                 lane.drop(call_id)
@@ -270,6 +317,11 @@ class Dispatcher:
             self._waiters.wake(
                 call_id, None
             )  # who waits looks; what waits here stays, and its fence tells whether it may go
+
+    def looks_up_from(self, agency: str) -> float:
+        """Return before which moment (Unix seconds) this process looks up no doubt of *agency*; 0.0: it knows none such."""
+        lane = self._lanes.get(agency)
+        return lane.asking_after.begins_at if lane is not None else 0.0
 
     def node_died(self) -> None:
         """What a dead node had leased may be leased again."""
@@ -390,4 +442,10 @@ class Dispatcher:
             if left.queued or left.in_doubt:
                 for lane in self._lanes.values():
                     lane.backlog.more()
-                    lane.verification.due(lane.verification.patience)
+                    lane.asking_after.due(lane.asking_after.patience)
+
+
+def _asked_after(record: Record) -> bool:
+    """Return whether another answer may come after the one that *record* has."""
+    call = record.call
+    return call.state is State.ANSWERED and record.result == PENDING and not call.interactive

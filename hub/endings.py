@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 from connectors.kit.operation import agrees
 from connectors.kit.outcomes import Answered, Broken, Busy, Outcome, StaleCredentials
 from hub.answers import answer_json, verified_json
-from hub.call import Call, Kind, Reply, State
+from hub.call import NEVER, PENDING, Call, Kind, Reply, State
 from hub.errors import AgencyUnavailable, HubError, LaneFull, StoreUnavailable
-from hub.exchanges import Ended
+from hub.exchanges import Ended, own_keys
 from hub.guards.retry import Waits
 from hub.refusals import by_outcome
 from hub.store.protocol import Settled, Settlement
 from hub.surroundings import Surroundings
 from hub.turn import Place, Turn
-from hub.verdicts import Again, Verdict, blamed, name_of, verdict, verified
-from hub.verification import NEVER
+from hub.verdicts import Again, Verdict, asked_after, blamed, name_of, verdict, verified
 
 if TYPE_CHECKING:
     from hub.lane import Lane
@@ -34,10 +33,19 @@ class _Decided:
     verdict: Verdict
     outcome: Outcome | StaleCredentials | None
     wait: float
-    """Seconds before the call, or its verification, goes again."""
+    """Seconds before the call goes again, or is asked after."""
     reply: Reply
     own: bool
     """It ends without an answer because its own time is over or its caller left: that says nothing about others."""
+
+
+def _result(turn: Turn, decided: _Decided, answered: Answered | None) -> str | None:
+    """Return the result that is settled: of a verified filing, that it was done."""
+    if decided.verdict.pending:
+        return PENDING
+    if answered is None or decided.reply.answer is None:
+        return None
+    return "ok" if turn.asks_after and turn.pending_since is None else answered.result.value
 
 
 class Endings:
@@ -66,21 +74,29 @@ class Endings:
             due_at=self._due_at(turn, decided),
             step=decided.verdict.step,
             answer=decided.reply.answer,
-            result=("ok" if turn.verifies else answered.result.value) if answered and decided.reply.answer else None,
-            refs=dict(answered.refs) if answered else {},
+            result=_result(turn, decided, answered),
+            refs={**self._given(turn, decided.verdict.state), **(answered.refs if answered else {})},
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
-        if not await self._lane.settling.write(settlement, partial(self._written, turn, decided, ended.exchange_no)):
+        files = answered.files if answered and decided.reply.answer else {}
+        written = partial(self._written, turn, decided, ended.exchange_no)
+        if not await self._lane.settling.write(settlement, written, files, turn.call.caller):
             self._unwritten(turn, decided)
+
+    def _given(self, turn: Turn, state: State) -> dict[str, str]:
+        """Keys of ours that the agency may know from now on: of what was sent, unless it goes again."""
+        if state in (State.QUEUED, State.EXPIRED):
+            return {}
+        return own_keys(self._lane.operations[turn.call.step], turn.call)
 
     def not_recorded(self, turn: Turn, error: StoreUnavailable) -> None:
         """`sending` could not be written, or nobody knows whether it was: nothing was sent, and the store shall say so."""
         call = turn.call
         self._around.observer.fault("record", error)
-        if turn.verifies:
+        if turn.asks_after:
             self._lane.forget(turn)
-            self._lane.verification.due(self._lane.verification.patience)
+            self._lane.asking_after.due(self._lane.asking_after.patience)
             return
         state = State.EXPIRED if turn.interactive else State.QUEUED
         unsent = Settlement(
@@ -119,11 +135,19 @@ class Endings:
             left = turn.future is not None and turn.future.cancelled()
             state = State.EXPIRED if turn.interactive else State.QUEUED
             said = Verdict(state, "unsent", "left" if left else "deadline", "hub", again=Again.HELD)
-        elif turn.verifies:
+            if turn.asks_after:
+                pending = turn.pending_since is not None
+                said = replace(
+                    said, state=turn.call.state, again=Again.SPACED if pending else Again.LATER, pending=pending
+                )
+        elif turn.asks_after:
             found = outcome.value if isinstance(outcome, Answered) else None
             filed = self._lane.operations[turn.before]
             same = agrees(operation, filed, turn.request, found)
-            said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
+            if turn.pending_since is not None:
+                said = asked_after(outcome, differs=bool(operation.agrees) and not same)
+            else:
+                said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
         else:
             # One that tried the ground for everybody is no attempt, and so never the last one either.
             judged = replace(call, attempts=call.attempts - 1) if ended.probe and not turn.interactive else call
@@ -148,20 +172,24 @@ class Endings:
                     return 0.0  # it stands in the line until the hold ends, which a person may do before its time
                 stop = self._around.coordination.stopped(lane.name, call.step)
                 return (stop.seconds or 0.0) if stop else 0.0
+            case Again.SPACED:
+                since = self._around.clock.now() if turn.pending_since is None else turn.pending_since
+                step = turn.before or call.step if turn.asks_after else call.step
+                return lane.asking_after.wait_of(replace(call, step=step), pending_since=since)
             case Again.LATER:
-                tried = ended.exchange_no if turn.verifies else call.attempts + 1
+                tried = ended.exchange_no if turn.asks_after else call.attempts + 1
                 return self._waits.after(tried, interactive=turn.interactive)
-        if (
-            said.state is State.IN_DOUBT
-            and not turn.verifies
-            and lane.verification.look_up_of(call.operation, call.step)
-        ):
-            return max(0.0, lane.verification.patience - ended.seconds)
-        return NEVER if said.state is State.IN_DOUBT else 0.0
+            case Again.NEXT:
+                return 0.0
+        if said.state is State.IN_DOUBT and not turn.asks_after:
+            return max(0.0, lane.asking_after.wait_of(replace(call, state=State.IN_DOUBT)) - ended.seconds)
+        return NEVER if said.state is State.IN_DOUBT or said.pending else 0.0
 
     def _still_worth_it(self, turn: Turn, said: Verdict, wait: float) -> Verdict:
         """An interactive call goes again only if somebody still listens and there is time."""
         if turn.tries_ground and said.again is Again.LATER:
+            return replace(said, state=State.EXPIRED, again=None)
+        if turn.fetches is not None and said.again is not Again.NEXT:  # the next run is soon enough
             return replace(said, state=State.EXPIRED, again=None)
         if turn.until <= self._around.clock.monotonic() + wait:
             return replace(said, state=State.EXPIRED, again=None)
@@ -170,8 +198,9 @@ class Endings:
         return said
 
     def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
-        if said.state is State.ANSWERED and isinstance(outcome, Answered):
-            answer = verified_json() if turn.verifies else answer_json(outcome)
+        if said.state is State.ANSWERED and isinstance(outcome, Answered) and not (said.pending and turn.asks_after):
+            doubted = turn.asks_after and turn.pending_since is None
+            answer = verified_json() if doubted else answer_json(outcome)
             return Reply(turn.call.id, State.ANSWERED, answer, self._around.clock.now())
         return Reply(turn.call.id, said.state, cause=said.cause)
 
@@ -179,7 +208,8 @@ class Endings:
         now = self._around.clock.now()
         if decided.verdict.state is State.QUEUED:
             return min(now + decided.wait, max(now, turn.call.deadline))
-        return min(now + decided.wait, NEVER) if decided.verdict.state is State.IN_DOUBT else None
+        asked = decided.verdict.state is State.IN_DOUBT or decided.verdict.pending
+        return min(now + decided.wait, NEVER) if asked else None
 
     # --- Acting ------------------------------------------------------------------------------------------------------
 
@@ -191,24 +221,30 @@ class Endings:
             self._lane.backlog.more()
         elif decided.verdict.state is State.QUEUED:
             self._go_again(turn, decided, exchange_no)
+        elif turn.asks_after and decided.verdict.again is Again.NEXT:
+            self._lane.rejoin(turn, head=True)
+            return
         else:
             said = decided.verdict
             told = turn.future is not None and turn.future.done() and not turn.future.cancelled()
             self._hear(turn, decided)
             self._lane.forget(turn)
             doubtful = said.state is State.IN_DOUBT
-            if doubtful:
-                self._lane.verification.due(decided.wait)
-            elif turn.call.order_key is not None:
+            if doubtful or said.pending:
+                self._lane.asking_after.due(decided.wait)
+            if not doubtful and turn.call.order_key is not None:
                 self._lane.backlog.more()  # the next of its key may go
-            if not (doubtful and turn.verifies):  # else nothing has changed for anybody
+            if turn.pending_since is not None:  # it is counted as answered since its first answer
+                if not said.pending:
+                    self._waiters.wake(turn.call.id, decided.reply)
+            elif not (doubtful and turn.asks_after):  # else nothing has changed for anybody
                 # What the agency said is on record; to its caller, who has heard that its time is over, it was no answer.
                 late = told and said.state is State.ANSWERED
                 ended = (State.EXPIRED, "answered_late") if late else (said.state, said.cause)
                 self._ended(turn.call, *ended, turn.overhead)
                 self._waiters.wake(turn.call.id, decided.reply)
-        if turn.verifies:
-            self._lane.verification.ended()
+        if turn.asks_after:
+            self._lane.asking_after.ended()
         self._lane.stir()
 
     def _go_again(self, turn: Turn, decided: _Decided, exchange_no: int) -> None:
@@ -216,7 +252,7 @@ class Endings:
         if turn.future is not None and turn.future.done():  # its caller went while this was written
             self.unsent(turn, State.EXPIRED, "left")
             return
-        if turn.verifies or (
+        if turn.asks_after or (
             not turn.interactive and (said.again is not Again.NEXT or turn.until <= self._around.clock.monotonic())
         ):
             self._lane.forget(turn)

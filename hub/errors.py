@@ -4,8 +4,8 @@ Every problem a caller can meet, one class each. The docstring is the text a per
 HubError
 ├── RequestInvalid 400 · PurposeMissing 400 · IdempotencyMissing 400
 ├── AuthMissing 401 · AuthDenied 403
-├── OperationUnknown 404 · CallUnknown 404 · MethodNotAllowed 405
-├── IdempotencyConflict 409 · CallNotCancellable 409 · CallGone 410
+├── OperationUnknown 404 · CallUnknown 404 · FileUnknown 404 · SubscriptionUnknown 404 · MethodNotAllowed 405
+├── IdempotencyConflict 409 · CallNotCancellable 409 · CallGone 410 · LinkExpired 410
 ├── RequestTooLarge 413 · MediaTypeUnsupported 415
 ├── CallerQuota 429
 ├── AgencyBroken 502
@@ -120,6 +120,30 @@ class CallUnknown(HubError):
     code = "call.unknown"
     status = 404
     vi = "Không có cuộc gọi này của hệ thống gọi. Tìm lại phiếu bằng `GET /v1/calls?key=`."
+
+
+class FileUnknown(HubError):
+    """No such file of this caller. Hand it in with `POST /v1/files`; what was not used for long is removed."""
+
+    code = "file.unknown"
+    status = 404
+    vi = "Không có tệp này của hệ thống gọi. Gửi tệp bằng `POST /v1/files`; tệp lâu không dùng sẽ bị xoá."
+
+
+class LinkExpired(HubError):
+    """This link to a file was good for some days, which are over. Ask whoever sent it for the file."""
+
+    code = "link.expired"
+    status = 410
+    vi = "Đường dẫn tải tệp đã hết hạn. Hãy xin lại tệp từ nơi đã gửi."
+
+
+class SubscriptionUnknown(HubError):
+    """No such subscription of this caller, or no such dead event of it. `GET /v1/subscriptions` lists what there is."""
+
+    code = "subscription.unknown"
+    status = 404
+    vi = "Không có đăng ký nhận tin này của hệ thống gọi, hoặc không có tin lỗi này. Xem `GET /v1/subscriptions`."
 
 
 class MethodNotAllowed(HubError):

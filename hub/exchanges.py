@@ -14,16 +14,18 @@ from hashlib import sha256
 from pydantic import BaseModel
 
 from connectors.kit.exchange import WireRequest
-from connectors.kit.operation import follow_up_request
+from connectors.kit.operation import Operation, follow_up_request
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.admission import COLD
-from hub.call import exchange_id
+from hub.call import BUILT_IN, Call, exchange_id
 from hub.coordination.protocol import STALE, UNSENT, Permit
 from hub.errors import StoreUnavailable
 from hub.surroundings import ICT, Bound, Surroundings, moment
 from hub.turn import Turn
 from mappings.errors import MappingFailed
 
+UNREADABLE = "Không đọc được thông báo này. This notice cannot be read."
+"""What an agency is told whose notice we refuse after it was fetched."""
 _RUN_ON = 3.0
 """
 Times its live p95 that an exchange may take though its caller's time is over, who hears that in any case. One that is
@@ -45,6 +47,23 @@ class Ended:
     seconds: float
     probe: bool = False
     """It tried the ground after a hold or for an open breaker: its failure is nobody's attempt."""
+
+
+def of_call(call: Call) -> dict[str, str | None]:
+    """Return the sources that are the same over all exchanges of *call*."""
+    return {
+        "call.id": call.id,
+        "call.reference": call.id.replace("-", ""),
+        "call.accepted_at": moment(call.accepted_at),
+        "call.dossier": call.purpose.dossier,
+        "call.procedure": call.purpose.procedure,
+    }
+
+
+def own_keys(operation: Operation, call: Call) -> dict[str, str]:
+    """Return the keys by which the agency knows what *call* sends with *operation*, and which we gave: name -> text."""
+    known = of_call(call)
+    return {name: value for name, source in operation.own.items() if (value := known[source]) is not None}
 
 
 class Exchanges:
@@ -75,14 +94,14 @@ class Exchanges:
             wire = await self._render(turn, auth, number)
             if isinstance(wire, Broken):
                 return Ended(wire, fence, number, 0.0)
-            within = math.inf if turn.verifies else turn.until - clock.monotonic()
+            within = math.inf if turn.asks_after else turn.until - clock.monotonic()
             leaves = await self._around.coordination.leave(permit, within)
             timeout = self._timeout(turn)
             if not leaves or timeout <= 0:
                 return Ended(None, fence, number, 0.0)
             sent = clock.monotonic()
             ended = InDoubt("cut")  # what is true if we are cancelled from here on
-            outcome = await self._send(turn.call.step, wire, timeout)
+            outcome = await self._send(turn, wire, timeout)
             ended = STALE if isinstance(outcome, StaleCredentials) else UNSENT if _unsent(outcome) else outcome
             return Ended(outcome, fence, number, clock.monotonic() - sent, permit.probe)
         finally:
@@ -93,13 +112,11 @@ class Exchanges:
         call, around = turn.call, self._around
         now = around.clock.now()
         return {
-            "call.id": call.id,
-            "call.reference": call.id.replace("-", ""),
-            "call.accepted_at": moment(call.accepted_at),
-            "call.dossier": call.purpose.dossier,
-            "call.procedure": call.purpose.procedure,
+            **of_call(call),
             "exchange.id": exchange_id(call.id, number),
             "exchange.at": moment(now),
+            **({"page.after": turn.fetches.cursor} if turn.fetches is not None else {}),
+            **({"notice.reason": UNREADABLE} if call.caller == BUILT_IN else {}),
             **around.people(call, call.agency, datetime.fromtimestamp(now, ICT).date()),
             **auth,
         }
@@ -107,7 +124,8 @@ class Exchanges:
     async def _render(self, turn: Turn, auth: Mapping[str, str], number: int) -> WireRequest | Broken:
         try:
             request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
-            return self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
+            wire = self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
+            return await self._around.files.filled(wire, self._contract.request_bytes)
         except MappingFailed as failed:
             return Broken("mapping", failed.faults, sent=False)
         except StoreUnavailable:
@@ -120,14 +138,18 @@ class Exchanges:
         """Return what a further step asks, filled from the call's request, its answer and the agency's keys we remember."""
         call, answer = turn.call, turn.answer
         known = await self._around.store.remembered(call.purpose.dossier or call.id, call.agency)
-        refs = {**known, **(answer.refs if answer else {})}
         operation = self._agency.operations[turn.before or call.operation]
+        # Its own keys last: what is remembered of the dossier may be of another call, another payment of it.
+        refs = {**known, **(answer.refs if answer else {}), **own_keys(operation, call)}
         return follow_up_request(operation, call.step, turn.request, refs, answer.value if answer else None)
 
-    async def _send(self, step: str, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on
+    async def _send(self, turn: Turn, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on
         try:
             async with asyncio.timeout(timeout + _GRACE):
-                return await self._agency.send(step, wire, timeout=timeout)
+                if turn.fetches is None:
+                    return await self._agency.send(turn.call.step, wire, timeout=timeout)
+                turn.fetches.brought = await self._agency.fetch(turn.fetches.notice, wire, timeout=timeout)
+                return turn.fetches.brought.outcome
         except TimeoutError:
             return InDoubt("timeout")
         except Exception as error:  # a connector may not raise; if it does, bytes may have left
@@ -137,8 +159,8 @@ class Exchanges:
     async def _record(self, turn: Turn) -> tuple[int, int] | None:
         """Write `sending`, and return fence and number of the exchange, or None if the call is not ours to send."""
         store, node, call = self._around.store, self._around.node, turn.call
-        if turn.verifies:
-            return await store.begin_verification(call.id, node, call.step)
+        if turn.asks_after:
+            return await store.begin_asking(call.id, node, call.step)
         if turn.interactive and not turn.recorded:
             turn.recorded = True  # also when the answer gets lost: then the row may be there
             number: int | None = await store.open(call, node, sha256(turn.raw).hexdigest(), len(turn.raw))
@@ -153,7 +175,7 @@ class Exchanges:
         """Return the seconds this exchange may take; none are left if its caller or its lease is gone."""
         left = turn.until - self._around.clock.monotonic()
         if turn.future is None:
-            return self._contract.call_timeout if turn.verifies or left > 0 else 0.0
+            return self._contract.call_timeout if turn.asks_after or left > 0 else 0.0
         if left <= 0 or turn.future.cancelled():
             return 0.0
         usual = self._around.coordination.pace(self._agency.name).p95 or COLD * self._contract.call_timeout

@@ -8,12 +8,12 @@ told what lies behind a gap before the gap is filled, or so old that whoever too
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, Protocol
 
 from hub.clock import Clock
 from hub.errors import CallerQuota, HubStopping, RequestFault, RequestInvalid, StoreUnavailable
-from hub.store.feed import KeptFeed, Mark, Noticed
+from hub.store.feed import KeptFeed, Mark, Noticed, Reach
 
 HOLD_BACK: Final = 30.0
 """Seconds for which a gap holds back what lies behind it: longer than any commit takes, clocks of nodes apart included."""
@@ -26,10 +26,26 @@ GATHER: Final = 0.05
 HEARTBEAT: Final = 15.0
 """Seconds without news after which a listener hears that there are none."""
 PAGE: Final = 100
+PAGE_BYTES: Final = 1 << 20
+"""A page ends early once it holds so much: what an agency tells may be a megabyte, and many may listen."""
+SLICE: Final = 25
+"""Events that are read at once."""
 MOST_LISTENING: Final = 8
 """Streams of one caller at one node."""
 _LOOKED: Final = 1000
 _AHEAD: Final = 86_400.0
+
+
+class Follower(Protocol):
+    """What is woken when there may be more of a caller's feed. `Listener` is one; what pushes it is another."""
+
+    def wake(self) -> None:
+        """Look again."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
+        ...
 
 
 class Feed:
@@ -42,18 +58,18 @@ class Feed:
         self._fault = fault
         self._upto = -1
         """What is numbered up to here is complete: nothing will become visible below. Negative before the first look."""
-        self._listeners: dict[str, set[Listener]] = {}
+        self._listeners: dict[str, set[Follower]] = {}
         self._news = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._stopped = False
 
     def stir(self) -> None:
-        """A call has settled, here or elsewhere. Costs nothing when nobody listens."""
+        """A call has settled, or an agency told something, here or elsewhere. Costs nothing when nobody listens."""
         self._news.set()
 
-    async def page(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
+    async def page(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
         """
-        Return what *caller* is told of *agencies* after number *after*, in order, at most *limit*.
+        Return what *caller* is told within *reach* after number *after*, in order, at most *limit*.
 
         Raises:
             StoreUnavailable: The store did not answer.
@@ -61,7 +77,7 @@ class Feed:
         """
         await self._look()
         await self._check(after)
-        return await self.told(caller, agencies, after, limit)
+        return await self.told(caller, reach, after, limit)
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
         """
@@ -84,11 +100,9 @@ class Feed:
         return await self._kept.acknowledged(caller, agency)
 
     @asynccontextmanager
-    async def listen(
-        self, caller: str, agencies: Collection[str], after: int | None = None
-    ) -> AsyncIterator["Listener"]:
+    async def listen(self, caller: str, reach: Reach, after: int | None = None) -> AsyncIterator["Listener"]:
         """
-        Follow what *caller* is told of *agencies* after number *after*; None: from now on.
+        Follow what *caller* is told within *reach* after number *after*; None: from now on.
 
         Raises:
             CallerQuota: This caller listens often enough at this node.
@@ -98,19 +112,25 @@ class Feed:
         """
         if self._stopped:
             raise HubStopping(retry_after=GAP_PAUSE)
-        if len(self._listeners.get(caller, ())) >= MOST_LISTENING:
+        if sum(isinstance(one, Listener) for one in self._listeners.get(caller, ())) >= MOST_LISTENING:
             raise CallerQuota(f"A caller may hold {MOST_LISTENING} streams at one node.", retry_after=HEARTBEAT)
         await self._look()
         if after is not None:
             await self._check(after)
-        listener = Listener(self, caller, agencies, self._upto if after is None else after)
-        self._listeners.setdefault(caller, set()).add(listener)
+        listener = Listener(self, caller, reach, self._upto if after is None else after)
+        with self.followed(caller, listener):
+            yield listener
+
+    @contextmanager
+    def followed(self, caller: str, follower: Follower) -> Iterator[None]:
+        """Wake *follower* when there may be more for *caller*, and close it when nobody is told anything more here."""
+        self._listeners.setdefault(caller, set()).add(follower)
         if self._follower is None:
             self._follower = asyncio.get_running_loop().create_task(self._follow())
         try:
-            yield listener
+            yield
         finally:
-            self._listeners[caller].discard(listener)
+            self._listeners[caller].discard(follower)
             if not self._listeners[caller]:
                 del self._listeners[caller]
             if not self._listeners and self._follower is not None:
@@ -126,9 +146,32 @@ class Feed:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
 
-    async def told(self, caller: str, agencies: Collection[str], after: int, limit: int) -> Sequence[Noticed]:
-        """Return the same as `page`, as far as the last look went."""
-        return await self._kept.told(caller, agencies, after, self._upto, limit) if after < self._upto else ()
+    async def whole(self) -> int:
+        """
+        Look, and return up to which number nothing more will become visible: where who begins now begins.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        await self._look()
+        return self._upto
+
+    @property
+    def upto(self) -> int:
+        """The same, as far as the last look went; negative before the first."""
+        return self._upto
+
+    async def told(self, caller: str, reach: Reach, after: int, limit: int) -> Sequence[Noticed]:
+        """Return the same as `page`, as far as the last look went; fewer where they are large, and never none of some."""
+        upto, size = self._upto, 0
+        told: list[Noticed] = []
+        while after < upto and len(told) < limit and size < PAGE_BYTES:
+            want = min(SLICE, limit - len(told))
+            some = await self._kept.told(caller, reach, after, upto, want)
+            told += some
+            size += sum(len(one.told) + len(one.answer or b"") for one in some)
+            after = some[-1].seq if len(some) == want else upto
+        return told
 
     async def _check(self, place: int) -> None:
         """Refuse a *place* beyond the end: whoever goes on from there hears nothing until the feed has come as far."""
@@ -169,12 +212,12 @@ class Feed:
             if held or len(marks) < _LOOKED:
                 return not held
 
-    def _of(self, callers: Collection[str | None]) -> Iterator["Listener"]:
+    def _of(self, callers: Collection[str | None]) -> Iterator[Follower]:
         for caller in callers:
             if caller is not None:
                 yield from tuple(self._listeners.get(caller, ()))
 
-    def _all(self) -> Iterator["Listener"]:
+    def _all(self) -> Iterator[Follower]:
         return self._of(tuple(self._listeners))
 
 
@@ -192,11 +235,13 @@ def _whole(marks: Sequence[Mark], upto: int, old: float) -> tuple[int, set[str |
 class Listener:
     """One stream. Nothing of it is kept but how far it has come."""
 
-    def __init__(self, feed: Feed, caller: str, agencies: Collection[str], after: int) -> None:
+    def __init__(self, feed: Feed, caller: str, reach: Reach, after: int) -> None:
         self._feed = feed
         self._caller = caller
-        self._agencies = agencies
+        self._reach = reach
         self._after = after
+        self._looked = after
+        """Up to where there is nothing more for it: others are told much in which it would look in vain again."""
         self._news = asyncio.Event()
         self._closed = False
         self._more = True
@@ -240,8 +285,10 @@ class Listener:
         if not self._more:
             return ()
         self._more = False
-        told = await self._feed.told(self._caller, self._agencies, self._after, PAGE)
+        upto = self._feed.upto
+        told = await self._feed.told(self._caller, self._reach, self._looked, PAGE)
+        self._looked = max(self._looked, upto)
         if told:
-            self._after = told[-1].seq
+            self._after = self._looked = told[-1].seq
             self._more = True
         return told

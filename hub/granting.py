@@ -220,14 +220,14 @@ class Granting:
             return turn.place is not Place.GONE
         if self._ends_by_itself(wait):
             return True
-        if wait.guard == "day" and not turn.verifies:  # its whole class stands: nobody would go in its place
+        if wait.guard == "day" and not turn.asks_after:  # its whole class stands: nobody would go in its place
             return True
         if wait.seconds is not None and wait.seconds < _SHORT:
             return True
         seconds = wait.seconds or SWEEP
-        if turn.verifies:
+        if turn.asks_after:
             self._lane.forget(turn)
-            self._lane.verification.due(seconds)
+            self._lane.asking_after.due(seconds)
         elif wait.guard in ("hold", "breaker"):
             self._lane.spawn(self._lane.backlog.spare(turn, seconds))
         else:
@@ -247,7 +247,7 @@ class Granting:
 
     def too_late(self, turn: Turn) -> bool:
         """Return whether *turn* is a durable call past its deadline, which then is for a person."""
-        if turn.interactive or turn.verifies or turn.call.deadline > self._around.clock.now():
+        if turn.interactive or turn.asks_after or turn.call.deadline > self._around.clock.now():
             return False
         self._lane.forget(turn)
         self._lane.spawn(self._lane.endings.die(turn.call, "deadline"))

@@ -30,6 +30,7 @@ class Lives(Protocol):
 
     async def time(self) -> float: ...
     async def beat(self, mine: NodeRow) -> Sequence[NodeRow]: ...
+    async def nodes(self) -> Sequence[NodeRow]: ...
     async def depart(self, node: str) -> None: ...
     async def inherit(self, dead: str) -> int: ...
 
@@ -48,6 +49,8 @@ class NodeView:
     reaches: bool
     """Whether it reaches Redis."""
     epoch: int
+    heard_at: float
+    """When it last said so, Unix seconds."""
 
 
 class Heartbeat:
@@ -81,6 +84,7 @@ class Heartbeat:
         self._changed: dict[str, tuple[float, float]] = {}
         """By node: what its line last said of its moment, and since when, by this machine's own clock."""
         self._failing = False
+        self._beats = False
         self._set_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -112,12 +116,23 @@ class Heartbeat:
                 row.version,
                 row.started_at,
                 age := self._age(row),
-                age <= DEAD,
+                age <= DEAD and (self._beats or row.node != self._node),
                 row.reaches,
                 row.epoch,
+                row.seen_at,
             )
             for row in sorted(self._rows, key=lambda row: row.node)
         ]
+
+    async def look(self) -> None:
+        """
+        Hear of the nodes without saying that this one lives: for a process that serves nothing.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        self._rows = await self._store.nodes()
+        self._heard_at = await self._store.time()
 
     async def set_clock(self) -> None:
         """Go by the store's clock from now on."""
@@ -152,6 +167,7 @@ class Heartbeat:
                 self._epochs.members,
             )
             self._rows = await self._store.beat(mine)
+            self._beats = True
             now = next(row.seen_at for row in self._rows if row.node == self._node)
             self._heard_at = now
             lines = [Line(row.node, row.epoch, row.reaches, row.members, self._age(row)) for row in self._rows]

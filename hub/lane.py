@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from connectors.kit.inbox import Fetched, Notice
 from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
+from hub.asking_after import AskingAfter
 from hub.backlog import SWEEP, Backlog
 from hub.call import BUILT_IN, Call, Class, Kind, Purpose, Reply, State
 from hub.coordination.protocol import Permit
@@ -29,9 +31,8 @@ from hub.settling import Settling
 from hub.single_flight import SingleFlight
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
-from hub.turn import Place, Turn
+from hub.turn import Fetches, Place, Turn
 from hub.turned_away import let_through
-from hub.verification import Verification
 
 _GRACE = 0.25
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
@@ -39,6 +40,8 @@ _LOOKS = 5
 """Sweeps between two looks into the store that nobody asked for: forty idle lanes cost less than a statement a second."""
 _PATIENCE = 0.1
 """Seconds between looks, while stopping, whether everything has ended."""
+_FETCH_SECONDS = 120.0
+"""For how long a page of notices may wait for its turn; as long as any caller may."""
 _TRY_PAUSE = 1.0
 """Seconds between two tries of the ground: one that could not even leave must not be followed by another at once."""
 
@@ -94,7 +97,7 @@ class Lane:
         self._session = LoggingIn(agency, surroundings, self._token)
         self._exchanges = Exchanges(agency, surroundings)
         self._granting = Granting(self, self._line, self._session, surroundings)
-        self.verification = Verification(
+        self.asking_after = AskingAfter(
             self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
         )
         self.backlog = Backlog(
@@ -115,7 +118,7 @@ class Lane:
     async def start(self, occupied: list[Occupied], sent_today: int) -> None:
         """Take over what an earlier process left, and begin to serve."""
         now = self._clock.now()
-        left = [one.sent_at + self.verification.patience - now for one in occupied if one.agency == self.name]
+        left = [one.sent_at + self.asking_after.patience - now for one in occupied if one.agency == self.name]
         await self._coordination.restore(self.name, left, sent_today)
         self._coordination.subscribe(self.name, self.stir)
         self._granting.start()
@@ -125,7 +128,7 @@ class Lane:
         """Give back what waits in the store, let what is under way end for *patience* seconds, and cut the rest."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self.verification.stop()
+        self.asking_after.stop()
         await self.backlog.stop()
         end = self._clock.monotonic() + patience
         while (self._tasks or self._line) and (left := end - self._clock.monotonic()) > 0:
@@ -213,19 +216,63 @@ class Lane:
         if self._trying:
             return
         self._trying = True
-        now, seconds = self._clock.now(), self.contract.call_timeout
-        call = Call(
-            id=self._around.new_id(), agency=self.name, operation=operation, kind=Kind.LOOKUP, cls=Class.COUNTER,
-            interactive=True, caller=BUILT_IN, purpose=Purpose(), fingerprint=sha256(b"{}").hexdigest(), accepted_at=now,
-            deadline=now + seconds, due_at=now, step=operation, repeat_safe=True,
-        )  # fmt: skip
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        turn, future = self._own(operation, Class.COUNTER, self.contract.call_timeout, Purpose())
         future.add_done_callback(self._tried)
-        request = self.operations[operation].request()
-        turn = Turn(call, request, b"{}", self._clock.monotonic() + seconds, future, budget=seconds, tries_ground=True)
-        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        turn.tries_ground = True
         self._line.join(turn, head=True)
         self.stir()
+
+    async def fetch(self, notice: Notice, cursor: str | None, purpose: Purpose) -> Fetched:
+        """
+        Ask for one page of *notice*, after *cursor*: one exchange at bulk class, which goes once, whatever comes of it.
+
+        Raises:
+            HubError: No page came, and why.
+            KeyError: No operation fetches it.
+        """
+        turn, future = self._own(notice.fetched_by or "", Class.BULK, self.fetch_seconds, purpose)
+        turn.fetches = Fetches(notice.name, cursor)
+        self._line.join(turn)
+        self.stir()
+        try:
+            await future
+        except asyncio.CancelledError:
+            self.leave(turn)
+            raise
+        if turn.fetches.brought is None:  # its answer came from elsewhere than the wire, which cannot be
+            raise Internal(call=turn.call.id)
+        return turn.fetches.brought
+
+    @property
+    def fetch_seconds(self) -> float:
+        """Seconds for which a page may wait in the line and be on the wire."""
+        return max(_FETCH_SECONDS, 2 * self.contract.call_timeout)
+
+    def own_call(
+        self, operation: str, request: BaseModel, purpose: Purpose, *, seconds: float, cls: Class = Class.BULK,
+        interactive: bool = False, key: str | None = None,
+    ) -> tuple[Call, bytes]:  # fmt: skip
+        """Return a call that the hub makes for itself, which ends in *seconds*, and its request as canonical JSON."""
+        known, now = self.operations[operation], self._clock.now()
+        raw = request.__pydantic_serializer__.to_json(request)
+        call = Call(
+            id=self._around.new_id(), agency=self.name, operation=operation, kind=Kind(known.kind), cls=cls,
+            interactive=interactive, caller=BUILT_IN, purpose=purpose, fingerprint=sha256(raw).hexdigest(), accepted_at=now,
+            deadline=now + seconds, due_at=now, step=operation, repeat_safe=known.repeat_safe,
+            order_key=known.order_key(request), idempotency_key=key,
+        )  # fmt: skip
+        return call, raw
+
+    def _own(
+        self, operation: str, cls: Class, seconds: float, purpose: Purpose
+    ) -> tuple[Turn, "asyncio.Future[Reply]"]:
+        """Return a look-up of our own that asks for no record and waits in memory, with its end."""
+        request = self.operations[operation].request()
+        call, raw = self.own_call(operation, request, purpose, seconds=seconds, cls=cls, interactive=True)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        turn = Turn(call, request, raw, self._clock.monotonic() + seconds, future, budget=seconds)
+        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        return turn, future
 
     def _tried(self, future: asyncio.Future[Reply]) -> None:
         if not future.cancelled():
@@ -376,7 +423,7 @@ class Lane:
                 self._line.leave(turn)
         if self._sweeps % _LOOKS == 0:
             self.backlog.more()
-            self.verification.due(0.0)
+            self.asking_after.due(0.0)
         self._sweeps += 1
         self.stir()
         wait = SWEEP * (0.9 + 0.2 * self._around.random.random())

@@ -6,6 +6,7 @@ line of the store included, so that a store that is busy is asked less. One that
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -55,13 +56,23 @@ class Retention:
 
     async def once(self) -> int:
         """
-        Make a pass if one is due; return how many records it removed.
+        Make a pass if one is due; return how many records it removed, and tell the observer how many of each kind.
 
         Raises:
             StoreUnavailable: The store did not answer; what was removed until then is removed.
         """
+        removed: Counter[str] = Counter()
+        try:
+            await self._pass(removed)
+        finally:
+            if removed:
+                self._observer.retention(dict(removed))
+        return removed.total()
+
+    async def _pass(self, removed: Counter[str]) -> None:
+        """Make a pass if one is due, and count in *removed* what it takes away, by table."""
         number = await self._kept.begin(EVERY)
-        removed, place = 0, Place() if number is not None else None
+        place = Place() if number is not None else None
         until = self._until()
         while place is not None and number is not None:
             if self._sick():
@@ -69,13 +80,21 @@ class Retention:
                 continue
             began = self._clock.monotonic()
             swept = await self._kept.sweep(number, place, until)
-            removed, place = removed + swept.removed, swept.next
+            if swept.removed:
+                removed[place.table] += swept.removed
+            place = swept.next
             await asyncio.sleep(max(_LEAST_REST, REST * (self._clock.monotonic() - began)))
-        return removed
 
     def _until(self) -> Until:
         now, days = self._clock.now(), self._days
-        kept = (days.lookups_days, days.filings_days, days.notices_days, days.references_days, days.journal_days)
+        kept = (
+            days.lookups_days,
+            days.filings_days,
+            days.notices_days,
+            days.references_days,
+            days.journal_days,
+            days.files_days,
+        )
         return Until(*(now - _DAY * one for one in kept))
 
     async def _run(self) -> None:

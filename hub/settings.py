@@ -19,11 +19,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Strict,
     Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from hub.outside import host_fault
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
 
@@ -59,6 +62,7 @@ Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
 NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
 """A secret that need not be given."""
 Count: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+FileHost: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/@?#]+(/\d{1,3})?$")]
 
 
 class Hub(Table):
@@ -116,6 +120,23 @@ class Hub(Table):
     node: Name = Field(
         "hub", max_length=63, description="Name of this process in leases and lines, up to 63 signs", examples=["hub"]
     )
+    file_bytes: Count = Field(
+        20 << 20, le=1 << 30, description="Largest file that callers may hand in, in bytes", examples=[20_971_520]
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(|https?://[^\s?#]+)$",
+        description="Where agencies reach this hub, for links to files; needed where a connector writes such links",
+        examples=["https://hub.centre.example"],
+    )
+    signing_key: str = Field(
+        "",
+        description="Key that signs links to files and what is pushed, by reference; without one a key is made and kept beside an SQLite store",
+        examples=["env:HUB_SIGNING_KEY"],
+    )
+    link_days: Count = Field(
+        7, le=365, description="Days for which an agency can fetch a file by its link", examples=[7]
+    )
 
     @model_validator(mode="after")
     def _redis_is_for_several(self) -> "Hub":
@@ -154,6 +175,42 @@ class Retention(Table):
         description="Entries of the journal; what is cut off leaves its last hash",
         examples=[3650],
     )
+    files_days: Count = Field(
+        90,
+        ge=31,
+        le=3650,
+        description="Files after a caller last handed them in or got them; filings that wait longer lose theirs",
+        examples=[90],
+    )
+
+
+def _list(value: object) -> object:
+    """Read a list that the environment gave as text, or that TOML gave."""
+    value = _number(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Push(Table):
+    """Pushing what callers are told to where they want it."""
+
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
+        (),
+        description="Who may be pushed to: hosts, hosts of a domain (*.centre.example), networks (10.0.0.0/8) for addresses without a name; without any, nobody",
+        examples=[["*.centre.example", "10.0.0.0/8"]],
+    )
+    ca_file: str | None = Field(
+        None,
+        description="PEM file of the authorities that receivers are trusted by instead of the machine's",
+        examples=["centre.pem"],
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_can_be_read(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        faults = [fault for fault in map(host_fault, hosts) if fault is not None]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return hosts
 
 
 class RouteContract(Table):
@@ -273,6 +330,12 @@ class AgencyEntry(BaseModel):
         None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"]
     )
     scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
+    file_hosts: Annotated[tuple[FileHost, ...], Strict(False), BeforeValidator(_number)] | None = Field(
+        None,
+        description="Hosts beside base_url's from which its files may be fetched, each `host` or `host:port`, and networks"
+        " in which they may lie though they are not public",
+        examples=[["files.police.example", "10.20.0.0/16"]],
+    )
     contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(
         {}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}]
     )
@@ -290,6 +353,7 @@ class Settings(Table):
     retention: Retention = Field(Retention(), description="For how long records are kept")
     routes: dict[Name, Route] = Field({}, description="Roads that agencies share")
     agencies: dict[Name, AgencyEntry] = Field({}, description="The agencies this hub calls")
+    push: Push = Field(Push(), description="Pushing what callers are told to where they want it")
 
     folder: Path = Field(
         Path(), exclude=True, description="Where the file lies; relative paths start there", examples=["."]

@@ -6,8 +6,10 @@ lane grants nothing while too many of them wait.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from hub.errors import StoreUnavailable
 from hub.store.protocol import Settled, Settlement
@@ -15,12 +17,15 @@ from hub.surroundings import Surroundings
 
 _FIRST = 0.5
 _LONGEST = 10.0
+_NO_FILES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class _Unwritten:
     settlement: Settlement
     written: Callable[[Settled], None]
+    files: Mapping[str, bytes]
+    holder: str
 
 
 class Settling:
@@ -38,24 +43,34 @@ class Settling:
     def __contains__(self, call_id: object) -> bool:
         return call_id in self._unwritten
 
-    async def write(self, settlement: Settlement, written: Callable[[Settled], None]) -> bool:
+    async def write(
+        self,
+        settlement: Settlement,
+        written: Callable[[Settled], None],
+        files: Mapping[str, bytes] = _NO_FILES,
+        holder: str = "",
+    ) -> bool:
         """
         Write *settlement* and call *written* with what became of it; False if that will happen later.
 
-        *written* must not raise; it runs after the commit, exactly once, unless the process ends first.
+        First the *files* (id -> content) that its answer names are stored for *holder*. *written* must not raise; it runs after the commit, exactly once, unless the process ends first.
         """
+        unwritten = _Unwritten(settlement, written, files, holder)
         try:
-            settled = await self._around.store.settle(settlement)
+            settled = await self._write(unwritten)
         except StoreUnavailable as error:
             self._around.observer.fault("settle", error)
-            self.keep(settlement, written)
+            self._keep(unwritten)
             return False
         written(settled)
         return True
 
     def keep(self, settlement: Settlement, written: Callable[[Settled], None]) -> None:
         """Write *settlement* as soon as the store answers again."""
-        self._unwritten[settlement.call_id] = _Unwritten(settlement, written)
+        self._keep(_Unwritten(settlement, written, _NO_FILES, ""))
+
+    def _keep(self, unwritten: _Unwritten) -> None:
+        self._unwritten[unwritten.settlement.call_id] = unwritten
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._retry())
 
@@ -65,13 +80,18 @@ class Settling:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def _write(self, unwritten: _Unwritten) -> Settled:
+        if unwritten.files:
+            await self._around.files.keep(unwritten.files, unwritten.holder)
+        return await self._around.store.settle(unwritten.settlement)
+
     async def _retry(self) -> None:
         wait = _FIRST
         while self._unwritten:
             await asyncio.sleep(wait * (0.5 + 0.5 * self._around.random.random()))
             for call_id, unwritten in list(self._unwritten.items()):
                 try:
-                    settled = await self._around.store.settle(unwritten.settlement)
+                    settled = await self._write(unwritten)
                 except StoreUnavailable:
                     wait = min(_LONGEST, 2 * wait)
                     break

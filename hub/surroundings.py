@@ -9,11 +9,13 @@ from random import Random
 from typing import Protocol, TypeAlias
 
 from connectors.kit.exchange import Agency
+from connectors.kit.inbox import Tells
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import Operation
 from hub.call import Call
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
+from hub.files import Files
 from hub.store.protocol import Store
 from hub.waiters import Waiters
 from monitoring.events import Observer
@@ -29,7 +31,7 @@ Raises nothing; what a register does not hold is None, and missed only if the ag
 """
 
 
-class Bound(Agency, Protocol):
+class Bound(Agency, Tells, Protocol):
     """A connector bound to one agency's settings, as `connectors.kit.registry.bind` makes it."""
 
     @property
@@ -54,6 +56,8 @@ class Surroundings:
     """Gives a UUIDv7: ids of calls, and of log-ins."""
     waiters: Waiters
     """Callers who wait for a durable call of any lane."""
+    files: Files
+    """What requests name by id, and what comes with answers."""
 
 
 def moment(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
+from connectors.kit.inbox import Fetched
 from connectors.kit.outcomes import Answered
 from hub.call import Call, Class, Reply
 from hub.guards.guard import Wanted
@@ -19,6 +20,17 @@ Payer: TypeAlias = tuple[str, str]
 
 Wish: TypeAlias = tuple[str, Class, bool]
 """Operation, class, and whether it repeats what was sent before: what guards stop or let go alike, whoever asks."""
+
+
+@dataclass(slots=True)
+class Fetches:
+    """One page of notices that a call brings."""
+
+    notice: str
+    cursor: str | None
+    """After which notice it begins; None: from the first."""
+    brought: Fetched | None = None
+    """What came, once it did."""
 
 
 class Place(Enum):
@@ -59,10 +71,14 @@ class Turn:
     """Seconds at the agency that were guessed when it left, and are put right when it is back."""
     repeat: bool = False
     """The next exchange sends again what was sent before, and pays from the retry budget."""
-    verifies: bool = False
-    """The next exchange looks up whether an `in_doubt` filing was done."""
+    asks_after: bool = False
+    """The next exchange looks up whether an `in_doubt` filing was done, or how what was `pending` ended."""
+    pending_since: float | None = None
+    """Of an answer that is `pending`: when it came, Unix seconds. The next exchange looks up how it ended."""
     tries_ground: bool = False
     """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
+    fetches: Fetches | None = None
+    """The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

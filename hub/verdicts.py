@@ -33,6 +33,8 @@ class Again(Enum):
     """When the hold ends that its agency asked for."""
     LATER = "later"
     """After the wait of its attempt."""
+    SPACED = "spaced"
+    """It is pending and asked after: by `every` of the look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,13 @@ class Verdict:
     """caller, hub, agency, route, auth or contract."""
     attempt: bool = False
     again: Again | None = None
-    """Set when `state` is queued."""
+    """Set when `state` is queued, and when it is asked after; of one that is in doubt or pending, None means by nobody."""
     step: str | None = None
     """The operation whose exchange comes next, if it changes."""
     repeat: bool = False
     """The next exchange sends the same again."""
+    pending: bool = False
+    """It is answered, and its end is not known yet."""
 
 
 OUTCOMES: MappingProxyType[type[object], str] = MappingProxyType(
@@ -110,6 +114,8 @@ def verdict(outcome: Outcome | StaleCredentials, call: Call, *, repeat_safe: boo
 
 def _answered(outcome: Answered, call: Call, then: Mapping[str, str]) -> Verdict:
     cause = outcome.reason.code if outcome.reason else ""
+    if outcome.result is Result.PENDING and not call.interactive:  # of an interactive call no request is kept to ask by
+        return Verdict(State.ANSWERED, "answered", cause, "agency", again=Again.SPACED, pending=True)
     if outcome.result is not Result.EXISTS:
         return Verdict(State.ANSWERED, "answered", cause, "agency")
     step = then.get("exists")
@@ -163,6 +169,37 @@ def verified(outcome: Outcome | StaleCredentials, *, agrees: bool, sees_writes: 
         case InDoubt(cause=cause):
             return Verdict(State.IN_DOUBT, "in_doubt", cause, "agency", again=Again.LATER)
         case StaleCredentials(cause=cause):
-            return Verdict(State.IN_DOUBT, "stale", cause, "auth", again=Again.LATER)
+            return Verdict(State.IN_DOUBT, "stale", cause, "auth", again=Again.NEXT)
         case _:
             assert_never(outcome)
+
+
+def asked_after(outcome: Outcome | StaleCredentials, *, differs: bool) -> Verdict:
+    """
+    Return what the *outcome* of a look-up means for a call whose answer is pending.
+
+    *differs*: the record found is not the one that was sent, so it ends nothing, and a person must see it.
+    """
+    match outcome:
+        case Answered(result=Result.OK) if differs:
+            return Verdict(State.ANSWERED, "answered", "differs", "agency", pending=True)
+        case Answered(result=Result.PENDING | Result.EXISTS):
+            return _still_pending("answered", "pending", "agency")
+        case Answered(reason=reason):
+            return Verdict(State.ANSWERED, "answered", reason.code if reason else "", "agency")
+        case Broken(cause=cause, sent=sent):
+            return _still_pending("broken", f"contract:{cause}", "contract" if sent else "hub")
+        case Busy(cause=cause):
+            return _still_pending("busy", cause, "route" if outcome.route else "agency")
+        case Unavailable(cause=cause):
+            return _still_pending("unavailable", cause, "agency")
+        case InDoubt(cause=cause):
+            return _still_pending("in_doubt", cause, "agency")
+        case StaleCredentials(cause=cause):
+            return Verdict(State.ANSWERED, "stale", cause, "auth", again=Again.NEXT, pending=True)
+        case _:
+            assert_never(outcome)
+
+
+def _still_pending(outcome: str, cause: str, blame: str) -> Verdict:
+    return Verdict(State.ANSWERED, outcome, cause, blame, again=Again.SPACED, pending=True)

@@ -25,6 +25,7 @@ from mappings.paths import Place, nearest, read_place
 from mappings.place_tree import PlaceTree, Spot
 from mappings.plan import Given, Nested, Plan, Where
 from mappings.slots import OMITTED
+from mappings.values_files import FILES
 
 SOURCES = (
     "call.id",
@@ -194,6 +195,7 @@ class Compiler:
         if not fields or (table is None and line.codes is not None):
             return ()
         given, before = self._given, len(self._faults)
+        self.plan.files.update(FILES.intersection(name for chain in chains for name in chain))
         made = tuple(
             conversion(fields[0], chain, table, given.converters, given.form, given.today, tell)
             for chain in chains or ((),)
@@ -235,6 +237,7 @@ class Compiler:
         plan.ours.update(f"{fields[0].path}.{path}" for path in inner.ours)
         plan.theirs.update(f"{spells[0].place}/{place}" for place in inner.theirs)
         plan.sources.update(inner.sources)
+        plan.files.update(inner.files)
 
     def _group(self, ours: OurField) -> int:
         """The number of the model that holds *ours*, known from now on."""

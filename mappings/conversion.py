@@ -13,6 +13,7 @@ from mappings.ours import OurField
 from mappings.paths import nearest
 from mappings.slots import Form
 from mappings.values import Converter
+from mappings.values_files import FILES, write_address
 
 Convert: TypeAlias = Callable[[Any], Any]
 FindConverter: TypeAlias = Callable[[str], Converter]
@@ -35,6 +36,7 @@ class Conversion(NamedTuple):
 
 
 UNCHANGED: Final = Conversion(None, None)
+_FILE: Final = 'names a file, whose id means nothing to an agency: write as = "file base64", or "file link"'
 
 
 def conversion(
@@ -58,6 +60,11 @@ def conversion(
         return _plain(field, form, tell)
     elif field.kind == "choice":
         writes.append(_word)
+    named = FILES.intersection(chain)
+    if named and field.file is None:
+        tell(f"holds no file: `{min(named)}` is for a field that names one")
+    if field.file is not None and not field.file.or_address and not named:
+        tell(_FILE)
     for name in chain:
         try:
             converter = find(name)
@@ -76,6 +83,8 @@ def conversion(
 def source_conversion(chain: tuple[str, ...], find: FindConverter, form: Form, tell: Tell) -> Convert | None:
     """Return how a source's text is changed before it is written; what does not fit is told to *tell*."""
     writes: list[Convert] = []
+    if FILES.intersection(chain):
+        tell("a source holds no file: name the field that does in [fields]")
     for name in chain:
         try:
             writes.append(find(name).write)
@@ -86,6 +95,10 @@ def source_conversion(chain: tuple[str, ...], find: FindConverter, form: Form, t
 
 def _plain(field: OurField, form: Form, tell: Tell) -> Conversion:
     """What happens to a value for which the line names neither converter nor table."""
+    if field.file is not None and not field.file.or_address:
+        tell(_FILE)
+    if field.file is not None:
+        return Conversion(write_address, None if form == "xml" else _text)
     if field.kind == "text":
         return UNCHANGED if form == "xml" else Conversion(None, _text)
     if field.kind == "choice":

@@ -23,6 +23,7 @@ from mappings.place_tree import PlaceTree
 from mappings.plan import Given
 from mappings.slots import OMITTED, Notes, beneath
 from mappings.text import nfc_if_safe
+from mappings.values_files import CONTENT, contents_in
 from mappings.xml_form import xml_form
 
 _NOTHING: MappingOf[str, Any] = MappingProxyType({})
@@ -34,6 +35,8 @@ class Reading(NamedTuple):
     value: BaseModel
     fallbacks: tuple[str, ...]
     """Places that were found only by forgiving letter case: the agency's contract has drifted a little."""
+    files: MappingOf[str, bytes | None] = _NOTHING
+    """Each file whose content stood there, by its id. None: only our own mark of it did, as after `write`."""
 
 
 class Mapping:
@@ -61,10 +64,14 @@ class Mapping:
         plan = self._plan = Compiler(file, about, model, tree, faults).run()
         self.sources = frozenset(plan.sources)
         """Sources that writing may use, `settings.x` or `officer.account`; those of nested mappings included."""
+        self.fixed: MappingOf[str, str] = MappingProxyType({place: source for _, source, _, place in plan.fixed})
+        """Places, seen from the root, that a source fills, and which; literals, and nested mappings, are not among them."""
         self.ours = frozenset(plan.ours)
         """Every path of ours that the file names, nested mappings included as `owner.full_name`."""
         self.theirs = frozenset(plan.theirs)
         """Every place of theirs that the file names, seen from the root, nested mappings included."""
+        self.files = frozenset(plan.files)
+        """Converters for files that it names, nested mappings included: `file base64`, `file link`."""
         self.clear = frozenset(plan.clear)
         """Places, seen from the root as lower-case names, that may be shown to people."""
         if about.form == "json":
@@ -114,7 +121,8 @@ class Mapping:
             notes.faults += self._misfits(error, notes.faults)
         if notes.faults:
             raise self._failed(notes)
-        return Reading(value, tuple(dict.fromkeys(notes.fallbacks)))
+        files = {str(one): one.content for one in contents_in(data)} if CONTENT in self.files else _NOTHING
+        return Reading(value, tuple(dict.fromkeys(notes.fallbacks)), files)
 
     def normal(self, value: BaseModel) -> BaseModel:
         """

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from mappings.canonical.files import file_mark
+from mappings.canonical.kinds import OfAFile
 from mappings.canonical.shape import is_personal
 from mappings.paths import nearest, read_our_path
 
@@ -35,6 +37,8 @@ class OurField:
     model: type[BaseModel] | None
     """The model of a `group`."""
     personal: bool
+    file: OfAFile | None
+    """How it may name a file in the hub; None: it may not."""
     required: bool
     field: FieldInfo
 
@@ -76,14 +80,14 @@ def check_withheld(model: type[BaseModel], text: str) -> None:
 
 
 def _find(model: type[BaseModel], text: str, names: tuple[str, ...], each: bool) -> OurField:
-    personal = False
+    personal, owner = False, model
     holder: type[BaseModel] | None = model
     for depth, name in enumerate(names):
         if holder is None:
             raise ValueError(f"goes on below `{'.'.join(names[:depth])}`, which holds no fields")
         if name not in holder.model_fields:
             raise ValueError(f"is no field of {holder.__name__}{nearest(name, holder.model_fields)}")
-        field = holder.model_fields[name]
+        owner, field = holder, holder.model_fields[name]
         personal = personal or is_personal(holder, name)
         inner = _alternatives(field.annotation)
         listed = [get_args(one)[0] for one in inner if get_origin(one) is tuple]
@@ -98,7 +102,9 @@ def _find(model: type[BaseModel], text: str, names: tuple[str, ...], each: bool)
         held = [one for item in (listed or inner) for one in _alternatives(item)]
         holder = next((one for one in held if isinstance(one, type) and issubclass(one, BaseModel)), None)
     kind, words = _kind(held, holder)
-    return OurField(text, names, each, kind, words, holder, personal, field.is_required(), field)
+    return OurField(
+        text, names, each, kind, words, holder, personal, file_mark(owner, names[-1]), field.is_required(), field
+    )
 
 
 def _alternatives(annotation: Any) -> list[Any]:

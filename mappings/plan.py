@@ -27,6 +27,7 @@ class Nested(lines.Inner, Protocol):
     ours: frozenset[str]
     theirs: frozenset[str]
     clear: frozenset[tuple[str, ...]]
+    files: frozenset[str]
 
     def inside(self, key: str, namespace: str | None, layout: Layout | None, faults: list[FileFault]) -> "Nested": ...
 
@@ -76,3 +77,5 @@ class Plan:
     clear: set[tuple[str, ...]] = field(default_factory=set)
     """Places that may be shown, as folded names; everything else is masked."""
     sources: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    """Converters for files that lines name, nested mappings included."""

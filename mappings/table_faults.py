@@ -78,6 +78,11 @@ def _says(kind: str, message: str, path: tuple[str, ...], model: type[BaseModel]
     if kind == "missing":
         field = next((field for name, field in _fields_at(model, path[:-1]) if name == path[-1]), None)
         return f"is missing; write it: {field.description}" if field and field.description else "is missing; write it"
+    if kind == "string_pattern_mismatch":
+        field = next((field for name, field in _fields_at(model, path[:-1]) if name == path[-1]), None)
+        if field and field.description and field.examples:
+            like = " or ".join(f"`{one}`" for one in field.examples)
+            return f"is written in another way than this key wants; write it like {like}. It says: {field.description}"
     message = message.removeprefix("Value error, ").replace("valid tuple", "list")
     return message[0].lower() + message[1:]
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mappings import identifiers, text
+from mappings import values_files as files
 from mappings import values_plain as plain
 from mappings import values_time as times
 from mappings.canonical.kinds import VIETNAM, in_vietnam
@@ -57,6 +58,7 @@ def _moment(pattern: str, example: str, normal: Callable[[Any], Any] = in_vietna
 
 _EVENING = datetime(2026, 3, 15, 20, 5, 9, tzinfo=VIETNAM)
 _CLEAN = plain.on_text(text.clean)
+_FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 _PLAIN = (
     Converter("trimmed", _CLEAN, _CLEAN, (("Sở Thử nghiệm", "Sở Thử nghiệm"),), _CLEAN),
@@ -101,6 +103,13 @@ _PLAIN = (
     _day("dd-MM-yyyy", "17-05-1980"),
     _day("dd/MM/yyyy", "17/05/1980"),
     _day("yyyy-MM-dd", "1980-05-17"),
+    Converter(  # as .NET and Java write a day that they keep as a moment; its midnight may be left out
+        "date iso",
+        times.write_midnight,
+        times.read_midnight,
+        ((date(1980, 5, 17), "1980-05-17T00:00:00"),),
+        lambda value: times.read_midnight(times.write_midnight(value)),
+    ),
     Converter(
         "year",
         times.write_year,
@@ -162,6 +171,13 @@ _PLAIN = (
         None,
         (("a", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),),
     ),
+    Converter(files.CONTENT, files.write_content, files.read_content, ((_FILE, files.write_content(_FILE)),)),
+    Converter(
+        files.LINK,
+        files.write_link,
+        files.read_link,
+        ((_FILE, files.write_link(_FILE)), ("https://files.centre.example/1", "https://files.centre.example/1")),
+    ),
     Converter("base64 json", plain.write_base64_json, plain.read_base64_json, (({"a": 1}, "eyJhIjoxfQ=="),)),
 )
 
@@ -180,16 +196,16 @@ def _zero_padded(length: int) -> Converter:
     )
 
 
-def _unpadded_number(length: int) -> Converter:
-    padded = plain.zero_padded(length)
-    return Converter(f"unpadded number {length}", plain.unpadded(length), padded, (("7".zfill(length), 7),), padded)
+def _unpadded(length: int) -> Converter:
+    write, read = plain.unpadded(length)
+    return Converter(f"unpadded {length}", write, read, (("7".zfill(length), 7),))
 
 
 CONVERTERS: Mapping[str, Converter] = MappingProxyType({each.name: each for each in _PLAIN})
 """Every converter without a number, by name."""
 
 WITH_LENGTH: Mapping[str, Callable[[int], Converter]] = MappingProxyType(
-    {"cut": _cut, "zero-padded": _zero_padded, "unpadded number": _unpadded_number}
+    {"cut": _cut, "zero-padded": _zero_padded, "unpadded": _unpadded}
 )
 """Converters that are written with a number after their name: `cut 50`."""
 

@@ -58,10 +58,26 @@ def without_zeros(value: Any) -> str:
     return digits.lstrip("0") or "0"
 
 
-def unpadded(length: int) -> Callable[[Any], int]:
-    """Return a function that writes a code of at most *length* digits as the number that is left without its zeros."""
-    padded = zero_padded(length)
-    return lambda value: int(padded(value))
+def unpadded(length: int) -> tuple[Callable[[Any], int], Callable[[Any], str | None]]:
+    """
+    Return writer and reader of a code of *length* digits that an agency keeps as a number, its zeros in front lost.
+
+    The number 0 is read as nothing: no table has it, and software that keeps numbers writes it where none is known.
+    """
+
+    def write(value: Any) -> int:
+        digits = _text(value)
+        if not re.fullmatch(f"[0-9]{{{length}}}", digits) or not int(digits):
+            raise ValueError(f"a code of {length} digits is needed")
+        return int(digits)
+
+    def read(value: Any) -> str | None:
+        digits = without_zeros(value)
+        if len(digits) > length:
+            raise ValueError(f"a code of at most {length} digits is needed")
+        return None if digits == "0" else digits.zfill(length)
+
+    return write, read
 
 
 def read_integer(value: Any) -> int:

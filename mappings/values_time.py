@@ -26,6 +26,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_WITH_OFFSET = re.compile("(Z|[+-][0-9]{2}:[0-9]{2})$")
+_MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,9})?)?")
+_YEAR_OF_NOTHING = 1
+"""`0001-01-01` is what .NET writes for a day it does not know."""
 
 
 def _reader(pattern: str) -> Callable[[Any], dict[str, int]]:
@@ -62,6 +66,8 @@ def _day(value: Any) -> date:
 
 
 def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _WITH_OFFSET.search(value):
+        return read_iso(value)  # a source such as `call.accepted_at`, which is text
     if isinstance(value, datetime) and value.tzinfo is not None:
         return in_vietnam(value)
     raise ValueError("a moment with an offset is needed")
@@ -85,6 +91,25 @@ def read_day(pattern: str) -> Callable[[Any], date]:
             raise ValueError(f"no such day, written as {pattern}") from None
 
     return read_one
+
+
+def write_midnight(value: Any) -> str:
+    """Write a day as the moment at which it begins, without an offset."""
+    return f"{_day(value).isoformat()}T00:00:00"
+
+
+def read_midnight(text: Any) -> date:
+    """Read a day, with its midnight or alone. Another time, or an offset, may mean another day: it does not fit."""
+    found = _MIDNIGHT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("text is no day in ISO 8601, alone or at midnight without an offset")
+    try:
+        day = date.fromisoformat(found[1])
+    except ValueError:
+        raise ValueError("no such day, in ISO 8601") from None
+    if day.year == _YEAR_OF_NOTHING:
+        raise ValueError("the year 1 means that the day is not known; leave it out")
+    return day
 
 
 def write_moment(pattern: str) -> Callable[[Any], str]:

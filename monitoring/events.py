@@ -16,7 +16,19 @@ class Observer(Protocol):
         ...
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
-        """An agency came with a notice, which was let in (`accepted`) or refused: `rate`, `concurrency` or `overload`."""
+        """
+        An agency came with a notice, which was let in (`accepted`) or refused: `rate`, `concurrency` or `overload`.
+
+        Of what was let in, how it ended: `taken`, `seen`, `refused`, `denied` or `busy`.
+        """
+        ...
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        """An agency that was let in has its answer; *size* is of what it sent, in bytes."""
+        ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        """So many items are left to answer *question* of *agency* with; an agency that asks when none is, is refused."""
         ...
 
     def exchange(
@@ -76,8 +88,20 @@ class Observer(Protocol):
         """
         ...
 
+    def retention(self, removed: dict[str, int]) -> None:
+        """A pass of the retention is over that removed so many records of each kind: the name of their table."""
+        ...
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        """A poll was run to its end: `answered` with so many new notices, `held`, or what kept it from an answer."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
+        ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        """An event was pushed: `delivered`, `held`, `failed`, `dead` (for good) or `gone` (so is the receiver)."""
         ...
 
 
@@ -87,6 +111,10 @@ class Silent:
     def admission(self, agency: str, cls: str, decision: str, reason: str) -> None: ...
 
     def inbound(self, agency: str, notice: str, decision: str) -> None: ...
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None: ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None: ...
 
     def exchange(
         self,
@@ -118,7 +146,12 @@ class Silent:
 
     def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None: ...
 
+    def retention(self, removed: dict[str, int]) -> None: ...
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None: ...
+
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None: ...
 
 
 class Fan:
@@ -134,6 +167,14 @@ class Fan:
     def inbound(self, agency: str, notice: str, decision: str) -> None:
         for observer in self._observers:
             observer.inbound(agency, notice, decision)
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        for observer in self._observers:
+            observer.arrived(agency, notice, way, size, seconds)
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        for observer in self._observers:
+            observer.answers_left(agency, question, left)
 
     def exchange(
         self,
@@ -183,6 +224,18 @@ class Fan:
         for observer in self._observers:
             observer.nodes(ages, alive, granting)
 
+    def retention(self, removed: dict[str, int]) -> None:
+        for observer in self._observers:
+            observer.retention(removed)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        for observer in self._observers:
+            observer.polled(agency, notice, outcome, cause, taken)
+
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:
             observer.fault(what, error)
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        for observer in self._observers:
+            observer.push(subscription, caller, outcome, cause)

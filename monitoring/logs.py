@@ -18,23 +18,30 @@ from pydantic_core import to_json
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "refusals": ("agency", "class", "reason", "count"),
     "inbound_refusals": ("agency", "notice", "reason", "count"),
+    "notice": ("agency", "notice", "way", "bytes", "seconds"),
+    "no_answers_left": ("agency", "question"),
     "exchange": ("call", "agency", "operation", "outcome", "blame", "cause", "seconds", "traceparent"),
     "call": ("call", "agency", "operation", "state", "cause", "overhead", "traceparent"),
     "drift": ("agency", "operation", "places"),
     "hold": ("agency", "cause", "seconds"),
     "route_hold": ("route", "cause", "seconds"),
-    "node": ("node", "alive"),
+    "node": ("node", "alive", "cause"),
     "granting": ("by",),
+    "push": ("subscription", "caller", "outcome", "cause"),
+    "poll": ("agency", "notice", "outcome", "cause", "taken"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
     "stopping": ("seconds",),
     "stopped": (),
     "lines_lost": ("count",),
+    "retention": ("removed",),
 }
 """Every event and its fields, in the order in which `LineWriter.event` takes their values."""
 
 HANOI: Final = timezone(timedelta(hours=7))
+_TOLD: Final = frozenset({"accepted", "taken", "seen", "refused"})
+"""How what an agency sent ends with a line of its own, or begins; whatever else becomes of it is counted."""
 REFUSALS_EVERY: Final = 10.0
 """Seconds between two lines about refusals of one lane and reason: a flood must not become a flood of lines."""
 
@@ -59,7 +66,7 @@ class LineWriter:
         self._thread.start()
 
     def event(self, event: str, *values: object) -> None:
-        """Queue one line: *values* in the order of `FIELDS[event]`. Strings, numbers, None and tuples of these."""
+        """Queue one line: *values* in the order of `FIELDS[event]`. Strings, numbers, None, tuples and dictionaries of these."""
         if len(self._lines) >= self._most:
             self._lost += 1
             return
@@ -125,8 +132,16 @@ class LogLines:
             self._refusal("refusals", agency, cls, reason)
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
-        if decision != "accepted":
+        if decision not in _TOLD:
             self._refusal("inbound_refusals", agency, notice, decision)
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None:
+        if way in _TOLD:
+            self._writer.event("notice", agency, notice, way, size, round(seconds, 5))
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        if left == 0:
+            self._writer.event("no_answers_left", agency, question)
 
     def _refusal(self, *what: str) -> None:
         untold = self._refused.get(what)
@@ -171,17 +186,34 @@ class LogLines:
 
     def route(self, route: str, numbers: dict[str, float]) -> None: ...
 
-    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:  # noqa: ARG002 - a line tells who, not how long ago
-        """Write a line when a node comes or goes, or when permits are granted by something else."""
+    def nodes(self, ages: dict[str, float], alive: frozenset[str], granting: str) -> None:
+        """
+        Write a line when a node comes or goes, or when permits are granted by something else.
+
+        One that was stopped says goodbye and is in no list any more; one that is `silent` died, or is cut off.
+        """
         for node in sorted(alive ^ self._alive):
-            self._writer.event("node", node, node in alive)
+            cause = "started" if node in alive else "silent" if node in ages else "stopped"
+            self._writer.event("node", node, node in alive, cause)
         self._alive = alive
         if granting != self._granting:
             self._granting = granting
             self._writer.event("granting", granting)
 
+    def retention(self, removed: dict[str, int]) -> None:
+        self._writer.event("retention", removed)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        if taken or outcome != "answered":  # one that found nothing new is counted, and no news
+            self._writer.event("poll", agency, notice, outcome, cause, taken)
+
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        """Write a line of what did not arrive: what did is counted."""
+        if outcome != "delivered":
+            self._writer.event("push", subscription, caller, outcome, cause)
 
 
 class LibraryLines(logging.Handler):

@@ -74,8 +74,11 @@ METRICS = (
     ),
     Metric("hub_route_hold_seconds", "gauge", ("route", "cause"), "For how long is a route still stopped?"),
     Metric("hub_share_ratio", "gauge", ("agency", "caller"), "What part of a lane does each caller use?"),
-    Metric("hub_dead_letters", "gauge", ("agency",), "How many calls need a person?"),
+    Metric("hub_dead_letters", "gauge", ("agency",), "How many calls and dead notices need a person?"),
+    Metric("hub_answers_left", "gauge", ("agency", "question"), "How many items are left to answer a question with?"),
     Metric("hub_in_doubt", "gauge", ("agency",), "Of how many filings is the outcome unknown?"),
+    Metric("hub_polls_total", "counter", ("agency", "notice", "outcome"), "Do polls of notices bring answers?"),
+    Metric("hub_pending", "gauge", ("agency",), "How many answers are pending that nobody asks after any more?"),
     Metric(
         "hub_drift_total",
         "counter",
@@ -91,6 +94,17 @@ METRICS = (
     Metric(
         "hub_overhead_seconds", "histogram", (), "How long were calls in the hub neither waiting nor at the agency?"
     ),
+    Metric(
+        "hub_retention_rows_total", "counter", ("kind",), "How many records were removed because their time was over?"
+    ),
+    Metric("hub_pushed_total", "counter", ("caller", "outcome"), "How does pushing events to each caller go?"),
+    Metric(
+        "hub_push_oldest_age_seconds",
+        "gauge",
+        ("caller",),
+        "How long ago did that happen which a caller could not be told yet?",
+    ),
+    Metric("hub_dead_events", "gauge", ("caller",), "How many events could not be delivered to each caller?"),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -143,10 +157,11 @@ class Metrics:
         """The event loop ran a timer *seconds* late."""
         self.child("hub_loop_lag_seconds").observe(seconds)
 
-    def needing(self, agency: str, dead: int, in_doubt: int) -> None:
+    def needing(self, agency: str, dead: int, in_doubt: int, pending: int) -> None:
         """So many calls of *agency* need a person, by the store's count."""
         self.child("hub_dead_letters", agency).set(dead)
         self.child("hub_in_doubt", agency).set(in_doubt)
+        self.child("hub_pending", agency).set(pending)
 
     def store_size(self, used: int, most: int) -> None:
         """The store holds *used* bytes, of *most* that it may."""
@@ -158,6 +173,11 @@ class Metrics:
 
     def inbound(self, agency: str, notice: str, decision: str) -> None:
         self.child("hub_inbound_total", agency, notice, decision).inc()
+
+    def arrived(self, agency: str, notice: str, way: str, size: int, seconds: float) -> None: ...
+
+    def answers_left(self, agency: str, question: str, left: int) -> None:
+        self.child("hub_answers_left", agency, question).set(left)
 
     def exchange(
         self,
@@ -221,7 +241,23 @@ class Metrics:
         for by in GRANTING:
             self.child("hub_granting", by).set(by == granting)
 
+    def retention(self, removed: dict[str, int]) -> None:
+        for kind, count in removed.items():
+            self.child("hub_retention_rows_total", kind).inc(count)
+
+    def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
+        self.child("hub_polls_total", agency, notice, outcome).inc()
+
     def fault(self, what: str, error: BaseException) -> None: ...
+
+    def push(self, subscription: str, caller: str, outcome: str, cause: str) -> None:
+        self.child("hub_pushed_total", caller, outcome).inc()
+
+    def pushing(self, ages: dict[str, float], dead: dict[str, int]) -> None:
+        """By caller: seconds since the oldest thing happened that it was not told yet, and its dead events."""
+        for name, now in (("hub_push_oldest_age_seconds", ages), ("hub_dead_events", dead)):
+            for caller in {key[1] for key in self._children if key[0] == name} | now.keys():
+                self.child(name, caller).set(now.get(caller, 0))
 
     def _held(self, metric: str, who: str, cause: str, seconds: float | None) -> None:
         self._holds[metric, who, cause] = float("inf") if seconds is None else self._monotonic() + seconds

@@ -206,6 +206,39 @@ def knows_lines(register: str, count: int) -> Callable[[Run], Awaitable[bool]]:
     return known
 
 
+async def subscribe(run: Run) -> None:
+    """Have what settles pushed to where nobody listens, so that each try fails."""
+    await run.cluster.ask("POST", "/v1/subscriptions", json={"url": "http://127.0.0.1:9/"})
+
+
+async def subscriptions(run: Run) -> list[str]:
+    return [one["id"] for one in (await run.cluster.ask("GET", "/v1/subscriptions")).json()["subscriptions"]]
+
+
+async def only_one(run: Run) -> None:
+    """Leave one subscription, whatever there was."""
+    await unsubscribe(run)
+    await subscribe(run)
+
+
+async def unsubscribe(run: Run) -> None:
+    for one in await subscriptions(run):
+        await run.cluster.ask("DELETE", f"/v1/subscriptions/{one}")
+
+
+async def go_on(run: Run) -> None:
+    for one in await subscriptions(run):
+        await run.cluster.ask("POST", f"/v1/subscriptions/{one}/resume")
+
+
+async def is_subscribed(run: Run) -> bool:
+    return bool(await subscriptions(run))
+
+
+async def is_not_subscribed(run: Run) -> bool:
+    return not await is_subscribed(run)
+
+
 WAYS = {
     "accept": Way(),
     "accept_batch": Way(hand_in_a_batch),
@@ -215,7 +248,7 @@ WAYS = {
     "renew": Way(held, lasting=True),
     "give_back": Way(stopped_in_order),
     "begin": Way(time=2, careful=True),
-    "begin_verification": Way(before=in_doubt),
+    "begin_asking": Way(before=in_doubt),
     "settle": Way(time=2, careful=True),
     "end": Way(out_of_time),
     "cancel": Way(many_take_it_back),
@@ -231,17 +264,33 @@ WAYS = {
     "beat": Way(starting=True, several=True),
     "depart": Way(stopped, several=True),
     "inherit": Way(before=another_is_dead, starting=True, lasting=True, several=True),
+    "subscribe": Way(subscribe, before=unsubscribe, kept=is_subscribed, operators=True),
+    "unsubscribe": Way(unsubscribe, before=only_one, kept=is_not_subscribed, operators=True),
+    "resume_subscription": Way(go_on, before=only_one, operators=True),
+    "lease_subscriptions": Way(before=only_one, starting=True, operators=True),
+    "move_subscription": Way(before=only_one, operators=True),
+    "release_subscriptions": Way(stopped, before=only_one, operators=True),
 }  # fmt: skip
 
 _MEMBER = re.compile(r'_write\(\s*"(\w+)"')
 _SOURCES = sorted(Path(hub.store.__file__).parent.glob("*.py"))
 
 
-BESIDE = frozenset({"note", "begin_retention", "retention", "restore", "try_out"})
+_OF_AGENCIES = frozenset(
+    {"take_notices", "keep_dead_notice", "still_dead_notice", "discard_dead_notices", "publish", "question"}
+)
+_PUSHED_IN_VAIN = frozenset({"bury_event", "replay_events", "discard_event", "tried_again"})
+_POLLED = frozenset({"ask_now", "plan_polls", "lease_poll", "take_page", "end_poll", "release_polls", "run_poll_now"})
+BESIDE = (
+    frozenset({"note", "begin_retention", "retention", "restore", "try_out"}) | _OF_AGENCIES | _PUSHED_IN_VAIN | _POLLED
+)
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
-and a trial that leaves nothing.
+a trial that leaves nothing, what agencies tell and ask, of which these have nothing to say (killed at each of those commits
+in `tests/integration/test_agencies_call_us.py`), events that were pushed in vain for days
+(`tests/contract/test_store_subscriptions.py`), and polls and what is heard of a pending call
+(`tests/unit/engine/test_polling.py`, `test_asking_after.py`), which none of these agencies has.
 """
 
 

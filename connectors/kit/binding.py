@@ -20,6 +20,7 @@ from connectors.kit.auth import Handshake, Placed, handshake, placed
 from connectors.kit.carried import Carried
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender, Sources, WireReply, WireRequest
+from connectors.kit.files import Link, example_link, linked, marked
 from connectors.kit.inbox import Fetched, Inbox, Understood, WireNotice
 from connectors.kit.judging import Judged, judge
 from connectors.kit.manifest import Contract, Manifest
@@ -32,6 +33,7 @@ from connectors.kit.texts import LARGE
 from mappings.canonical import MASK
 from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
 from mappings.paths import read_place
+from mappings.values_files import CONTENT, LINK
 
 T = TypeVar("T")
 _MAY_HOLD_NOTICES = (Result.OK, Result.PENDING, Result.NOT_FOUND)
@@ -47,17 +49,19 @@ def bind(
     sender: Sender,
     now: Callable[[], float],
     contract: Contract,
+    link: Link = example_link,
 ) -> "BoundAgency":
     """
     Return *connector* as the agency *name*, reached at *base_url* through *sender*.
 
     *settings* are values of `[settings.<name>]`, references followed; *now* gives Unix seconds; *contract* is the
-    manifest's, lowered by the agency's entry.
+    manifest's, lowered by the agency's entry; *link* makes the address under which the agency fetches a file of ours.
 
     Raises:
         FilesRefused: Settings are missing or unknown, or *base_url* is no http address; each key is named.
     """
-    return BoundAgency(connector, name, base_url, _settings(connector, name, base_url, settings), sender, now, contract)
+    known = _settings(connector, name, base_url, settings)
+    return BoundAgency(connector, name, base_url, known, sender, now, contract, link)
 
 
 class BoundAgency:
@@ -72,6 +76,7 @@ class BoundAgency:
         sender: Sender,
         now: Callable[[], float],
         contract: Contract,
+        link: Link = example_link,
     ) -> None:
         self.name = name
         self.operations: Mapping[str, Operation] = connector.operations
@@ -82,19 +87,26 @@ class BoundAgency:
         self._sources = {f"settings.{key}": value for key, value in settings.items()}
         self._sender = sender
         self._now = now
+        self._link = link
         auth = connector.manifest.auth
         self._auth = auth
         self._handshake: Handshake | None = handshake(auth.scheme) if auth and auth.scheme else None
         self._threads: ThreadPoolExecutor | None = None
         self.inbox: Inbox | None = (
-            Notices(connector.notices, self._sources, connector.inbound) if connector.notices else None
+            Notices(connector.notices, self._sources, connector.inbound, link) if connector.notices else None
         )
 
     @property
     def headers(self) -> frozenset[str]:
-        """Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them."""
+        """
+        Names, lower-cased, of the headers that its connector writes: no token of a route may take one of them.
+
+        A header that only an empty setting fills is not written.
+        """
         put = [
-            place.partition(":")[2] for place in (self._auth.put if self._auth else {}) if place.startswith("header:")
+            place.partition(":")[2]
+            for place, source in (self._auth.put if self._auth else {}).items()
+            if place.startswith("header:") and self._sources.get(source, source)
         ]
         shaken = self._handshake.headers(self._settings, self._now()) if self._handshake else {}
         return frozenset(name.lower() for name in (*_WIRE_HEADERS, *put, *shaken))
@@ -106,6 +118,8 @@ class BoundAgency:
 
     async def send(self, operation: str, wire: WireRequest, *, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.send`."""
+        if wire.files and wire.streamed is None:
+            return Broken("file", (Fault("", "holds files, which only a running hub puts in"),), sent=False)
         return (await self._exchange(self.operations[operation], wire, timeout)).outcome
 
     async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - see Tells
@@ -119,16 +133,17 @@ class BoundAgency:
             return Fetched(judged.outcome)
         came = WireNotice(replies[0].headers, {}, replies[0].body)
         if judged.outcome.result is Result.NOT_FOUND:
-            return Fetched(judged.outcome, Understood(notice, ()), None, came)
+            return Fetched(judged.outcome, Understood(notice, ()), came=came)
 
         def read() -> Fetched:
-            return Fetched(judged.outcome, ready.understood(Carried(judged.tree)), ready.page_after(judged.tree), came)
+            read, poison = ready.one_by_one(Carried(judged.tree))
+            return Fetched(judged.outcome, read, ready.page_after(judged.tree), poison, came)
 
         try:
             return read() if len(came.body) <= LARGE else await self._apart(read)
         except Exception as error:  # a fault of ours must not lose the page
             fault = Fault("", f"reading failed with {type(error).__name__}")
-            return Fetched(judged.outcome, ready.refused(fault), None, came)
+            return Fetched(judged.outcome, ready.refused(fault), came=came)
 
     async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - see Agency
         """See `exchange.Agency.log_in`. An agency without a login gives nothing to keep, at once."""
@@ -186,7 +201,8 @@ class BoundAgency:
             fresh_connection=operation.kind == "filing" and not operation.repeat_safe,
         )
         before_send = self._connector.hooks.before_send
-        return before_send(operation.name, wire, self._settings) if before_send else wire
+        wire = before_send(operation.name, wire, self._settings) if before_send else wire
+        return marked(payload, wire) if operation.sends is not None and CONTENT in operation.sends.files else wire
 
     def _placed(self, put: Mapping[str, str], sources: Sources) -> Placed:
         return placed(put, sources, before=self._handshake.before if self._handshake else "")
@@ -204,6 +220,8 @@ class BoundAgency:
         payload = (
             operation.sends.write(request, sources) if operation.sends is not None and request is not None else None
         )
+        if operation.sends is not None and LINK in operation.sends.files:
+            payload = linked(payload, self._link)
         sign = self._connector.hooks.sign
         return sign(operation.name, payload, sources) if sign else payload
 

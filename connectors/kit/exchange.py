@@ -5,7 +5,7 @@ A lane calls `render`, records that it sends, calls `send`, and acts on the outc
 sleeps, limits, measures or caches: that is the lane's work.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -23,8 +23,17 @@ place needs is a fault of the request, named by source.
 
 
 @dataclass(frozen=True, slots=True)
+class Streamed:
+    """A body that is made while it is sent."""
+
+    length: int
+    """Bytes of all pieces."""
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class WireRequest:
-    """A request ready to be sent: bytes only, nothing left to decide."""
+    """A request ready to be sent: bytes only, nothing left to decide; but files, which the engine puts in (`files.py`)."""
 
     method: str
     url: str
@@ -34,6 +43,10 @@ class WireRequest:
     """True for filings that are not repeat-safe: a silently closed kept connection would look like doubt."""
     masked: object = None
     """The payload with personal places masked, for `--dry-run`; filled by `render(mask=True)` only."""
+    files: tuple[str, ...] = ()
+    """Ids of the files whose contents go where their marks stand in `body`, one for each mark."""
+    streamed: Streamed | None = None
+    """What is sent instead of `body`: the same with the contents of `files`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,11 @@ class Agency(Protocol):
         ...
 
     async def send(self, operation: str, wire: WireRequest, *, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed to the sender
-        """Send once and judge the reply by contract, `answers.csv` and mapping. Never raises but on cancellation."""
+        """
+        Send once and judge the reply by contract, `answers.csv` and mapping. Never raises but on cancellation.
+
+        A request with files that were not put in (`files.filled`) is not sent.
+        """
         ...
 
     async def log_in(self, sources: Sources, *, timeout: float) -> Mapping[str, str] | Outcome | StaleCredentials:  # noqa: ASYNC109 - handed to the sender

@@ -9,10 +9,12 @@ import asyncio
 import io
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import client_exceptions
@@ -25,6 +27,11 @@ from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.names import LookUp, Names, NotResolved
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, Unavailable
 from mappings.errors import Fault
+
+
+class NotAllowed(OSError):
+    """None of the addresses of this host may be connected to. Look at the list of hosts in the settings."""
+
 
 CAUSES: MappingProxyType[type[BaseException], str] = MappingProxyType(
     {
@@ -60,6 +67,7 @@ CAUSES: MappingProxyType[type[BaseException], str] = MappingProxyType(
         aiohttp.ClientConnectorCertificateError: "certificate",
         parsing.HttpProcessingError: "malformed",
         NotResolved: "dns",
+        NotAllowed: "forbidden",
         TimeoutError: "timeout",
         ssl.SSLCertVerificationError: "certificate",
         ssl.SSLError: "tls",
@@ -81,6 +89,8 @@ _STREAMED_BYTES = 1 << 20
 def outcome_of(error: BaseException, *, sent: bool) -> Outcome:
     """Return how an exchange ended that *error* cut short; *sent* says whether a byte may have left."""
     kind = next(kind for kind in type(error).__mro__ if kind in CAUSES)
+    if isinstance(getattr(error, "os_error", None), NotAllowed):  # aiohttp takes it for a look-up that failed
+        kind = NotAllowed
     if sent:
         return InDoubt(CAUSES[kind])
     if kind in (ValueError, UnicodeEncodeError):
@@ -92,15 +102,24 @@ def outcome_of(error: BaseException, *, sent: bool) -> Outcome:
 class HttpSender:
     """Carries the exchanges of one lane. Implements `exchange.Sender`; must be used on one event loop."""
 
-    def __init__(self, *, ca_file: Path | None = None, look_up: LookUp = socket.getaddrinfo) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: Path | None = None,
+        look_up: LookUp = socket.getaddrinfo,
+        may_connect: Callable[[str], bool] | None = None,
+    ) -> None:
         """
         Make a sender that trusts the machine's authorities, or only those in *ca_file* (PEM).
+
+        *may_connect* is asked of each numeric address before it is connected to, once its name has been looked up.
 
         Raises:
             OSError: *ca_file* cannot be read or holds no certificate.
         """
         self._tls = True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
         self._names = Names(look_up)
+        self._may_connect = may_connect
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
         self._closed = False
@@ -109,6 +128,8 @@ class HttpSender:
         """See `exchange.Sender.send`."""
         if self._closed or timeout <= 0:
             return Unavailable("closed" if self._closed else "timeout")
+        if self._may_connect is not None and _leads_astray(request.url, self._may_connect):
+            return Unavailable(CAUSES[NotAllowed])
         attempt = _Attempt()
         try:
             async with asyncio.timeout(timeout):
@@ -128,12 +149,16 @@ class HttpSender:
 
     async def _exchange(self, request: WireRequest, reply_bytes: int, attempt: "_Attempt") -> WireReply | Outcome:
         session = self._session(fresh=request.fresh_connection)
-        body = request.body
+        body: bytes | AsyncIterator[bytes] | io.BytesIO = request.body
+        if request.streamed is not None:
+            body = request.streamed.pieces()
+        elif len(request.body) > _STREAMED_BYTES:
+            body = io.BytesIO(request.body)
         response = await session.request(
             request.method,
             request.url,
             headers=request.headers,
-            data=(io.BytesIO(body) if len(body) > _STREAMED_BYTES else body) or None,
+            data=body or None,
             allow_redirects=False,
             middlewares=(attempt,),
         )
@@ -154,7 +179,7 @@ class HttpSender:
                 limit=0,  # the lane's permits are the only queue
                 ssl=self._tls,
                 force_close=fresh,
-                resolver=_LaneResolver(self._names),
+                resolver=LaneResolver(self._names, self._may_connect),
                 use_dns_cache=False,  # `Names` keeps what is better than a cache: the last good answer
             )
             # aiohttp has no public way to say which connections it makes; tests/incidents pins this one.
@@ -197,11 +222,22 @@ class _Attempt:
         return await handler(request)
 
 
-class _LaneResolver(AbstractResolver):
+def _leads_astray(url: str, may_connect: Callable[[str], bool]) -> bool:
+    """Say whether *url* names a numeric address that may not be connected to: such a one is never looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return not may_connect(host)
+
+
+class LaneResolver(AbstractResolver):
     """Shows `Names` to aiohttp."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, may_connect: Callable[[str], bool] | None = None) -> None:
         self._names = names
+        self._may_connect = may_connect
 
     async def resolve(
         self,
@@ -210,9 +246,14 @@ class _LaneResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - we ask for no particular one
     ) -> list[ResolveResult]:
         numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        addresses = await self._names.addresses(host, port)
+        if self._may_connect is not None:
+            addresses = [known for known in addresses if self._may_connect(known.host)]
+            if not addresses:
+                raise NotAllowed("its name leads to no address that may be connected to")
         return [
             ResolveResult(hostname=host, host=known.host, port=known.port, family=known.family, proto=0, flags=numeric)
-            for known in await self._names.addresses(host, port)
+            for known in addresses
         ]
 
     async def close(self) -> None:

@@ -40,6 +40,8 @@ class Told:
     refs: Mapping[str, str] = field(default_factory=dict)
     """Keys found by `ref`: name -> text. By them it finds its dossier, its call and its caller."""
     drift: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that came with it, id -> content; `value` names them. To be stored before the notice is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class NotTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Poison:
+    """One record of a fetched page that cannot be read; it keeps the others from nobody."""
+
+    faults: tuple[Fault, ...]
+    """Places and rules, never values; `told[3]/amount` is of the fourth record."""
+    refs: Mapping[str, str] = field(default_factory=dict)
+    """Keys found by `ref`, where these can be read: by them it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """What one page of a polled operation says."""
 
@@ -71,6 +83,8 @@ class Fetched:
     """Its records; an empty page has none of them. None: the outcome is no answer that could hold any."""
     next: str | None = None
     """Where the next page starts; None: there is none."""
+    poison: tuple[Poison, ...] = ()
+    """Records beside those of `read` that cannot be read. Of a push one of them refuses all; here nobody could send it again."""
     came: WireNotice | None = None
     """What was read, to be kept when it was not understood."""
 

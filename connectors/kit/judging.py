@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from connectors.kit.answers import Row, Signs
 from connectors.kit.carried import Carried
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.files import contents
 from connectors.kit.gateway import meaning
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
@@ -146,19 +147,21 @@ def _answered(operation: Operation, reading: Reading, result: Result, row: Row, 
         return Judged(Broken("unwrap", (Fault("body", error.rule),)))
     value: BaseModel | None = None
     drift: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = {}
     if result is not Result.EXISTS and operation.returns is not None:
         if isinstance(payload, Nothing):
             return Judged(Answered(Result.NOT_FOUND, reason=because))
         try:
             found = operation.returns.read(payload)
+            files = contents(found.files) if found is not None else files
         except MappingFailed as failed:
             return Judged(Broken("mapping", failed.faults))
         if found is None:
             return Judged(Answered(Result.NOT_FOUND, reason=because))
-        value, drift = found
+        value, drift = found.value, found.fallbacks
     tree = reading.tree if isinstance(payload, Nothing) else payload
     drift = (*operation.wire.drift(reading.tree), *drift)
-    return Judged(Answered(result, value, because, _refs(operation, tree, reading.tree), drift), tree)
+    return Judged(Answered(result, value, because, _refs(operation, tree, reading.tree), drift, files), tree)
 
 
 def _refs(operation: Operation, payload: Tree, whole: Tree) -> Mapping[str, str]:

@@ -88,6 +88,11 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
             yield f"then.{then}", f"names no operation{nearest(target, manifest.operations)}"
         elif then == "in_doubt" and other.kind != "lookup":
             yield f"then.{then}", f"`{target}` is a {other.kind}; doubt is settled by a look-up"
+        elif then == "pending" and (other.kind != "lookup" or other.every is None):
+            yield (
+                f"then.{then}",
+                f"`{target}` is asked again and again; it must be a look-up that says how often: `every`",
+            )
     if table.kind == "login" and (table.sends or table.returns):
         yield (
             "sends" if table.sends else "returns",

@@ -18,7 +18,8 @@ from connectors.kit.auth import same
 from connectors.kit.carried import Carried, Spot
 from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources
-from connectors.kit.inbox import Notice, NotTaken, Told, Understood, WireNotice
+from connectors.kit.files import contents
+from connectors.kit.inbox import Notice, NotTaken, Poison, Told, Understood, WireNotice
 from connectors.kit.notice_replies import Media, Replies
 from connectors.kit.places import Nothing, Unwrap, text_at, texts_at
 from connectors.kit.reading import Wire
@@ -109,28 +110,41 @@ class ReadyNotice:
 
     def understood(self, carried: Carried) -> Understood | NotTaken:
         """Return all the records that *carried* holds, or every fault of those that cannot be read."""
+        read, poison = self.one_by_one(carried, all_or_none=True)
+        faults = [fault for one in poison for fault in one.faults]
+        return self.refused(*faults[:FAULTS_AT_MOST]) if faults else read
+
+    def one_by_one(
+        self, carried: Carried, *, all_or_none: bool = False
+    ) -> tuple[Understood | NotTaken, tuple[Poison, ...]]:
+        """
+        Return the records that *carried* holds, and those that cannot be read. `NotTaken`: not even records are found.
+
+        *all_or_none*: no more of those that cannot be read are looked for than are told.
+        """
         whole = carried.tree
         try:
             payload = self.unwrap(whole)
         except Unreadable as error:
-            return self.refused(Fault("body", error.rule))
+            return self.refused(Fault("body", error.rule)), ()
         records = payload if self.several and isinstance(payload, list) else [payload]
         if isinstance(payload, Nothing):
             records = []
         if not records and self.about.fetched_by is None:
-            return self.refused(Fault("body", "holds no record"))
+            return self.refused(Fault("body", "holds no record")), ()
         differs = drift(self.contract, whole)
         told: list[Told] = []
-        faults: list[Fault] = []
+        poison: list[Poison] = []
         for number, record in enumerate(records):
             try:
                 told.append(self._told(record, whole, differs))
             except MappingFailed as failed:
                 prefix = f"told[{number}]/" if self.several else ""
-                faults += (replace(fault, place=prefix + fault.place) for fault in failed.faults)
-                if len(faults) >= FAULTS_AT_MOST:
+                faults = tuple(replace(fault, place=prefix + fault.place) for fault in failed.faults)
+                poison.append(Poison(faults, self._refs_of_poison(record, whole)))
+                if all_or_none and sum(len(one.faults) for one in poison) >= FAULTS_AT_MOST:
                     break
-        return self.refused(*faults[:FAULTS_AT_MOST]) if faults else Understood(self.about.name, tuple(told))
+        return Understood(self.about.name, tuple(told)), tuple(poison)
 
     def page_after(self, whole: Tree) -> str | None:
         """Return where the page after *whole* starts: the text at `page.next`, of the answer or else of its last record."""
@@ -149,13 +163,13 @@ class ReadyNotice:
 
     def _told(self, record: Tree, whole: Tree, differs: tuple[str, ...]) -> Told:
         value: BaseModel | None = None
+        files: Mapping[str, bytes] = {}
         if self.returns is not None:
             found = self.returns.read(record)
             if found is None:
                 raise MappingFailed([Fault(self.returns.root, "is missing")])
-            value = found.value
-            differs = (*differs, *found.fallbacks)
-        return Told(value, self._unique(record, whole), self._refs(record, whole), differs)
+            value, differs, files = found.value, (*differs, *found.fallbacks), contents(found.files)
+        return Told(value, self._unique(record, whole), self._refs(record, whole), differs, files)
 
     def _unique(self, record: Tree, whole: Tree) -> str | None:
         """The texts at the places of `unique` as one JSON array, in which no two lists of texts look the same."""
@@ -168,6 +182,12 @@ class ReadyNotice:
         plain: object = texts if any("[]" in place for place in self.unique) else [one[0] for one in texts]
         joined = to_json(plain)
         return joined.decode() if len(joined) <= LONGEST_UNIQUE else f"sha256:{hashlib.sha256(joined).hexdigest()}"
+
+    def _refs_of_poison(self, record: Tree, whole: Tree) -> Mapping[str, str]:
+        try:
+            return self._refs(record, whole)
+        except MappingFailed:
+            return {}
 
     def _refs(self, record: Tree, whole: Tree) -> Mapping[str, str]:
         found = ((name, text_at(record, place) or text_at(whole, place)) for name, place in self.ref.items())

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.files import Link, linked
 from connectors.kit.inbox import Way
 from connectors.kit.manifest import NoticeTable
 from connectors.kit.wrap import PAYLOAD, REASON, compiled
@@ -21,6 +22,7 @@ from connectors.kit.wsdl import ENVELOPES, SoapOperation
 from mappings import engine
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Layout, clark
+from mappings.values_files import LINK
 
 Media: TypeAlias = Literal["json", "xml"]
 
@@ -53,16 +55,23 @@ class Replies:
         self._sends, self._media, self._soap = sends, media, soap
 
     def reply(
-        self, way: Way, settings: Sources, reason: str = "", answer: BaseModel | None = None, retry_after: float = 0.0
+        self,
+        way: Way,
+        settings: Sources,
+        link: Link,
+        *,
+        reason: str = "",
+        answer: BaseModel | None = None,
+        retry_after: float = 0.0,
     ) -> WireReply:
-        """See `inbox.Inbox.reply`."""
+        """See `inbox.Inbox.reply`; *link* makes the address of a file that *answer* names."""
         fill = self._fill.get(way)
         headers = later(way, retry_after)
         if fill is None:
             return self._plain(way, reason, headers)
         sources = {**settings, REASON: reason}
         faults: list[Fault] = []
-        payload = self._payload(answer, sources) if way in self._with_payload else None
+        payload = self._payload(answer, sources, link) if way in self._with_payload else None
         content = fill(payload, sources, faults)
         if faults:
             raise MappingFailed(faults)
@@ -84,11 +93,12 @@ class Replies:
             return enveloped(self._soap.version, 200, self._message({}), headers)
         return soap_fault(self._soap.version, way, reason, headers)
 
-    def _payload(self, answer: BaseModel | None, sources: Sources) -> Any:
+    def _payload(self, answer: BaseModel | None, sources: Sources, link: Link) -> Any:
         if self._sends is None or not isinstance(answer, self._sends.canonical):
             wanted = self._sends.canonical_name if self._sends else "a question's answer"
             raise MappingFailed([Fault(PAYLOAD, f"is no {wanted}")])
-        return self._sends.write(answer, sources)
+        written = self._sends.write(answer, sources)
+        return linked(written, link) if LINK in self._sends.files else written
 
     def _message(self, content: Any) -> etree._Element | None:
         layout = self._soap.returns if self._soap else None

@@ -20,6 +20,7 @@ from mappings import engine
 from mappings.errors import FileFault
 from mappings.ours import find_field
 from mappings.paths import Layout, nearest, read_place
+from mappings.values_files import CONTENT, LINK
 
 _OF_A_PUSH = ("auth", "signed", "select", "replies")
 _OF_A_FETCH = ("page", "taken", "refused")
@@ -163,6 +164,8 @@ def _mapped(
     for source in sorted(sends.sources) if sends else ():
         if fault := _reply_fault(manifest, source):
             yield "sends", f"mapping `{table.sends}`: {fault}"
+    if sends is not None and CONTENT in sends.files:
+        yield "sends", f"mapping `{table.sends}` holds a file in base64; an answer is written whole: send `{LINK}`"
     for path in table.agrees:
         if returns is None:
             yield "agrees", "needs the mapping in `returns`, whose fields it names"

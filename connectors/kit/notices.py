@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from connectors.kit.carried import Carried
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.files import Link
 from connectors.kit.inbox import Notice, NotTaken, Understood, Way, WireNotice
 from connectors.kit.notice_reading import ReadyNotice, inside_envelope
 from connectors.kit.notice_replies import later, soap_fault
@@ -24,8 +25,11 @@ from mappings.errors import Fault
 class Notices:
     """See `inbox.Inbox`."""
 
-    def __init__(self, ready: Mapping[str, ReadyNotice], settings: Sources, wsdl: InboundWsdl | None) -> None:
-        """*settings* are flat: `settings.<name>`."""
+    def __init__(
+        self, ready: Mapping[str, ReadyNotice], settings: Sources, wsdl: InboundWsdl | None, link: Link
+    ) -> None:
+        """*settings* are flat: `settings.<name>`; *link* makes the address of a file that an answer names."""
+        self._link = link
         self._ready = ready
         self._settings = settings
         self._wsdl = wsdl
@@ -65,7 +69,9 @@ class Notices:
         """See `inbox.Inbox.reply`. Without a name of a notice, where SOAP is spoken, the answer is a fault."""
         if not notice and self._wsdl is not None:
             return soap_fault(self._wsdl.version, way, reason, later(way, retry_after))
-        return self._ready[notice].replies.reply(way, self._settings, reason, answer, retry_after)
+        return self._ready[notice].replies.reply(
+            way, self._settings, self._link, reason=reason, answer=answer, retry_after=retry_after
+        )
 
     def wsdl(self, address: str) -> bytes | None:
         """See `inbox.Inbox.wsdl`."""

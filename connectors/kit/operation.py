@@ -2,8 +2,8 @@
 One operation of a connector, compiled: what the engine, the doors and the protocol need of it. Made by `registry.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,6 +65,8 @@ class Operation:
     Sources whose values two calls with equal requests have in common when they send the same, ids and moments of call
     and exchange aside: then one exchange may serve both. None: each call makes its own.
     """
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Keys of ours that the agency goes by: name -> source of the call that fills them, the same over all its exchanges."""
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""
@@ -123,16 +125,20 @@ def agrees(look_up: Operation, filing: Operation, sent: BaseModel, found: BaseMo
     """
     Say whether the record that *look_up* found is the one that *filing* sent: every field that `agrees` names is equal.
 
-    Compared as the agency knows it: *sent* goes through the filing's mapping and back, so that a code written in its
-    short form, or a text that is cut, equals what is found. Without a record, without such fields, or where one is not
-    given on either side, nothing is proven: False.
+    Without a record, or without such fields, nothing is proven: False.
     """
-    if found is None or not look_up.agrees:
-        return False
+    return found is not None and bool(look_up.agrees) and not differing(look_up.agrees, filing, sent, found)
+
+
+def differing(fields: Sequence[str], filing: Operation, sent: BaseModel, found: BaseModel) -> tuple[str, ...]:
+    """
+    Return those of *fields* that are not the same in what *filing* sent and in what was *found*, or not given in one.
+
+    Compared as the agency knows it: *sent* goes through the filing's mapping and back, so that a code written in its
+    short form, or a text that is cut, equals what is found.
+    """
     known = _as_found(filing, sent)
-    return all(
-        (value := value_at(known, path)) is not None and value == value_at(found, path) for path in look_up.agrees
-    )
+    return tuple(path for path in fields if (value := value_at(known, path)) is None or value != value_at(found, path))
 
 
 def _as_found(filing: Operation, sent: BaseModel) -> BaseModel:

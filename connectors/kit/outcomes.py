@@ -47,6 +47,8 @@ class Answered:
     """The agency's own keys found by `ref`, to be remembered for the dossier."""
     drift: tuple[str, ...] = ()
     """Places where the live reply differs from the pinned contract without breaking the mapping."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that came with it, id -> content; `value` names them by their ids. To be stored before the call is settled."""
 
 
 @dataclass(frozen=True, slots=True)

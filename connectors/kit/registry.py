@@ -34,9 +34,10 @@ from mappings.codes import read_code_tables
 from mappings.conversion import Today
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import read_mapping_file
-from mappings.paths import Layout
+from mappings.paths import Layout, Place
 from mappings.slots import Form
 from mappings.values import converter
+from mappings.values_files import CONTENT
 
 __all__ = ["Connector", "Operation", "bind", "find_connectors", "load_connector"]
 
@@ -175,6 +176,8 @@ def _operation(
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
     fetching = {notice.from_ for notice in manifest.notices.values()}
+    refs = refs_of(table, returns)
+    own = _own(refs, sends)
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
     return Operation(
         name=name,
@@ -193,21 +196,26 @@ def _operation(
         then_requests={key: mappings[wanted].canonical if wanted else NoRecord for key, wanted in asked.items()},
         agrees=table.agrees,
         sees_writes=table.sees_writes,
-        ref=refs_of(table, returns),
+        ref={name: place for name, place in refs.items() if name not in own},
         signed=Signing(table.signed) if table.signed else None,
         page=next((notice.page for notice in manifest.notices.values() if notice.from_ == name), None),
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=None if name in fetching else _alike(table, needs, hooks),  # pages differ by their cursor alone
+        alike=None if name in fetching else _alike(table, returns, needs, hooks),  # pages differ by their cursor alone
+        own=own,
     )
 
 
-def _alike(table: OperationTable, needs: frozenset[str], hooks: Hooks) -> tuple[str, ...] | None:
+def _alike(
+    table: OperationTable, returns: engine.Mapping | None, needs: frozenset[str], hooks: Hooks
+) -> tuple[str, ...] | None:
     """Return `Operation.alike`: for look-ups that may be repeated and lead to no further step, which a call's own past fills."""
     if table.kind != "lookup" or table.repeat_safe is False or table.then:
         return None
+    if returns is not None and CONTENT in returns.files:
+        return None  # what comes is stored for one caller, and another may not read it
     # A signing hook is given all sources and may write any of them where no mapping shows it.
     return tuple(sorted(needs)) if hooks.sign is None else PURPOSE_SOURCES
 
@@ -222,3 +230,10 @@ def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
             yield from (field for field in read_call(table.call).fields if "." in field)
         if table.kind != "login" and manifest.auth:
             yield from sources_in(manifest.auth.put)
+
+
+def _own(refs: Mapping[str, Place], sends: engine.Mapping | None) -> Mapping[str, str]:
+    """Those of *refs* that our own request fixes from the call, with their source: no reply needs to repeat them."""
+    fixed = sends.fixed if sends else {}
+    found = {name: fixed.get(str(place), "") for name, place in refs.items()}
+    return {name: source for name, source in found.items() if source.startswith("call.")}

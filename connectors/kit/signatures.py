@@ -16,6 +16,7 @@ from connectors.kit.carried import Carried, read_spot
 from connectors.kit.exchange import Sources
 from connectors.kit.manifest import Signature
 from mappings.errors import Fault, MappingFailed
+from mappings.values_files import MARK_BEGINS
 
 SETTING = "settings."
 
@@ -72,7 +73,8 @@ class Signing:
         Return the signature of *carried* with the values of *settings* (`settings.x`). A place where nothing stands is empty.
 
         Raises:
-            MappingFailed: A value holds the separator, stands there twice or is a group, or a setting has no value.
+            MappingFailed: A value holds the separator, stands there twice, is a group or a file's content, or a setting
+                has no value.
         """
         faults: list[Fault] = []
         texts: list[str] = []
@@ -82,7 +84,11 @@ class Signing:
             except ValueError as error:
                 faults.append(Fault(place, str(error)))
                 continue
-            if not text and spot is None:
+            if text and MARK_BEGINS in text:
+                faults.append(
+                    Fault(place, "is a file that is put in while the body is sent, when it is signed already")
+                )
+            elif not text and spot is None:
                 faults.append(Fault(place, "has no value"))
             elif self._join and self._join in (text or ""):
                 faults.append(Fault(place, "holds the separator of the signature, so that nobody could tell it apart"))

@@ -12,26 +12,39 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Any
 
+from connectors.kit.fetching import Fetcher
 from connectors.kit.manifest import Contract, Inbound
+from hub.app.file_sources import links_of, sources_of, unlinked
+from hub.app.findings import Findings
+from hub.app.inboxes import notices_of, questions_of, speaking
 from hub.app.installed import Installed, install
 from hub.app.nodes import Bearable, Group, Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
+from hub.app.polls import polls_of, unscheduled
+from hub.app.pushing import pushing
 from hub.app.restoring import check_copy, restore
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
-from hub.call import uuid7
+from hub.arriving import Arriving
+from hub.call import Class, uuid7
 from hub.clock import Clock, SharedClock
 from hub.coordination.in_process import InProcess
 from hub.coordination.protocol import ROUTE, Coordination
 from hub.dispatcher import Dispatcher
 from hub.errors import StoreUnavailable
 from hub.feed import Feed
+from hub.fetched import FetchedPages
+from hub.fetching import Fetching
+from hub.files import Files
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
 from hub.masking import masked_store
 from hub.orders import Allowed, Orders
+from hub.polling import Polling
 from hub.pressure import Pressure
+from hub.pushing.pusher import Pusher
+from hub.reaching import Reaching
 from hub.retention import Retention
 from hub.route import Route, bounds_of, bounds_of_routes
 from hub.security.access import Access
@@ -46,16 +59,23 @@ from hub.store.sql_store import SqlStore
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
 from hub.web.admin import Office, admin
+from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
+from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
+from hub.web.files import FileDoors
+from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
+from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 from monitoring.metrics import Metrics
@@ -73,6 +93,7 @@ class Hub:
     copied: float | None
     """When the store was copied, if it is a copy that was not served yet."""
     clock: Clock
+    findings: Findings
     coordination: Coordination
     group: Group | None
     heartbeat: Heartbeat | None
@@ -81,6 +102,7 @@ class Hub:
     identity: Identity
     orders: Orders
     dispatcher: Dispatcher
+    polling: Polling
     feed: Feed
     readiness: Readiness
     shedding: Shedding
@@ -88,6 +110,10 @@ class Hub:
     store_watch: StoreWatch
     retention: Retention
     inbound: InboundGuard
+    fetchers: Sequence[Fetcher]
+    pusher: Pusher | None
+    """None: the settings list nobody to push to."""
+    arriving: Arriving
     public: Doors
     operators: Any
     """ASGI application of the admin listener."""
@@ -106,28 +132,41 @@ class Hub:
         check_copy(self.copied, after_restore)
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
-        await self.coordination.start()
-        await self.load()
         occupied: Sequence[Occupied] = ()
-        if after_restore is not None:
+        if (
+            after_restore is not None
+        ):  # first of all: it gives the store another name, by which its nodes count together
+            if self.group is not None:
+                await self.group.permits.try_out()  # once served, a copy is none: what cannot start must not begin to
             occupied = await restore(self.store, self.installed, after_restore, self.clock.now())
             if self.group is not None:
                 self.group.left.also(occupied)
+        await self.coordination.start()
+        await self.load()
         await self.dispatcher.start(occupied)
+        await self.polling.start()
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
         self.retention.start()
+        self.findings.serve()
+        if self.pusher is not None:
+            self.pusher.start()
 
     async def load(self) -> None:
         """Read what operators registered and ordered: all that a hub needs whose doors are used while it does not run."""
         await self.identity.load()
         await self.orders.load()
         await self.store_watch.weigh()
+        if self.heartbeat is not None:
+            await self.heartbeat.look()
 
     async def stop(self, patience: float) -> None:
         """Refuse what comes, let what is on the wire end for *patience* seconds, and close everything."""
         await self.retention.stop()
+        if self.pusher is not None:
+            await self.pusher.stop()
+        await self.polling.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:
@@ -137,10 +176,13 @@ class Hub:
 
     async def close(self) -> None:
         """Close connections and store of a hub that was stopped, or never started."""
+        self.arriving.close()
         for one in self.installed.values():
             await one.agency.close()
             if one.route is not None and one.route.tokens is not None:
                 await one.route.tokens.close()
+        for fetcher in self.fetchers:
+            await fetcher.close()
         await self.coordination.aclose()
         await self.store.close()
 
@@ -153,7 +195,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         FilesRefused: Every fault of settings and connectors.
         StoreInUse: Another process serves this store.
     """
-    installed = install(settings, environ, clock.now)
+    links = links_of(settings, environ, clock)
+    installed = install(settings, environ, clock.now, links.to)
+    sources = sources_of(settings, installed)
     contracts = {name: one.contract for name, one in installed.items()}
     address = store_address(settings, environ)
     shared = SharedClock(clock)
@@ -162,9 +206,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     store = open_store(settings, address, environ, clock, observer, installed, pressure.committed)
     store_watch = StoreWatch(store, pressure, metrics.store_size)
     node, bounds = settings.hub.node, bearable_of(settings, installed)
-    group = group_of(store, node, clock, bounds, redis_address(settings, environ)) if clock is shared else None
+    group = None
+    if clock is shared:
+        group = group_of(store, node, clock, bounds, redis_address(settings, environ), observer)
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     feed = Feed(store.feed, clock, observer.fault)
+    files = Files(store.files, lambda: uuid7(clock.now(), os.urandom), file_bytes=settings.hub.file_bytes)
     surroundings = Surroundings(
         store=store,
         coordination=group.permits if group is not None else in_one_process(clock, bounds),
@@ -175,6 +222,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         node=node,
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(feed.stir),
+        files=files,
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -204,18 +252,50 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store, group.epochs, group.permits, shared, observer, node, version(), dispatcher.node_died
         )
         hearing = Hearing(store, dispatcher, orders, identity, observer)
-    inbound = InboundGuard(_asked_of_us(installed), clock, shedding, observer)
+    asked_of_us = _asked_of_us(installed)
+    inbound = InboundGuard(asked_of_us, clock, shedding, observer)
+    arriving = Arriving(
+        speaking(installed),
+        store.notices,
+        surroundings.new_id,
+        observer,
+        files.keep,
+        tell=feed.stir,
+        stir=dispatcher.heard_of,
+    )
+    polling = Polling(
+        polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
+    )
 
     facts = {name: _facts(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
     locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
+    named = NamedFiles(files, offered, unlinked(settings, installed))
+    file_doors = FileDoors(
+        files,
+        named,
+        Fetching(
+            {name: source for name, (source, _) in sources.items()},
+            files,
+            surroundings.coordination,
+            store.note,
+            clock,
+            file_bytes=settings.hub.file_bytes,
+        ),
+        links,
+        locks,
+        dispatcher.admit_file,
+        store.note,
+        file_bytes=settings.hub.file_bytes,
+    )
     calls = CallDoors(
         dispatcher,
         store.find,
         locks,
         offered,
         observer,
+        named,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
     )
@@ -224,14 +304,23 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         locks,
         offered,
         observer,
+        named,
         request_bytes=settings.hub.request_bytes,
         random_bytes=os.urandom,
         new_id=surroundings.new_id,
     )
     checks = {"store": store_watch.well} | ({"nodes": heartbeat.well} if heartbeat is not None else {})
     readiness = Readiness(checks, clock.monotonic)
-    document = openapi(offered, {name: one.title for name, one in facts.items()}, PROBLEMS, version())
+    told = {name: one.notices for name, one in facts.items() if one.notices}
+    questions = {name: one.questions for name, one in facts.items()}
+    titles = {name: one.title for name, one in facts.items()}
+    document = openapi(offered, titles, PROBLEMS, version(), told, questions)
     listed = operations(facts, dispatcher.watch)
+    copied = copied_at(path) if (path := settings.store_file()) is not None else None
+    nodes = heartbeat.nodes if heartbeat is not None else list
+    findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
+    reaching = Reaching(identity, offered, told)
+    pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),
         about=partial(about, settings, installed, pressure),
@@ -242,9 +331,11 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
+            NoticeOffice(store.notices.dead, arriving.again),
+            dispatcher.looks_up_from,
         ),
         note=store.note,
-        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer),
+        metrics=lambda: _counted(dispatcher, store.persons, metrics, observer, pusher),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -255,8 +346,11 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.routes,
             store.persons.needing,
         ),
-        nodes=heartbeat.nodes if heartbeat is not None else list,
+        nodes=nodes,
         observer=observer,
+        findings=findings.all,
+        subscribing=subscribing,
+        polls=PollOffice(polling.rows, polling.run_now),
     )
     return Hub(
         installed=installed,
@@ -265,11 +359,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         heartbeat=heartbeat,
         hearing=hearing,
         store=store,
-        copied=copied_at(path) if (path := settings.store_file()) is not None else None,
+        copied=copied,
         clock=clock,
+        findings=findings,
         identity=identity,
         orders=orders,
         dispatcher=dispatcher,
+        polling=polling,
         feed=feed,
         readiness=readiness,
         shedding=shedding,
@@ -277,15 +373,35 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         store_watch=store_watch,
         retention=retention,
         inbound=inbound,
+        fetchers=[fetcher for _, fetcher in sources.values()],
+        pusher=pusher,
+        arriving=arriving,
         public=Doors(
             calls,
             readiness,
             observer,
             batch=batch,
             batch_results=BatchResults(store.batches),
-            notices=NoticeDoors(feed, offered),
+            files=file_doors,
+            notices=NoticeDoors(feed, reaching),
+            answers=AnswerDoors(
+                store.notices.published,
+                questions,
+                locks.take,
+                request_bytes=settings.hub.request_bytes,
+                left=observer.answers_left,
+            ),
+            inbound=InboundDoors(
+                arriving,
+                inbound,
+                asked_of_us,
+                observer,
+                clock.monotonic,
+                lambda: pressure.check(Class.NORMAL, interactive=False),
+            ),
             operations=listed,
             openapi=document,
+            subscriptions=SubscriptionDoors(subscribing),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,
@@ -340,7 +456,8 @@ def _orderable(settings: Settings, contracts: Mapping[str, Contract]) -> dict[st
 def _facts(one: Installed) -> AgencyFacts:
     facts = one.connector.manifest.connector
     callable_ = {name: operation for name, operation in one.connector.operations.items() if operation.kind != "login"}
-    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_)
+    notices, questions = notices_of(one), questions_of(one)
+    return AgencyFacts(facts.title, facts.title_vi, facts.maturity, one.contract, callable_, notices, questions)
 
 
 def _asked_of_us(installed: Mapping[str, Installed]) -> dict[str, Inbound]:
@@ -352,7 +469,9 @@ def _needs(one: Installed) -> Mapping[str, frozenset[str]]:
     return {name: operation.needs for name, operation in one.connector.operations.items()}
 
 
-async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer) -> bytes:
+async def _counted(
+    dispatcher: Dispatcher, persons: Persons, metrics: Metrics, observer: Observer, pusher: Pusher | None
+) -> bytes:
     lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
     try:
         needing = await persons.needing()
@@ -361,4 +480,6 @@ async def _counted(dispatcher: Dispatcher, persons: Persons, metrics: Metrics, o
     else:
         for name in lanes.keys() | needing.keys():
             metrics.needing(name, *needing.get(name, Needing()))
+        if pusher is not None:
+            metrics.pushing(pusher.oldest_ages(), await pusher.dead_events())
     return metrics.exposition()

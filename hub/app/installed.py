@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender
+from connectors.kit.files import Link, example_link
 from connectors.kit.manifest import Contract
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.tokens import Dressed
@@ -68,9 +69,14 @@ def _beside(settings: Settings) -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(place.iterdir()) if (folder / "manifest.toml").is_file()}
 
 
-def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], float]) -> dict[str, Installed]:
+def install(
+    settings: Settings,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    link_to: Callable[[str], Link] = lambda _: example_link,
+) -> dict[str, Installed]:
     """
-    Bind every agency of *settings*; *now* gives Unix seconds. Must run where the event loop will run.
+    Bind every agency of *settings*; *now* gives Unix seconds, *link_to* what makes links for an agency. Must run where the event loop will run.
 
     Raises:
         FilesRefused: Every fault of all routes and agencies at once.
@@ -85,7 +91,7 @@ def install(settings: Settings, environ: Mapping[str, str], now: Callable[[], fl
             if folder not in connectors:
                 connectors[folder] = load_connector(folder, today=lambda: today(now()))
             route = routes[entry.route] if entry.route is not None else None
-            installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route)
+            installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route, link_to(name))
         except FilesRefused as refused:
             faults += refused.faults
     if faults:
@@ -106,6 +112,7 @@ def _install(
     environ: Mapping[str, str],
     now: Callable[[], float],
     route: InstalledRoute | None,
+    link: Link,
 ) -> Installed:
     faults: list[FileFault] = []
     values = followed(name, entry, environ, settings, faults)
@@ -119,7 +126,14 @@ def _install(
         sender = Dressed(sender, route.bearer)
     try:
         agency = bind(
-            connector, name=name, base_url=entry.base_url, settings=values, sender=sender, now=now, contract=contract
+            connector,
+            name=name,
+            base_url=entry.base_url,
+            settings=values,
+            sender=sender,
+            now=now,
+            contract=contract,
+            link=link,
         )
         clash = taken_header(route, agency) if route is not None else None
     except FilesRefused as refused:

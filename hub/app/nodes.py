@@ -28,6 +28,8 @@ from monitoring.events import Observer
 
 _MINUTE = 60.0
 _READ_PAUSE = 1.0
+_NAME_BITS = 62
+"""Of a store's name: no two draw the same, and a database keeps it as one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Group:
     left: Left
 
 
-def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis: str) -> Group:
+def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis: str, observer: Observer) -> Group:
     """
     Return what a node needs to be one of several; it grants nothing before its heart beats.
 
@@ -104,7 +106,8 @@ def group_of(store: SqlStore, node: str, clock: Clock, bearable: Bearable, redis
     if redis:
         shared = InRedis(
             redis, node, clock, jitter(), bearable.lanes, bearable.routes, bearable.route_of,
-            restoring=left.behind, ordering=ordering,
+            restoring=left.behind, ordering=ordering, store=lambda: store.name(jitter().getrandbits(_NAME_BITS)),
+            strange=lambda key, error: observer.fault(f"state of {key} in redis", error),
         )  # fmt: skip
     permits = Switching(epochs, shared, keep_to, clock)
     return Group(epochs, permits, left)

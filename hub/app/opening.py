@@ -1,5 +1,5 @@
 """
-What a hub finds outside of itself: where its calls are kept and its nodes count, the store there, and the admin key.
+What a hub finds outside of itself: where its calls are kept and its nodes count, the store there, and its own keys.
 """
 
 import os
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from hub.app.failpoints import failpoint
 from hub.app.installed import Installed
 from hub.clock import Clock
+from hub.pushing.signing import LEAST_KEY
 from hub.references import NotFollowed, follow
 from hub.settings import POSTGRESQL, SQLITE, Settings
 from hub.store.postgres import PostgresStore
@@ -122,31 +123,52 @@ def admin_key(settings: Settings, environ: Mapping[str, str]) -> str:
     Raises:
         FilesRefused: The settings name a key that cannot be found, or none where the store is no file.
     """
-    if settings.hub.admin_key:
+    return _key(settings, environ, "admin_key", settings.hub.admin_key, "lta_")
+
+
+def signing_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key with which this hub signs, links as well as what it pushes, found and made as `admin_key` is.
+
+    Raises:
+        FilesRefused: As there, and for a key that could be guessed.
+    """
+    key = _key(settings, environ, "signing_key", settings.hub.signing_key, "lts_")
+    if len(key) < LEAST_KEY:
+        raise _refused("hub.signing_key", f"has fewer than {LEAST_KEY} signs; make one with `openssl rand -base64 33`")
+    return key
+
+
+def _key(settings: Settings, environ: Mapping[str, str], name: str, given: str, prefix: str) -> str:
+    if given:
         try:
-            return follow(settings.hub.admin_key, environ, settings.folder)
+            return follow(given, environ, settings.folder)
         except NotFollowed as lost:
-            raise _refused("hub.admin_key", str(lost)) from None
+            raise _refused(f"hub.{name}", str(lost)) from None
     store = settings.store_file()
     if store is None:
         raise _refused(
-            "hub.admin_key",
+            f"hub.{name}",
             "is not set, and a key is made only beside an SQLite store; set the same one for every node",
         )
-    file = admin_key_file(store)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text("utf-8").strip()
-    with os.fdopen(descriptor, "w") as fresh:
-        key = "lta_" + secrets.token_urlsafe(32)
-        fresh.write(key + "\n")
-    return key
+    return _kept_key(store.with_name(f"{store.name}.{name.replace('_', '-')}"), prefix)
 
 
 def admin_key_file(store: Path) -> Path:
     """Return where the admin key lies when the settings name none: beside *store*, readable by the user of the hub only."""
     return store.with_name(store.name + ".admin-key")
+
+
+def _kept_key(file: Path, prefix: str) -> str:
+    """Return the key in *file*, made when it is not there, readable by the user of the hub only."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text("utf-8").strip()
+    with os.fdopen(descriptor, "w") as fresh:
+        key = prefix + secrets.token_urlsafe(32)
+        fresh.write(key + "\n")
+    return key
 
 
 def _refused(key: str, says: str) -> FilesRefused:

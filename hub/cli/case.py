@@ -12,11 +12,11 @@ import httpx2
 import typer
 from rich.console import Console
 
-from hub.cli.operator import ask, said
+from hub.cli.operator import ask, over_store, said
 from hub.cli.output import fail, say, show, show_json
 from hub.surroundings import ICT
 
-CallId = Annotated[str, typer.Argument(help="Id of the call.")]
+CallId = Annotated[str, typer.Argument(help="Its id.")]
 OfAgency = Annotated[str | None, typer.Option("--agency", help="Only calls to this agency.")]
 OfCause = Annotated[str | None, typer.Option("--cause", help="Only calls of exactly this cause.")]
 Since = Annotated[
@@ -33,6 +33,11 @@ By = Annotated[str, typer.Option("--by", help="Who decides, for the journal.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the journal. Nobody's data.")]
 Query = dict[str, str | int]
 
+_FOR_OTHERS = {
+    "in_doubt": "is in doubt, and may have been done: ask the agency, then say what you learned with `hub doubt resolve {call}`.",
+    "dead": "is a dead letter, and no doubt any more: `hub dead replay {call}` sends it again, `hub dead discard {call}` ends it.",
+}
+"""What a command cannot move by state, because another one does."""
 _EXCHANGES = ("exchange", "id", "sent_at", "operation", "node", "outcome", "cause", "seconds")
 _LISTS = {"made": "Exchanges", "references": "References", "decisions": "Decided"}
 _COLUMNS = {"made": _EXCHANGES, "references": ("ours", "theirs", "call", "known_at"), "decisions": ("at", "by", "what")}
@@ -46,23 +51,28 @@ def query(agency: str | None, cause: str | None, since: datetime | None) -> Quer
 
 def list_page(
     config: Path | None, path: str, title: str, columns: tuple[str, ...], wanted: Query, *, as_json: bool
-) -> None:
-    """Print one page of those that need a person and, for people, how many there are and what they do next."""
+) -> Mapping[str, Any]:
+    """Print one page of calls that need a person and, for people, how many there are; return what the door said."""
 
     async def find(http: httpx2.AsyncClient) -> Any:
         page = await said(await http.get(f"/admin/v1/{path}", params=wanted))
-        where = {name: value for name, value in wanted.items() if name not in ("limit", "after")}
-        return page, [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        where = {name: value for name, value in wanted.items() if name not in ("limit", "after", "notices_after")}
+        tolls = [] if as_json else await said(await http.get(f"/admin/v1/{path}/tolls", params=where))
+        return page, tolls, over_store(http)
 
-    page, tolls = ask(config, find)
+    page, tolls, nobody = ask(config, find)
     if as_json:
         show_json(page)
-        return
+        return dict(page)
     if tolls:
-        show(f"{title}: how many", ("agency", "cause", "calls"), tolls, as_json=False)
+        counts = tuple(name for name in ("calls", "notices") if name in tolls[0])
+        show(f"{title}: how many", ("agency", "cause", *counts), tolls, as_json=False)
     show(title, columns, [_line(one) for one in page["calls"]], as_json=False)
+    if nobody and any(one["next_look_up"] not in (None, "person") for one in page["calls"]):
+        say("No hub runs: nothing is looked up before one is started, and then at these moments at the earliest.")
     if page["after"]:
         say(f"There are more: --after '{page['after']}'")
+    return dict(page)
 
 
 def _line(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def _line(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> None:
-    """Print all that is kept of one call."""
+    """Print all that is kept of one call, or what is known of one dead notice."""
 
     async def get(http: httpx2.AsyncClient) -> Any:
         return await said(await http.get(f"/admin/v1/{path}/{quote(call, safe='')}"))
@@ -87,6 +97,9 @@ def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> No
     case = ask(config, get)
     if as_json:
         show_json(case)
+        return
+    if "dead_notice" in case:
+        _show_notice(case)
         return
     first = case.pop("in_the_way")
     sent = case.pop("sent")
@@ -103,6 +116,19 @@ def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> No
     else:
         say("What was sent, personal places masked:")
         Console().print_json(data=sent["request"])
+
+
+def _show_notice(case: dict[str, Any]) -> None:
+    faults = case.pop("faults")
+    case.pop("wrong")
+    facts = [{"what": name.replace("_", " "), "is": value} for name, value in in_clock(case).items()]
+    show(f"Dead notice {case['dead_notice']}", ("what", "is"), facts, as_json=False)
+    show("What is wrong with it", ("place", "rule"), faults, as_json=False)
+
+
+def in_clock(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *shown* with its moments as people read them."""
+    return {name: _clock(value) if name.endswith("_at") else value for name, value in shown.items()}
 
 
 def in_words(first: Mapping[str, Any] | None) -> str | None:
@@ -127,6 +153,8 @@ def told(call: str, became: str, state: str | None) -> None:
     """End with what to do, unless the call was moved."""
     if became == "unknown":
         fail(f"There is no call {call}; `hub doubt list` and `hub dead list` show those that need somebody.")
+    if became == "moved_meanwhile" and state in _FOR_OTHERS:
+        fail(f"{call} {_FOR_OTHERS[state].format(call=call)}")
     if became == "moved_meanwhile":
         fail(f"{call} is {state} meanwhile; `hub calls show {call}` tells where it stands.")
     if became == "not_allowed":

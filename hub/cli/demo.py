@@ -34,7 +34,7 @@ from mappings.canonical import (
 
 M = TypeVar("M", bound=BaseModel)
 
-OFFICER, UNIT, INTAKE = "cb-014", "mot-cua-00", "TN-000001"
+OFFICER, UNIT, INTAKE = "cb-014", "mot-cua-01", "TN-000001"
 COUNTER = 1
 """Urgency of every call here: an officer of the counter asks, and a busy machine refuses them last."""
 FILINGS = 12

@@ -23,8 +23,8 @@ from hub.cli.sandbox import invented_settings, snippet
 from hub.client import HubClient
 
 AGENCIES = ("police", "npsp")
-UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-00,2020-01-01,,npsp,000.00.14.H32\n"
-OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-00,2020-01-01,,police,000080000099\n"
+UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-01,2020-01-01,,npsp,000.00.14.H32\n"
+OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-01,2020-01-01,,police,000080000099\n"
 _PATIENCE = 30.0
 """Seconds a hub may take to say that it is ready."""
 

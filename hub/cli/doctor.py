@@ -18,10 +18,14 @@ from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json
 from hub.cli.settings import Config, read_settings
 from hub.clock import SystemClock
+from hub.errors import StoreUnavailable
 from hub.masking import masked, masked_store
 from hub.settings import Settings
 from mappings.errors import FilesRefused
 
+NOT_RUNNING = "not running"
+_NOTHING: dict[str, Any] = {"hub": NOT_RUNNING, "nodes": [], "store": {}, "orders": [], "findings": []}
+"""What is known while nothing can be asked."""
 NODES = ("node", "is", "last heard", "since", "version", "redis")
 
 
@@ -36,33 +40,22 @@ def doctor(*, config: Config = None, as_json: AsJson = False) -> None:
     except FilesRefused as refused:
         findings += [{"where": f"{fault.file} {fault.key}".strip(), "says": fault.says} for fault in refused.faults]
     findings += _store(settings)
-    running, store, orders = _asked(config) if not findings else (None, {}, [])
-    if store.get("store_trouble"):
-        findings.append(
-            {"where": "store", "says": f"{store['store_trouble']}; see `When the store is short` in the guide"}
-        )
-    told: dict[str, Any] = {
-        "version": version(),
-        "settings": masked(settings, plain),
-        "hub": running or "not running",
-        "store": store,
-        "orders": orders,
-        "findings": findings,
-    }
+    asked = _asked(config) if not findings else _NOTHING
+    findings += asked["findings"]
+    told: dict[str, Any] = {"version": version(), "settings": masked(settings, plain)} | asked | {"findings": findings}
     if as_json:
         show_json(told)
     else:
         show_json(told["settings"])
-        say(
-            f"version {told['version']}, store {settings.store_file() or masked_store(settings)}, hub {'running' if running else 'not running'}"
-        )
+        store, runs = asked["store"], "not running" if asked["hub"] == NOT_RUNNING else "running"
+        say(f"version {told['version']}, store {settings.store_file() or masked_store(settings)}, hub {runs}")
         if store:
             say(f"store holds {store['store_bytes']:,} of {store['store_most_bytes']:,} bytes that it may")
-        if running and running["nodes"]:
-            show("Nodes", NODES, [_node(one) for one in running["nodes"]], as_json=False)
-        in_force = [{"about": whose(order), "order": sentence(order)} for order in orders]
+        if asked["nodes"]:
+            show("Nodes", NODES, [_node(one) for one in asked["nodes"]], as_json=False)
+        in_force = [{"about": whose(order), "order": sentence(order)} for order in asked["orders"]]
         show("Orders in force", ("about", "order"), in_force, as_json=False)
-        show("Findings", ("where", "says"), findings, as_json=False)
+        show("Findings", ("where", "says", "since", "do"), [_finding(one) for one in findings], as_json=False)
     if findings:
         raise typer.Exit(1)
 
@@ -77,6 +70,11 @@ def _node(node: dict[str, Any]) -> dict[str, str]:
         "version": node["version"],
         "redis": "reached" if node["reaches"] else "not reached",
     }
+
+
+def _finding(one: dict[str, Any]) -> dict[str, Any]:
+    """Return what a line of the table says of what is wrong."""
+    return one | {"since": (one.get("since") or "")[:19].replace("T", " ")}
 
 
 def _store(settings: Settings) -> list[dict[str, str]]:
@@ -100,19 +98,25 @@ def _private(file: Path) -> bool:
     return not file.exists() or os.name == "nt" or not file.stat().st_mode & 0o077
 
 
-def _asked(config: Path | None) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
-    """What a running hub says of itself and its lanes, or None; how the store is; and what operators ordered."""
+def _asked(config: Path | None) -> dict[str, Any]:
+    """
+    What a running hub says of itself and its lanes, which nodes there are, how the store is, what is ordered, what is wrong.
 
-    async def state(http: httpx2.AsyncClient) -> Any:
-        orders = await said(await http.get("/admin/v1/orders"))
+    A node that does not run is asked for as well, though others live: what is wrong with it is the question.
+    """
+
+    async def state(http: httpx2.AsyncClient) -> dict[str, Any]:
         about = await said(await http.get("/admin/v1/hub"))
-        store = {name: value for name, value in about.items() if name.startswith("store_")}
+        seen = {what: await said(await http.get(f"/admin/v1/{what}")) for what in ("nodes", "orders", "findings")}
+        seen["store"] = {name: value for name, value in about.items() if name.startswith("store_")}
         if over_store(http):
-            return None, store, orders
-        running = {"about": about}
-        for what in ("nodes", "lanes"):
-            running[what] = await said(await http.get(f"/admin/v1/{what}"))
-        return running, store, orders
+            return seen | {"hub": NOT_RUNNING}
+        lanes = await said(await http.get("/admin/v1/lanes"))
+        return seen | {"hub": {"about": about, "nodes": seen["nodes"], "lanes": lanes}}
 
-    told: tuple[Any, dict[str, Any], list[dict[str, Any]]] = ask(config, state)
+    try:
+        told: dict[str, Any] = ask(config, state, anyway=True)
+    except StoreUnavailable as error:
+        advice = "see `When the store is short` in the guide"
+        return _NOTHING | {"findings": [{"where": "store", "says": error.detail, "since": None, "do": advice}]}
     return told

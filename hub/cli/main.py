@@ -17,10 +17,13 @@ from hub.cli.dead import dead
 from hub.cli.doctor import doctor
 from hub.cli.doubt import doubt
 from hub.cli.lanes import lanes
+from hub.cli.operator import in_command
 from hub.cli.output import fail
+from hub.cli.polls import polls
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
+from hub.cli.subscriptions import subscriptions
 from hub.client import Problem
 from hub.coordination.link import RedisEvicts
 from hub.errors import HubError
@@ -52,6 +55,8 @@ def program() -> typer.Typer:
     app.add_typer(calls(), name="calls")
     app.add_typer(doubt(), name="doubt")
     app.add_typer(dead(), name="dead")
+    app.add_typer(subscriptions(), name="subscriptions")
+    app.add_typer(polls(), name="polls")
     return app
 
 
@@ -70,7 +75,7 @@ def main() -> None:
     except FilesRefused as refused:
         _end("\n".join(str(fault) for fault in refused.faults), 2)
     except HubError as error:
-        _end(f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
+        _end(in_command(error.code, error.detail) or f"{error.code}: {error.text()} {error.detail}".rstrip(), 1)
     except (StoreInUse, StoreUnusable, RedisEvicts, Problem) as error:
         _end(str(error), 1)
 

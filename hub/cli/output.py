@@ -49,6 +49,11 @@ def fail(text: str, status: int = 1) -> NoReturn:
     raise typer.Exit(status)
 
 
+def counted(count: int, what: str) -> str:
+    """Return *count* with the word for *what*, which takes an `s` where there is not one."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _cell(value: Any) -> str:
     if value is None or value == "":
         return "-"

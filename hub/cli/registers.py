@@ -10,7 +10,7 @@ import typer
 
 from hub.call import Class
 from hub.cli.operator import ask, said
-from hub.cli.output import AsJson, fail, say, show, show_json
+from hub.cli.output import AsJson, counted, fail, say, show, show_json
 from hub.cli.settings import Config
 from hub.security.identity import CALLS_PER_MINUTE
 
@@ -146,4 +146,5 @@ def _import(config: Path | None, register: str, file: Path) -> None:
             await http.put(f"/admin/v1/{register}", content=content, headers={"content-type": "text/csv"})
         )
 
-    say(f"{ask(config, put)['lines']} lines are now the register of {register}.")
+    lines = ask(config, put)["lines"]
+    say(f"{counted(lines, 'line')} {'is' if lines == 1 else 'are'} now the register of {register}.")

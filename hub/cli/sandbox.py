@@ -29,6 +29,8 @@ from hub.cli.settings import Config, read_settings
 from hub.settings import PARTNER, LgspRoute, Settings
 from mappings.errors import FileFault, FilesRefused
 
+DUTY = ("cb-014", "mot-cua-01")
+"""Officer and unit on whose behalf the hub itself asks a played agency: those of the registers in the guide."""
 Names = Annotated[list[str] | None, typer.Argument(help="Connectors to play; without any, every agency of hub.toml.")]
 ControlPort = Annotated[int, typer.Option(help="Port of the control door, which turns faults on; 0: any that is free.")]
 RouteName = Annotated[
@@ -139,6 +141,8 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
         lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
+        if any(notice.from_ for notice in load_manifest(play.connector).notices.values()):
+            lines += [f'scheduled_as = {{ officer = "{DUTY[0]}", unit = "{DUTY[1]}" }}']
         lines += [""]
     return "\n".join(lines)
 

@@ -10,10 +10,12 @@ The guide is docs/guide/callers.md.
 """
 
 from hub.client.client import HubClient, Ticket
-from hub.client.many import BatchLine, BatchTicket, Member, Settled
-from hub.client.shapes import Answer, Fault, Found, Problem, Purpose, Quota, Reason
+from hub.client.feed import Settled, Told
+from hub.client.many import BatchLine, BatchTicket, Member
+from hub.client.shapes import Answer, Fault, Found, HubFile, Problem, Purpose, Quota, Reason
+from hub.client.webhooks import DeadEvent, NotSigned, Subscription, read_pushed, verify
 
 __all__ = [
-    "Answer", "BatchLine", "BatchTicket", "Fault", "Found", "HubClient", "Member", "Problem", "Purpose", "Quota",
-    "Reason", "Settled", "Ticket",
+    "Answer", "BatchLine", "BatchTicket", "DeadEvent", "Fault", "Found", "HubClient", "HubFile", "Member", "NotSigned",
+    "Problem", "Purpose", "Quota", "Reason", "Settled", "Subscription", "Ticket", "Told", "read_pushed", "verify",
 ]  # fmt: skip

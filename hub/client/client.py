@@ -1,5 +1,5 @@
 """
-How the hub is asked: `HubClient`, and the `Ticket` of what was filed. `many.py` is of many calls at once, `shapes.py`
+How the hub is asked: `HubClient`, and the `Ticket` of what was filed. `many.py` is of many calls at once, `feed.py` of what settles and is told, `shapes.py`
 what is said and heard.
 """
 
@@ -15,9 +15,11 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from hub.client import many
-from hub.client.many import BatchLine, BatchTicket, Member, Settled
-from hub.client.shapes import Answer, Found, FoundPage, Problem, Purpose, Quota
+from hub.client import feed, files, many
+from hub.client.feed import Settled, Told
+from hub.client.many import BatchLine, BatchTicket, Member
+from hub.client.shapes import Answer, Found, FoundPage, HubFile, Problem, Purpose, Quota
+from hub.client.webhooks import DeadEvent, DeadEventPage, Subscription, SubscriptionPage
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -231,7 +233,121 @@ class HubClient:
         Raises:
             Problem: The key may not listen there.
         """
-        return many.settled(self, agencies, answer, after)
+        return feed.settled(self, agencies, answer, after)
+
+    def told(
+        self, notice: str, *, value: type[T], dossier: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Told[T]]:
+        """
+        Follow what an agency tells by one *notice*, `agency.noun_verbed`, of one *dossier* if given; as `settled` does.
+
+        *value*: the model that `GET /v1/operations` names for it.
+
+        Raises:
+            Problem: The key may not listen there.
+        """
+        return feed.told(self, notice, value, dossier, after)
+
+    async def upload(self, content: bytes | AsyncIterable[bytes]) -> HubFile:
+        """
+        Hand in a document, whole or in pieces of any size; its `file` is what requests name it by.
+
+        Raises:
+            Problem: It is too large, or the hub takes none now. What came in pieces is not sent again by `patience`.
+        """
+        return await files.upload(self, content)
+
+    async def fetch_file(self, agency: str, url: str) -> HubFile:
+        """
+        Let the hub fetch a document that *agency* only links to, and keep it.
+
+        Raises:
+            Problem: The agency's rules do not allow this address, or it could not be had.
+        """
+        return await files.fetch(self, agency, url)
+
+    def download(self, file: str) -> AsyncIterator[bytes]:
+        """
+        Give the content of a document in pieces.
+
+        Raises:
+            Problem: There is none of this caller; or, code `file.cut`, what came is not the whole.
+        """
+        return files.download(self, file)
+
+    async def subscribe(
+        self, url: str, *, agencies: Sequence[str] = (), dossier: str | None = None, after: str | None = None
+    ) -> Subscription:
+        """
+        Be pushed what `settled` tells, each event by a signed POST to *url*; keep the `secret`, nobody shows it again.
+
+        *after*: place of the feed to begin behind; None: from now on. `webhooks.verify` is for the receiver.
+
+        Raises:
+            Problem: The hub may not call there, or the key reaches less.
+        """
+        wanted = {
+            "url": url,
+            "agencies": list(agencies),
+            "dossier": dossier,
+            "after": None if after is None else int(after),
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return Subscription.model_validate_json((await self.send("POST", "/v1/subscriptions", json=given)).content)
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        """List own subscriptions, and how they go; without their secrets."""
+        reply = await self.send("GET", "/v1/subscriptions")
+        return SubscriptionPage.model_validate_json(reply.content).subscriptions
+
+    async def unsubscribe(self, subscription: str) -> None:
+        """
+        Be pushed nothing more; what is on its way may still come, for a few seconds.
+
+        Raises:
+            Problem: There is none.
+        """
+        await self.send("DELETE", f"/v1/subscriptions/{quote(subscription, safe='')}")
+
+    async def resume(self, subscription: str) -> None:
+        """
+        Say that the receiver is well again: what waits is pushed at once, also after it answered 410.
+
+        Raises:
+            Problem: There is none.
+        """
+        await self.send("POST", f"/v1/subscriptions/{quote(subscription, safe='')}/resume")
+
+    async def dead_events(self, subscription: str) -> Sequence[DeadEvent]:
+        """
+        List events that could not be delivered, oldest first.
+
+        Raises:
+            Problem: There is no such subscription.
+        """
+        reply = await self.send("GET", f"/v1/subscriptions/{quote(subscription, safe='')}/dead")
+        return DeadEventPage.model_validate_json(reply.content).events
+
+    async def replay(self, subscription: str, after: int | None = None) -> None:
+        """
+        Have the dead event at place *after* sent again, once; None: all of them.
+
+        Raises:
+            Problem: There is none.
+        """
+        place = "" if after is None else f"/{after}"
+        await self.send("POST", f"/v1/subscriptions/{quote(subscription, safe='')}/dead{place}")
+
+    async def publish(self, question: str, answer: BaseModel) -> None:
+        """
+        Let *answer* be what the hub answers an agency that asks *question*, `agency.noun_verbed`, from now on.
+
+        Raises:
+            Problem: The key may not answer it, or the answer does not fit.
+        """
+        agency, _, name = question.partition(".")
+        path = f"/v1/answers/{quote(agency, safe='')}/{quote(name, safe='')}"
+        await self.send("PUT", path, content=answer.model_dump_json(), headers=_headers(None, None, None, None))
 
     @asynccontextmanager
     async def stream(
@@ -244,12 +360,18 @@ class HubClient:
             Problem: The hub refused.
             httpx2.HTTPError: It could not be reached, or went away.
         """
+        async with self.opened(path, params=params, headers=headers, silence=silence) as reply:
+            yield reply.aiter_lines()
+
+    @asynccontextmanager
+    async def opened(self, path: str, *, silence: float, **more: Any) -> AsyncIterator[httpx2.Response]:
+        """Open a body of any length that may be silent for *silence* seconds. Raises as `stream` does."""
         patient = httpx2.Timeout(10.0, read=silence)
-        async with self._http.stream("GET", path, params=params, headers=headers, timeout=patient) as reply:
+        async with self._http.stream("GET", path, timeout=patient, **more) as reply:
             if reply.status_code >= 300:
                 await reply.aread()
                 raise _refused(reply)
-            yield reply.aiter_lines()
+            yield reply
 
     async def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """
@@ -262,13 +384,14 @@ class HubClient:
         until = clock() + self._patience
         while True:
             try:
-                return await self._send_once(method, path, **more)
+                return await self.send_once(method, path, **more)
             except Problem as problem:
                 if problem.retry_after is None or clock() + problem.retry_after > until:
                     raise
                 await asyncio.sleep(problem.retry_after)
 
-    async def _send_once(self, method: str, path: str, **more: Any) -> httpx2.Response:
+    async def send_once(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """Send one request of any kind, once. Raises as `send` does."""
         try:
             reply = await self._http.request(method, path, **more)
         except httpx2.HTTPError as error:

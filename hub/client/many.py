@@ -1,5 +1,5 @@
 """
-Many calls at once: handed in as a batch, read by page, and heard of as they settle. `HubClient` has them as methods.
+Many calls at once: handed in as a batch, and read by page. `HubClient` has them as methods. `feed.py` hears of them.
 
 Nothing is kept but what is under way: a batch goes out in requests of a few hundred lines under one id, so that the
 lines may come from a database cursor and be a million.
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
-import httpx2
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json, to_json
 
@@ -26,11 +25,6 @@ T = TypeVar("T", bound=BaseModel)
 LINES = 200
 """Lines of one request: the answers to so many fit between the hub and a client that reads them afterwards."""
 LINES_BYTES = 512 * 1024
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
-"""Seconds before a stream that broke off is opened again, doubling."""
-SILENCE = 40.0
-"""Seconds without even a heartbeat after which a stream is taken to be dead; the hub beats each 15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +79,6 @@ class Member(BaseModel, Generic[T]):
     operation: str = ""
     """Of a call of a batch, as is its key."""
     idempotency_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled(Generic[T]):
-    """One event of the feed. The same `id` may come twice; `place` is where the feed goes on after it."""
-
-    id: str
-    place: str
-    agency: str
-    at: datetime
-    call: Member[T]
 
 
 async def batch(
@@ -181,7 +164,7 @@ async def batch_results(
     hub: "HubClient", agency: str, batch: str, answer: type[T], state: str | None
 ) -> AsyncIterator[Member[T]]:
     """See `HubClient.batch_results`."""
-    shape = _member(answer)
+    shape = member_of(answer)
     path = f"/v1/calls/{quote(agency, safe='')}:batch/{quote(batch, safe='')}"
     following: str | None = path if state is None else f"{path}?state={quote(state, safe='')}"
     while following is not None:
@@ -191,48 +174,7 @@ async def batch_results(
         following = told["following"]
 
 
-async def settled(
-    hub: "HubClient", agencies: Sequence[str], answer: type[T], after: str | None
-) -> AsyncIterator[Settled[T]]:
-    """See `HubClient.settled`."""
-    shape = _member(answer)
-    query = {"agencies": ",".join(agencies)} if agencies else {}
-    pause = FIRST_PAUSE
-    while True:
-        place = {} if after is None else {"last-event-id": after}
-        try:
-            async with hub.stream("/v1/notices/stream", params=query, headers=place, silence=SILENCE) as pieces:
-                async for id_, data in _events(pieces):
-                    after, pause = id_, FIRST_PAUSE
-                    if not data:  # where it begins
-                        continue
-                    event = from_json(data)
-                    member = shape.model_validate_json(to_json(event["data"]))
-                    agency = event["source"].rpartition("/")[2]
-                    yield Settled(event["id"], id_, agency, datetime.fromisoformat(event["time"]), member)
-        except httpx2.HTTPError:
-            pass  # it broke off, or nothing was heard for too long
-        except Problem as problem:
-            if problem.retry_after is None:
-                raise
-            pause = max(pause, problem.retry_after)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-
-
-async def _events(pieces: AsyncIterator[str]) -> AsyncIterator[tuple[str, str]]:
-    """Give place and data of each event, from the lines of a stream; a place alone is without data."""
-    fields: dict[str, str] = {}
-    async for line in pieces:
-        if line:
-            name, _, text = line.partition(":")
-            fields[name] = text.removeprefix(" ")
-            continue
-        if "id" in fields:
-            yield fields["id"], fields.get("data", "")
-        fields = {}
-
-
-def _member(answer: type[T]) -> type[Member[T]]:
+def member_of(answer: type[T]) -> type[Member[T]]:
+    """Return the shape of a call whose value is an *answer*."""
     shape: type[Member[T]] = Member.__class_getitem__(answer)  # type: ignore[assignment]  # known at run time only
     return shape

@@ -116,6 +116,19 @@ class Found(BaseModel):
     dossier: str | None
 
 
+class HubFile(BaseModel):
+    """A document that the hub keeps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    """Its id: the SHA-256 of its content. Requests name it by this."""
+    size: int
+    """Bytes."""
+    media_type: str
+    """As its content says."""
+
+
 class FoundPage(BaseModel):
     calls: list[Found]
 

@@ -6,8 +6,9 @@ shifts the zero of the road's time, which is part of the state, and every node g
 """
 
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from hub.clock import Clock
 
@@ -16,16 +17,20 @@ _SET = 1.0
 _DRIFT = 1e-3
 """Part by which two clocks may run apart: twice what a machine that is kept on time ever corrects."""
 
+_LONGEST = 100 * 366 * 86_400.0
+"""Seconds that no road has lasted, and that no clock of a machine has shown more than thrice of."""
+_Wall: TypeAlias = Annotated[float, Field(ge=-_LONGEST, le=3 * _LONGEST, allow_inf_nan=False)]
+
 
 @dataclass(slots=True)
 class ClockState:
     """What all nodes share of a road's time."""
 
-    zero: float
+    zero: _Wall
     """What Redis's clock would have shown when the road's monotonic time was 0, had it always been as it is now."""
-    wall: float
+    wall: _Wall
     """What Redis's clock did show then, in Unix seconds; no other road state began in that microsecond."""
-    at: float = 0.0
+    at: Annotated[float, Field(ge=0.0, le=_LONGEST, allow_inf_nan=False)] = 0.0
     """The road's monotonic time when its state was last set: it is not earlier now."""
 
 

@@ -9,12 +9,13 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
-from hub.coordination.link import Link, RedisEvicts, Unreached
+from hub.coordination.link import Link, RedisEvicts, Trouble, Unreached
 from hub.coordination.protocol import NOBODY_GRANTS, ROUTE, HoldCause, Permit, Switches, Wait, Wanted
 from hub.coordination.road import Road
 from hub.coordination.roads import Roads
@@ -26,6 +27,7 @@ Restoring = Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[Sequence[floa
 Ordering = Callable[[Switches], Awaitable[None]]
 """Gives every order that is in force, once more, to the switches it is given."""
 
+PREFIX = "hub:"
 PATIENCE = 0.05
 """Seconds that a lane of another node has to hear that its turn has come, and to ask."""
 _AGAIN = 2.0
@@ -54,20 +56,25 @@ class InRedis(Roads):
         *,
         restoring: Restoring,
         ordering: Ordering,
-        prefix: str = "hub:",
+        prefix: str = PREFIX,
+        store: Callable[[], Awaitable[str]] | None = None,
         idle: float = IDLE,
+        strange: Callable[[str, Exception], None] = lambda _key, _error: None,
         server_time: Callable[[], float] | None = None,
     ) -> None:
         """
-        Share *lanes* and *routes* with every node that has the same *prefix* in the Redis at *address*; see `Roads`.
+        Share *lanes* and *routes* with every node of the same store that has the same *prefix* in the Redis at *address*;
+        see `Roads`. *store* is asked for the store's name when this node starts.
 
         *restoring* and *ordering* are asked when Redis knows nothing of a road, before anything is granted on it; what
         they raise keeps it closed. *random* must be seeded anew in every process. *idle*: seconds for which Redis keeps
-        what nobody uses. *server_time* takes the place of Redis's clock, for tests.
+        what nobody uses. *strange* hears of a state that cannot be, by its key: it is begun anew. *server_time* takes the place of Redis's clock, for tests.
         """
         self._node = f"{node}-{random.getrandbits(48):012x}"
         self._clock = clock
         self._link = Link(address, clock, prefix, self._node, server_time)
+        self._prefix = prefix
+        self._store = store
         self._link.changed = self._changed
         self._shared: dict[str, SharedRoad] = {}
         self._restoring = restoring
@@ -87,7 +94,7 @@ class InRedis(Roads):
 
             self._shared[key] = SharedRoad(
                 key, road, clock, self._link, self._node, self._begin, random, self._call,
-                idle=idle,
+                strange=strange, idle=idle,
             )  # fmt: skip
             return self._shared[key].road
 
@@ -99,6 +106,11 @@ class InRedis(Roads):
     @property
     def reaches(self) -> bool:
         return self._link.reaches
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why Redis cannot be used, if it cannot."""
+        return self._link.trouble
 
     def when_reach_changes(self, tell: Callable[[bool], None]) -> None:
         """Call *tell*, which must return at once, with the new `reaches` whenever it changes."""
@@ -115,11 +127,20 @@ class InRedis(Roads):
             for road in self._shared.values():
                 road.forget()
 
-    async def start(self) -> None:
-        try:
+    async def try_out(self) -> None:
+        """
+        Find out whether Redis can be used; if it cannot be reached now, it may be later.
+
+        Raises:
+            RedisEvicts: It never can, as it is set.
+        """
+        with suppress(Unreached):  # it is tried again; meanwhile everything waits
             await self._link.try_again()
-        except Unreached:
-            pass  # it is tried again; meanwhile everything waits
+
+    async def start(self) -> None:
+        if self._store is not None:
+            self._link.prefix = f"{self._prefix}{await self._store()}:"
+        await self.try_out()
         self._spawn(self._link.listen(self._heard_again, self._heard))
         self._spawn(self._tend())
         if self._link.reaches:
@@ -246,7 +267,7 @@ class InRedis(Roads):
         """
         while True:
             await asyncio.sleep(_TENDS)
-            if not self._link.reaches or self._link.quiet > _ASKS:
+            if not self._link.reaches or self._link.quiet > _ASKS or self._link.unchecked:
                 try:
                     await self._link.try_again()
                 except (Unreached, RedisEvicts):

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionError_
 from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from hub.clock import Clock
 
@@ -25,6 +27,16 @@ _SECONDS = 1.0
 _PAUSE = 0.5
 """Seconds before the listening connection is tried again."""
 _ALIVE_MS = 5000
+_POLICY = 60.0
+"""Seconds between two looks at what Redis would do when its memory is full."""
+_WHY = (
+    (("READONLY", "ReadOnly"), "it may not be written: it is a replica", "name the primary in hub.redis"),
+    (("OOM", "OutOfMemory"), "its memory is full", "give it more; a hub needs some megabytes"),
+    (("NOAUTH", "Authentication"), "it does not take the password", "correct the address of hub.redis"),
+    (("NOPERM", "NoPermission"), "its user may do too little", "let that user run scripts, and write keys of `hub:`"),
+    (("LOADING", "BusyLoading"), "it still reads what it had on disk", "wait until it has"),
+)
+"""By what Redis says: what is wrong, and what to do."""
 
 
 class Unreached(Exception):
@@ -35,10 +47,20 @@ class Unreached(Exception):
         self.cause = cause
 
 
+class Trouble(NamedTuple):
+    """Why Redis cannot be used, for an operator."""
+
+    says: str
+    do: str
+    since: float
+    """Unix seconds."""
+
+
 class RedisEvicts(Exception):
     """This Redis throws keys away when its memory is full, and permits with them."""
 
     def __init__(self, policy: str) -> None:
+        self.policy = policy
         super().__init__(
             f"Redis has maxmemory-policy {policy}: it would forget permits when its memory is full, and more would be "
             "sent than the contracts allow. Set `maxmemory-policy noeviction` in its configuration and start again."
@@ -75,7 +97,8 @@ class Link:
         self._clock = clock
         self._server_time = server_time
         self._node = node
-        self._prefix = prefix
+        self.prefix = prefix
+        """Begins every key and channel; of one hub, and no other."""
         self._script = files("hub.coordination").joinpath("swap.lua").read_text("utf-8")
         self._sha = sha1(self._script.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
@@ -84,6 +107,9 @@ class Link:
         )  # fmt: skip
         self._redis: Redis = Redis.from_pool(pool)
         self._answered_at = clock.monotonic()
+        self._checked_at = -_POLICY
+        self.trouble: Trouble | None = None
+        """Why it is not reached, if it was tried and is not."""
         self.cycle = 0
         """Part of every key: a new one makes all roads begin anew."""
         self.reaches = False
@@ -101,7 +127,7 @@ class Link:
         """
         said = [part for pair in says for part in pair]
         asked = self._clock.monotonic()
-        arguments = (1, f"{self._prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), *said)
+        arguments = (1, f"{self.prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), *said)
         answer = await self._ask(lambda: self._run(arguments))
         answered = self._clock.monotonic()
         try:
@@ -112,13 +138,20 @@ class Link:
                 return Reply(True, server, asked, answered)
             return Reply(False, server, asked, answered, answer[3].decode(), answer[4], answer[5])
         except (IndexError, TypeError, ValueError, AttributeError) as strange:
-            self._reached(False)
+            self._unreached(
+                "it answers in another way than a Redis does", "look what listens at the address of hub.redis"
+            )
             raise Unreached from strange
 
     @property
     def quiet(self) -> float:
         """Seconds since Redis last answered anything."""
         return self._clock.monotonic() - self._answered_at
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether nobody has looked for long what Redis does when its memory is full: somebody may have set it anew."""
+        return self._clock.monotonic() - self._checked_at >= _POLICY
 
     async def try_again(self) -> None:
         """
@@ -130,20 +163,21 @@ class Link:
         """
         memory: Any = await self._ask(lambda: self._redis.info("memory"))
         policy = memory.get("maxmemory_policy", "") if isinstance(memory, dict) else ""
+        self._checked_at = self._clock.monotonic()
         if policy and policy != "noeviction":
-            self._reached(False)
+            self._unreached(f"its maxmemory-policy is {policy}: it would forget permits", "set it to `noeviction`")
             raise RedisEvicts(policy)
-        await self._ask(lambda: self._redis.set(f"{self._prefix}alive:{self._node}", 1, px=_ALIVE_MS))
+        await self._ask(lambda: self._redis.set(f"{self.prefix}alive:{self._node}", 1, px=_ALIVE_MS))
         self._reached(True)
 
     def channel(self, node: str) -> str:
         """Return the channel on which *node* hears which of its lanes may ask again."""
-        return f"{self._prefix}wake:{node}"
+        return f"{self.prefix}wake:{node}"
 
     @property
     def everywhere(self) -> str:
         """The channel on which all nodes hear of which road something changed that none may miss."""
-        return f"{self._prefix}changed"
+        return f"{self.prefix}changed"
 
     async def listen(self, began: Callable[[], None], heard: Callable[[str, str], None]) -> None:
         """
@@ -178,10 +212,31 @@ class Link:
                 self._answered_at = self._clock.monotonic()
                 return answer
         except (RedisError, OSError, TimeoutError, ValueError) as error:
-            self._reached(False)
+            self._unreached(*_why(error))
             raise Unreached from error
 
+    def _unreached(self, says: str, do: str) -> None:
+        """Note why; *since* stays as long as nothing is reached in between, whatever the reason becomes."""
+        since = self.trouble.since if self.trouble is not None else self._clock.now()
+        self.trouble = Trouble(says, do, since)
+        self._reached(False)
+
     def _reached(self, reached: bool) -> None:
+        if reached:
+            self.trouble = None
         if reached is not self.reaches:
             self.reaches = reached
             self.changed()
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """Return what is wrong and what to do, without a word of the address."""
+    told = f"{type(error).__name__} {error}"
+    for words, says, do in _WHY:
+        if any(word in told for word in words):
+            return says, do
+    if isinstance(error, TimeoutError | RedisTimeout):
+        return f"it does not answer within {_SECONDS:g} s", "look what keeps its machine, or the way there, busy"
+    if isinstance(error, OSError | ConnectionError_):
+        return "it cannot be reached", "start it, or look at the way there"
+    return f"it refuses what it is asked ({type(error).__name__})", "look into its log"

@@ -274,14 +274,14 @@ class Road:
         whole = WholeState(self.shared, self.guards.state(), self.line.state, {**self._unknown, **lanes})
         return write(whole)
 
-    def load(self, state: bytes) -> None:
+    def load(self, state: bytes, now: float | None = None) -> None:
         """
-        Go on from *state*. A lane that it knows nothing of begins as new.
+        Go on from *state*, which was written before *now*. A lane that it knows nothing of begins as new.
 
         Raises:
-            pydantic.ValidationError: These bytes were not written by `state`.
+            pydantic.ValidationError: These bytes were not written by `state`, or spoilt since; nothing has changed.
         """
-        whole = read(state)
+        whole = read(state, self._clock.monotonic() if now is None else now)
         self.shared = whole.road
         self.guards.load(whole.guards)
         self.line.state = whole.line

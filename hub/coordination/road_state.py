@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 from hub.coordination.protocol import Wanted
 from hub.coordination.turns import TurnsState
 from hub.guards.bounds import GuardsState
+from hub.guards.written import Count, Moment
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Granted:
     wanted: Wanted
     """What it pays for."""
     node: str = ""
-    until: float = math.inf
+    until: Moment = math.inf
     """When it is taken to be lost, with its node."""
 
 
@@ -29,12 +30,12 @@ class Granted:
 class RoadState:
     """What all nodes share of a road, beside its guards and lines."""
 
-    number: int
+    number: Count
     """Of the last permit."""
     granted: dict[int, Granted] = field(default_factory=dict)
-    out: dict[str, int] = field(default_factory=dict)
+    out: dict[str, Count] = field(default_factory=dict)
     """Exchanges under way by lane, those included that were cut and may go on at their agency."""
-    cut: list[tuple[float, str]] = field(default_factory=list)
+    cut: list[tuple[Moment, str]] = field(default_factory=list)
     """When those are taken to be over, and of which lane they are."""
     sated: dict[str, None] = field(default_factory=dict)
     """Askers whose lane has its part of the route, and waits until there is more than the others may need."""
@@ -68,11 +69,11 @@ def write(whole: WholeState) -> bytes:
     return _WRITTEN.dump_json(whole, exclude_defaults=True)
 
 
-def read(written: bytes) -> WholeState:
+def read(written: bytes, now: float) -> WholeState:
     """
-    Return what `write` was given.
+    Return what `write` was given; *now* is the road's own time.
 
     Raises:
-        pydantic.ValidationError: These bytes are no such state.
+        pydantic.ValidationError: These bytes are no such state, or have a number in them that cannot be.
     """
-    return _WRITTEN.validate_json(written)
+    return _WRITTEN.validate_json(written, context=now)

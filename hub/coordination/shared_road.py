@@ -65,13 +65,14 @@ class SharedRoad:
         random: Random,
         wake: Callable[[str], None],
         *,
+        strange: Callable[[str, Exception], None] = lambda _key, _error: None,
         idle: float = IDLE,
     ) -> None:
         """
         Keep the road that *pave* makes for a clock and a first number in Redis, under *key*.
 
         *begin* fills a new state with what is on record of its lanes, before anything is granted; it may raise.
-        *wake* is called with a lane of this node that may go.
+        *wake* is called with a lane of this node that may go; *strange* once for each state that cannot be, with the key.
         """
         self.key = key
         self.clock = GroupClock(here)
@@ -87,6 +88,9 @@ class SharedRoad:
         self._begin = begin
         self._random = random
         self._wake = wake
+        self._strange = strange
+        self._spoilt = ""
+        """Version of the last state that could not be."""
         self._idle = idle
         self._version: str | None = None
         """Of the state that the copy was made of; empty: there was none; None: the copy is not to be trusted."""
@@ -356,9 +360,11 @@ class SharedRoad:
         if reply.version:
             try:
                 clock = read(reply.clock)
-                self.road.load(reply.state)
-            except ValidationError:
-                pass  # not ours, or spoilt: begun anew, from what is on record
+                self.road.load(reply.state, max(clock.at, reply.server - clock.zero))
+            except ValidationError as error:  # not ours, or spoilt: begun anew, from what is on record
+                if reply.version != self._spoilt:
+                    self._spoilt = reply.version
+                    self._strange(self.key, error)
             else:
                 self.clock.follow(clock, reply.server, reply.asked, reply.answered)
                 self._version, self._set = reply.version, reply.state

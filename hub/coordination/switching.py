@@ -12,6 +12,7 @@ from typing import Protocol
 from connectors.kit.outcomes import Outcome
 from hub.clock import Clock
 from hub.coordination.epochs import Epochs, Phase, Share
+from hub.coordination.link import Trouble
 from hub.coordination.protocol import NOBODY_GRANTS, Coordination, HoldCause, Pace, Permit, Switches, Wait, Wanted
 
 _PATIENCE = 5.0
@@ -23,6 +24,15 @@ _LONGEST = 60.0
 
 class Shared(Coordination, Protocol):
     """Permits that all nodes count together. `in_redis.InRedis` is one."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why they cannot be counted together, if they cannot."""
+        ...
+
+    async def try_out(self) -> None:
+        """Find out whether what they are counted in can be used; `in_redis.InRedis` says what it raises."""
+        ...
 
     def begin(self, cycle: int) -> None:
         """Forget what was counted in an earlier *cycle*: since then each node kept to its share."""
@@ -55,6 +65,16 @@ class Switching:
         self._idle_since = clock.monotonic()
         self._reached_at = -math.inf
 
+    async def try_out(self) -> None:
+        """
+        Find out whether the Redis of the settings can be used, before anything is done that counts on it.
+
+        Raises:
+            hub.coordination.link.RedisEvicts: It never can, as it is set.
+        """
+        if self._shared is not None:
+            await self._shared.try_out()
+
     async def start(self) -> None:
         if self._shared is not None:
             await self._shared.start()
@@ -72,6 +92,11 @@ class Switching:
         if self.reaches:
             self._reached_at = self._clock.monotonic()
         return self._clock.monotonic() - self._reached_at <= _PATIENCE
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why Redis cannot be used; None: it can, or none is wanted."""
+        return self._shared.trouble if self._shared is not None else None
 
     @property
     def mode(self) -> str:

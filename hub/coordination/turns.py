@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hub.clock import Clock
 from hub.guards.guard import Wait
+from hub.guards.written import Moment
 
 _LEAST = 1e-6
 
@@ -20,7 +21,7 @@ class TurnsState:
     """Askers that were made to wait, longest first: in this order they are called, and served."""
     called: str | None = None
     """The asker whose turn it is, if it asks before `called_until`."""
-    called_until: float = 0.0
+    called_until: Moment = 0.0
 
 
 class Turns:

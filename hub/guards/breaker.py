@@ -8,10 +8,14 @@ An open circuit lets one probe through when its time is over, then 1, 2 and 4 ex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import Annotated
+
+from pydantic import Field
 
 from connectors.kit.outcomes import Answered, InDoubt, Outcome, Unavailable
 from hub.clock import Clock
 from hub.guards.guard import Wait, Wanted, cut_short
+from hub.guards.written import Count, Moment
 
 SHORTEST = 5.0
 """Seconds that a circuit stays open the first time; each failed probe doubles it."""
@@ -41,20 +45,20 @@ GATEWAY = ""
 class _Circuit:
     """One operation. `opened_until` is None while it is closed."""
 
-    recent: list[tuple[float, bool]] = field(default_factory=list)
+    recent: list[tuple[Moment, bool]] = field(default_factory=list)
     """Moment and failure of the last exchanges, oldest first."""
-    opened_until: float | None = None
-    level: int = 0
+    opened_until: Moment | None = None
+    level: Count = 0
     cause: str = ""
-    step: int | None = None
+    step: Annotated[int, Field(ge=0, lt=len(_STEPS))] | None = None
     """Index into `_STEPS` once a probe was answered."""
-    out: dict[int, float] = field(default_factory=dict)
+    out: dict[int, Moment] = field(default_factory=dict)
     """Permits granted since its time was over, and when, oldest first: the probe, then those of the steps."""
-    risked_at: float = 0.0
+    risked_at: Moment = 0.0
     """When a call of its own last failed."""
-    failures: int = 0
+    failures: Count = 0
     """Since the probe was answered."""
-    successes: int = 0
+    successes: Count = 0
 
 
 @dataclass(slots=True)

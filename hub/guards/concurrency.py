@@ -10,11 +10,14 @@ import heapq
 import math
 from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome
 from hub.clock import Clock
 from hub.guards.guard import CUT, Wait, Wanted, cut_short
+from hub.guards.written import Moment, Seconds, Slots
 
 GHOST = 1.5
 """Times `call_timeout` that an exchange without an end is taken to occupy its agency (timeout and half as much)."""
@@ -40,8 +43,8 @@ _OVERLOADED = frozenset({"http_503"})
 class _Left(NamedTuple):
     """An exchange that is under way, as it was when it left."""
 
-    at: float
-    at_once: int
+    at: Moment
+    at_once: Slots
     """Exchanges under way, itself included: until it is refused, some of the others may have ended."""
     quiet: bool
     """Whether next to nothing else was under way."""
@@ -51,33 +54,33 @@ class _Left(NamedTuple):
 class ConcurrencyState:
     """What all nodes share of the slots, and of what moves their limit."""
 
-    limit: float
-    epoch_began: float
-    moved_at: float
+    limit: Annotated[float, Field(ge=1.0, le=1e6)]
+    epoch_began: Moment
+    moved_at: Moment
     moved: str = "start"
     """Why the limit last moved, in a few words for an operator."""
-    lowered: int | None = None
+    lowered: Annotated[Slots, Field(ge=1)] | None = None
     """Calls at once that an operator lowered it to."""
-    ramp: float = math.inf
-    in_use: int = 0
-    ghosts: list[float] = field(default_factory=list)
+    ramp: Annotated[float, Field(ge=0.0)] = math.inf
+    in_use: Slots = 0
+    ghosts: list[Moment] = field(default_factory=list)
     out: dict[int, _Left] = field(default_factory=dict)
-    usual: list[float] = field(default_factory=list)
+    usual: list[Seconds] = field(default_factory=list)
     """Seconds of the last exchanges that nothing else pressed, oldest first."""
     first: set[int] = field(default_factory=set)
-    left: int = _EPOCH
-    provisional: list[float] = field(default_factory=list)
+    left: Slots = _EPOCH
+    provisional: list[Seconds] = field(default_factory=list)
     """
     Seconds of the ten exchanges that left first: what counts as usual until there were quiet ones. (Those that come
     back first are the quick ones, and would make any agency look slow afterwards.)
     """
-    epoch: list[float] = field(default_factory=list)
-    peak: int = 0
-    cut_at: float = -math.inf
-    plateau: float = math.inf
+    epoch: list[Seconds] = field(default_factory=list)
+    peak: Slots = 0
+    cut_at: Moment = -math.inf
+    plateau: Annotated[float, Field(ge=0.0)] = math.inf
     """Below the number at which the agency last said `Busy`; the limit stays there for a while."""
-    plateau_until: float = 0.0
-    plateau_seconds: float = _PLATEAU
+    plateau_until: Moment = 0.0
+    plateau_seconds: Seconds = _PLATEAU
 
 
 _NEVER = _Left(0.0, 0, quiet=False)

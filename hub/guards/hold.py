@@ -13,6 +13,7 @@ from connectors.kit.hours import Hours
 from connectors.kit.outcomes import Answered, Broken, Busy, Outcome
 from hub.clock import Clock
 from hub.guards.guard import STALE, UNSENT, HoldCause, Wait, Wanted, cut_short
+from hub.guards.written import Count, Moment
 
 SHORTEST = 1.0
 """Seconds: an agency that says `Retry-After: 0` still wants us to stop."""
@@ -36,9 +37,9 @@ class _Stop:
     operation: str
     """Empty: the whole lane."""
     cause: HoldCause
-    until: float | None
+    until: Moment | None
     """Monotonic seconds; None: until somebody resumes."""
-    probe: int | None = None
+    probe: Count | None = None
     """Permit that tries the ground after the hold; nothing else goes until it is back."""
 
 
@@ -50,11 +51,11 @@ class HoldState:
     """One for each operation and cause."""
     was_stopped: bool = False
     """True from a stop of the whole lane until the first permit after it; who reads it puts it back."""
-    broken: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, Count] = field(default_factory=dict)
     """Replies in a row that broke the contract, by operation."""
-    busy: int = 0
+    busy: Count = 0
     """Stops in a row for a `Busy` that named no seconds: each is twice as long."""
-    contract: dict[str, int] = field(default_factory=dict)
+    contract: dict[str, Count] = field(default_factory=dict)
     """Stops in a row for broken replies, by operation."""
 
 

@@ -7,11 +7,15 @@ can be straddled, nothing is sampled, and it works at one call in five seconds.
 
 import math
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from connectors.kit.outcomes import Busy, Outcome
 from hub.call import Class
 from hub.clock import Clock
 from hub.guards.guard import UNSENT, Wait, Wanted
+from hub.guards.written import Count, Moment, Seconds
 
 MARGIN = 0.9
 """Part of the contract that is used: the way to the agency jitters, and it counts at its own door."""
@@ -29,7 +33,7 @@ _LEFT_OUT = 0.1
 class Spacing:
     """The arithmetic of GCRA: one number, asked and moved. Seconds everywhere; *interval* stands between two calls."""
 
-    due: float
+    due: Moment
     """The moment before which no call may go that is not part of a burst."""
 
     def early(self, now: float, interval: float, burst: float) -> float:
@@ -54,13 +58,13 @@ class RateState:
     """What all nodes share of a rate."""
 
     spacing: Spacing
-    part_at: float
-    part: float = 1.0
+    part_at: Moment
+    part: Annotated[float, Field(ge=_LEAST, le=1.0)] = 1.0
     """Of the full rate: what a `Busy` that named no seconds left of it, at `part_at`."""
     left: Spacing = field(default_factory=lambda: Spacing(-math.inf))
-    lowered: float | None = None
+    lowered: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
     """Calls a second that an operator lowered it to."""
-    charged: dict[int, tuple[float, float]] = field(default_factory=dict)
+    charged: dict[int, tuple[Seconds, Moment]] = field(default_factory=dict)
     """Of each permit: the distance it was charged, and when."""
 
 
@@ -169,9 +173,9 @@ _SHARE = {Class.COUNTER: 1.0, Class.NORMAL: 0.95, Class.BULK: 0.8}
 class DayState:
     """What all nodes share of a day's count."""
 
-    today: int
-    used: int = 0
-    granted_on: dict[int, int] = field(default_factory=dict)
+    today: Count
+    used: Count = 0
+    granted_on: dict[int, Count] = field(default_factory=dict)
 
 
 class Day:

@@ -7,13 +7,16 @@ random waits use the global one.
 
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
+from pydantic import Field
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_base, wait_chain, wait_exponential, wait_fixed
 
 from connectors.kit.outcomes import Answered, Outcome
 from hub.clock import Clock
 from hub.guards.guard import UNSENT, Wait, Wanted
+from hub.guards.written import Moment
 
 DURABLE_ATTEMPTS = 12
 INTERACTIVE_ATTEMPTS = 3
@@ -63,8 +66,8 @@ _EPSILON = 1e-9
 class BudgetState:
     """What all nodes share of a retry budget."""
 
-    at: float
-    tokens: float = _CAP
+    at: Moment
+    tokens: Annotated[float, Field(ge=-_DEBT, le=_CAP)] = _CAP
     stopped: bool = False
 
 

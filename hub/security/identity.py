@@ -42,8 +42,12 @@ class Caller:
     """Its quota; `quotas.py` counts."""
 
     def may_call(self, agency: str, operation: str) -> bool:
-        """Say whether one of `allowed` covers *operation* of *agency*."""
-        return "*" in self.allowed or agency in self.allowed or f"{agency}.{operation}" in self.allowed
+        """Say whether one of `allowed` covers *operation* of *agency*, or its notice or question of that name."""
+        return self.may_all(agency) or f"{agency}.{operation}" in self.allowed
+
+    def may_all(self, agency: str) -> bool:
+        """Say whether one of `allowed` covers all of *agency*."""
+        return "*" in self.allowed or agency in self.allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,11 @@ class Identity:
         self._changing = asyncio.Lock()  # what one change was checked against must still be true when it is written
 
     async def load(self) -> None:
-        """Read all registers; call it once before anybody asks."""
+        """Read all registers: before anybody asks, and whenever another node may have changed them."""
+        async with self._changing:  # else what was read before a change would be taken for true after it
+            await self._read()
+
+    async def _read(self) -> None:
         self._rows = {row.name: row for row in await self._registers.callers()}
         self._take_callers()
         self._take_units(await self._registers.units())
@@ -147,6 +155,7 @@ class Identity:
             hub.errors.RequestInvalid: Every fault of the name, of what it may call and of its quota.
         """
         async with self._changing:
+            await self._read()  # another node may have changed them
             faults = [*self._caller_faults(name, allowed), *_quota_faults(calls_per_minute)]
             if faults:
                 raise RequestInvalid(faults=faults)
@@ -158,6 +167,7 @@ class Identity:
     async def revoke_caller(self, name: str, by: str) -> bool:
         """Make a caller's key worthless; False if there is no such caller with a key."""
         async with self._changing:
+            await self._read()  # another node may have changed them
             row = self._rows.get(name)
             if row is None or not row.enabled:
                 return False
@@ -172,6 +182,7 @@ class Identity:
             hub.errors.RequestInvalid: The quota is out of bounds.
         """
         async with self._changing:
+            await self._read()  # another node may have changed them
             faults = list(_quota_faults(calls_per_minute))
             if faults:
                 raise RequestInvalid(faults=faults)
@@ -189,6 +200,7 @@ class Identity:
             mappings.errors.FilesRefused: Every fault of the file; nothing changed.
         """
         async with self._changing:
+            await self._read()  # another node may have changed them
             lines = read_officers(content, units=self._units.keys(), agencies=self._agencies)
             await self._registers.replace_officers(lines, by)
             self._take_officers(lines)
@@ -202,6 +214,7 @@ class Identity:
             mappings.errors.FilesRefused: Every fault of the file; nothing changed.
         """
         async with self._changing:
+            await self._read()  # another node may have changed them
             lines = read_units(content, agencies=self._agencies)
             await self._registers.replace_units(lines, by)
             self._take_units(lines)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
-from hub.call import State
+from hub.call import NEVER, State
 from hub.journal import Entry
 from hub.store.deciding import Decided, DecidingStatements, Decision, decide
 from hub.store.persons import Case, Exchanged, InTheWay, Mark, Needing, Reference, Stuck, Toll, Which
@@ -20,9 +20,11 @@ from hub.store.schema import (
     KEY_HOLDERS,
     bodies,
     calls,
+    dead_notices,
     exchanges,
     fixed,
     holds_key,
+    is_asked_after,
     journal,
     needs_person,
     references,
@@ -47,6 +49,12 @@ class PersonStatements:
             .where(needs_person)
             .group_by(calls.c.agency, calls.c.state)
         )
+        left = and_(is_asked_after, calls.c.state == fixed("answered"), calls.c.due_at >= bindparam("never"))
+        self.left_pending = self._prepare(
+            select(calls.c.agency, func.count()).where(left, calls.c.agency > fixed("")).group_by(calls.c.agency)
+        )
+        dead = select(dead_notices.c.agency, func.count()).group_by(dead_notices.c.agency)
+        self.dead_notices = self._prepare(dead)
         columns = [calls.c[name] for name in (*CALL_COLUMNS, "result", "cause", "ended_at", "seq")]
         self._stuck = select(*columns)
         more = [calls.c[name] for name in ("request_digest", "request_size")]
@@ -151,6 +159,11 @@ class SqlPersons:
         for agency, state, count in await self._read(self._rows, self._say.needing, {}):
             known = found.get(agency, Needing())
             found[agency] = known._replace(**{"dead" if state == State.DEAD else "in_doubt": count})
+        for agency, count in await self._read(self._rows, self._say.left_pending, {"never": NEVER}):
+            found[agency] = found.get(agency, Needing())._replace(pending=count)
+        for agency, count in await self._read(self._rows, self._say.dead_notices, {}):
+            known = found.get(agency, Needing())
+            found[agency] = known._replace(dead=known.dead + count)
         return found
 
     async def tolls(self, which: Which) -> Sequence[Toll]:

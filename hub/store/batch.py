@@ -6,7 +6,7 @@ could make untrue: what several nodes count together has a row of each node, so 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,10 +82,10 @@ class Book:
         self.head = self.head_in(connection)
         return connection
 
-    def head_in(self, connection: Connection) -> Head:
-        """Read where this process's chain of the journal ends."""
+    def head_in(self, connection: Connection, of: str = "") -> Head:
+        """Read where this process's chain of the journal ends, or that *of* another node."""
         statement = self.statements.journal_head
-        row = connection.execute(statement.sql, statement.order({"chain": self.chain})).fetchone()
+        row = connection.execute(statement.sql, statement.order({"chain": of or self.chain})).fetchone()
         return Head(row[0], row[1]) if row else START
 
     def batch(self, connection: Connection, about: Sequence[object] = ()) -> "Batch":
@@ -102,7 +102,7 @@ class Batch:
     """
 
     __slots__ = (
-        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_notices", "_orders", "_sent", "_touched", "_waiting", "moved",
+        "_book", "_connection", "_entries", "_foreseen", "_head", "_later", "_notices", "_orders", "_said", "_sent", "_touched", "_waiting", "moved",
         "news", "now", "say",
     )  # fmt: skip
 
@@ -112,6 +112,7 @@ class Batch:
         self._head = book.head
         self._entries: list[tuple[Any, ...]] = []
         self._notices: list[tuple[Any, ...]] = []
+        self._said: set[tuple[str, ...]] = set()
         self._sent: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, int] = {}
         self._later: dict[Prepared, list[tuple[Any, ...]]] = {}
@@ -208,14 +209,28 @@ class Batch:
         """The chain of the journal that this process writes."""
         return self._book.chain
 
-    def write(self, entry: Entry) -> None:
-        """Add *entry* to the journal, in this commit."""
-        self._head = head = chain(self._head, entry)
-        self._entries.append((self._book.chain, head.seq, *entry, head.hash))
+    def write(self, entry: Entry, of: str = "") -> None:
+        """Add *entry* to the journal, in this commit: to the chain *of* another node if it is gone for certain."""
+        if of in ("", self.chain):
+            self._head = head = chain(self._head, entry)
+        else:
+            head = chain(self._book.head_in(self._connection, of), entry)
+        self._entries.append((of or self.chain, head.seq, *entry, head.hash))
 
     def tell(self, notice: dict[str, Any]) -> None:
         """Add *notice*, a row without its number, to the feed of its caller, in this commit."""
         self._notices.append(self.say.insert_notice.order(notice))
+
+    def first_to_say(self, *what: str) -> bool:
+        """Say whether no member of this batch said the same; what `tell` is given cannot be asked for before the end."""
+        before = len(self._said)
+        self._said.add(what)
+        return len(self._said) > before
+
+    def one_at_a_time(self, keys: Iterable[str]) -> None:
+        """Let only one node at a time go on that names one of *keys*, until its commit: the next sees what it did."""
+        if self.say.queue_up is not None and (held := sorted(set(keys))):
+            self.run(self.say.queue_up, {"keys": held})
 
     def sent(self, agency: str, moment: float, count: int = 1) -> None:
         """Count an exchange begun at *moment* for the agency's day; -1 takes one back that was not sent."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import ColumnElement, and_, bindparam, literal_column, or_, select, union_all
 
 from hub.store.batch import Batch
 from hub.store.prepared import Prepared
@@ -49,6 +49,26 @@ class Noticed:
     """Of `call.settled`: `state`, `result` and `cause` as they were then."""
     answer: bytes | None
     """Of `call.settled`: the agency's answer, if it is at most `SMALL_BYTES` and still the last one."""
+    dossier: str | None = None
+    told: bytes = b""
+    """Of what an agency told: JSON `{value, refs}`."""
+    model: str | None = None
+    """Of what an agency told: canonical name of `value`, None where it carries none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a caller is told of: everything of some agencies, single notices of others, at wish of one dossier only."""
+
+    agencies: Collection[str]
+    notices: Collection[str] = ()
+    """As keys name them: `tax.tax_notice_received`."""
+    dossier: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True: nothing is told."""
+        return not (self.agencies or self.notices)
 
 
 class KeptFeed(Protocol):
@@ -62,10 +82,12 @@ class KeptFeed(Protocol):
         """Return the highest number written at or before *until* (Unix seconds), 0 if there is none."""
         ...
 
-    async def told(
-        self, caller: str, agencies: Collection[str], after: int, upto: int, limit: int
-    ) -> Sequence[Noticed]:
-        """Return what *caller* is told of *agencies*, numbered above *after* and at most *upto*, in order."""
+    async def told(self, caller: str, reach: Reach, after: int, upto: int, limit: int) -> Sequence[Noticed]:
+        """
+        Return what *caller* is told within *reach*, numbered above *after* and at most *upto*, in order.
+
+        That is what is its own, and what is nobody's in particular.
+        """
         ...
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
@@ -84,7 +106,7 @@ def settled(row: Standing, changed: Mapping[str, Any], at: float) -> dict[str, A
         # Each lasting state of a call is entered under another fence.
         "id": f"{row.id}-{changed['fence']}", "agency": row.agency, "notice": CALL_SETTLED, "unique_key": None,
         "dossier": row.dossier, "caller": row.caller, "call": row.id, "received_at": at,
-        "bytes": json.dumps(said).encode(),
+        "bytes": json.dumps(said).encode(), "model": None,
     }  # fmt: skip
 
 
@@ -105,22 +127,41 @@ class FeedStatements:
             .order_by(notices.c.seq.desc())
             .limit(1)
         )
-        same = (
-            (calls.c.id == notices.c.call)
-            & (calls.c.state == fixed("answered"))
-            & (calls.c.ended_at == notices.c.received_at)
-            & (calls.c.answer_size <= literal_column(str(SMALL_BYTES)))
-        )
-        answer = (bodies.c.call == calls.c.id) & (bodies.c.side == fixed("answer"))
-        shown = ("seq", "id", "agency", "notice", "call", "received_at", "bytes")
-        self.told: Prepared = statements.prepare(
-            select(*(notices.c[name] for name in shown), bodies.c.bytes.label("answer"))
-            .select_from(notices.outerjoin(calls, same).outerjoin(bodies, answer))
-            .where(notices.c.caller == bindparam("caller"), among(notices.c.agency, "agencies"))
-            .where(notices.c.seq > bindparam("after"), notices.c.seq <= bindparam("upto"))
-            .order_by(notices.c.seq)
-            .limit(bindparam("limit"))
-        )
+        shown = ("seq", "id", "agency", "notice", "call", "received_at", "bytes", "dossier", "model")
+        asked = [notices.c[name] for name in shown]
+        place = and_(notices.c.seq > bindparam("after"), notices.c.seq <= bindparam("upto"))
+        name = notices.c.agency.op("||")(fixed(".")).op("||")(notices.c.notice)
+        within = or_(among(notices.c.agency, "agencies"), among(name, "notices"))
+
+        def told(*whose: ColumnElement[bool]) -> Prepared:
+            """Each arm walks an index of its own in the order of numbers, so that neither is sorted whole."""
+            arms = [
+                select(*asked)
+                .where(one, place, within)
+                .order_by(notices.c.seq)
+                .limit(bindparam("limit"))
+                .subquery(f"arm{number}")
+                for number, one in enumerate(whose)
+            ]
+            told = union_all(*(select(arm) for arm in arms)).subquery("told")
+            same = (
+                (calls.c.id == told.c.call)
+                & (told.c.notice == fixed(CALL_SETTLED))
+                & (calls.c.state == fixed("answered"))
+                & (calls.c.ended_at == told.c.received_at)
+                & (calls.c.answer_size <= literal_column(str(SMALL_BYTES)))
+            )
+            answer = (bodies.c.call == calls.c.id) & (bodies.c.side == fixed("answer"))
+            return statements.prepare(
+                select(*told.c, bodies.c.bytes.label("answer"))
+                .select_from(told.outerjoin(calls, same).outerjoin(bodies, answer))
+                .order_by(told.c.seq)
+                .limit(bindparam("limit"))
+            )
+
+        mine, of_all = notices.c.caller == bindparam("caller"), notices.c.caller.is_(None)
+        self.told: Prepared = told(mine, of_all)
+        self.told_of_dossier: Prepared = told(and_(notices.c.dossier == bindparam("dossier"), or_(mine, of_all)))
 
 
 def acknowledge(batch: Batch, say: FeedStatements, caller: str, agency: str, seq: int) -> None:
@@ -133,5 +174,7 @@ def acknowledge(batch: Batch, say: FeedStatements, caller: str, agency: str, seq
 
 def to_noticed(row: Sequence[Any]) -> Noticed:
     """Make what is told from a row of `FeedStatements.told`."""
-    seq, id_, agency, notice, call, at, data, answer = row
-    return Noticed(seq, id_, agency, notice, call, at, json.loads(bytes(data)), answer)
+    seq, id_, agency, notice, call, at, said, dossier, model, answer = row
+    if notice == CALL_SETTLED:
+        return Noticed(seq, id_, agency, notice, call, at, json.loads(bytes(said)), answer, dossier)
+    return Noticed(seq, id_, agency, notice, call, at, {}, None, dossier, bytes(said), model)

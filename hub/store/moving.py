@@ -8,7 +8,7 @@ Moves of a call between its states, each decided on the row as it stands now. Re
 from collections.abc import Sequence
 from typing import Any
 
-from hub.call import MOVES, WAITING, Kind, State
+from hub.call import MOVES, PENDING, WAITING, Kind, State
 from hub.store.accepting import OUTLASTS, begun, remember
 from hub.store.batch import Batch
 from hub.store.feed import settled
@@ -52,15 +52,15 @@ def begin(batch: Batch, call_id: str, fence: int, node: str) -> int | None:
     return _begin(batch, row, batch.say.begin, {"node": node})
 
 
-def begin_verification(batch: Batch, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+def begin_asking(batch: Batch, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
     """Write that an exchange leaves which asks by *step* after the call: in doubt, or with an answer that is `pending`."""
     row = standing(batch, call_id)
-    if row is None or not (row.state == State.IN_DOUBT or (row.state == State.ANSWERED and row.result == "pending")):
+    if row is None or not (row.state == State.IN_DOUBT or is_pending(row)):
         return None
     if row.lease_node is not None and (row.lease_until or 0.0) > batch.now:
         return None
     asks = row._replace(step=step or row.step)
-    number = _begin(batch, asks, batch.say.verify, {"node": node, "until": batch.now + OUTLASTS})
+    number = _begin(batch, asks, batch.say.ask, {"node": node, "until": batch.now + OUTLASTS})
     return row.fence + 1, number
 
 
@@ -69,8 +69,24 @@ def _begin(batch: Batch, row: Standing, statement: Any, values: dict[str, Any]) 
     guard = {"at": row.seq, "was_fence": row.fence, "was_state": row.state, "no": number}
     batch.later(statement, guard | values, row.id)
     begun(batch, row.id, number, row.agency, row.step, values["node"])
-    batch.write(said_of_row(row, batch.now, "sending" if row.state == State.QUEUED else "verifying", str(number)))
+    event = "sending" if row.state == State.QUEUED else "asking" if row.state == State.ANSWERED else "verifying"
+    batch.write(said_of_row(row, batch.now, event, str(number)))
     return number
+
+
+def is_pending(row: Standing) -> bool:
+    """Say whether the call has an answer whose end is not known yet."""
+    return row.state == State.ANSWERED and row.result == PENDING
+
+
+def ask_now(batch: Batch, call_id: str) -> str | None:
+    """Let a durable call whose answer is pending fall due at once, also while it is asked after."""
+    row = standing(batch, call_id)
+    if row is None or row.interactive or not is_pending(row):
+        return None
+    guard = {"at": row.seq, "was_fence": row.fence, "was_state": row.state}
+    batch.later(batch.say.ask_now, guard | {"due_at": batch.now}, row.id)
+    return row.agency
 
 
 def judge(row: Standing, settlement: Settlement) -> Settled:
@@ -98,7 +114,7 @@ def allowed(row: Standing, to: State) -> bool:
     if to is State.IN_DOUBT:
         return row.kind == Kind.FILING
     if row.state == State.ANSWERED:
-        return row.result == "pending"
+        return is_pending(row)
     return True
 
 
@@ -114,7 +130,10 @@ def settle(batch: Batch, settlement: Settlement) -> Settled:
     if verdict is Settled.REFUSED:
         return verdict
     late = verdict is Settled.LATE_EVIDENCE
-    move(batch, row, settlement.state, **_changes(batch, row, settlement, late))
+    if is_pending(row) and settlement.result == PENDING:
+        _stays_pending(batch, row, settlement)
+    else:
+        move(batch, row, settlement.state, **_changes(batch, row, settlement, late))
     ending = {"outcome": settlement.outcome, "cause": settlement.cause, "seconds": settlement.seconds}
     batch.later(batch.say.end_exchange, ending | {"of_call": row.id, "of_no": settlement.exchange_no}, row.id)
     _keep(batch, row, settlement)
@@ -144,11 +163,23 @@ def _changes(batch: Batch, row: Standing, settlement: Settlement, late: bool) ->
         due_at = row.due_at if settlement.due_at is None else settlement.due_at
         changes |= {"due_at": due_at, "step": settlement.step or row.step, "ended_at": None}
         changes["lease_node"] = row.lease_node if row.interactive else None
+    elif to is State.ANSWERED and settlement.due_at is not None:
+        changes["due_at"] = settlement.due_at
     elif to is State.IN_DOUBT:
         changes["due_at"] = batch.now if settlement.due_at is None else settlement.due_at
         changes["doubt_no"] = row.doubt_no or settlement.exchange_no
         changes["ended_at"] = row.ended_at or batch.now
     return changes
+
+
+def _stays_pending(batch: Batch, row: Standing, settlement: Settlement) -> None:
+    """Write when it is asked after next: at once, if somebody wanted to know while it was on the wire."""
+    began = batch.run(batch.say.sent_at, {"of_call": row.id, "of_no": settlement.exchange_no}).fetchone()[0]
+    planned = row.due_at if settlement.due_at is None else settlement.due_at
+    changes: dict[str, Any] = {"due_at": row.due_at if began < row.due_at <= batch.now else planned}
+    changes |= {"cause": settlement.cause, "settled_no": max(row.settled_no, settlement.exchange_no)}
+    guard = {"at": row.seq, "was_fence": row.fence, "was_state": row.state}
+    batch.later(batch.say.ask_again, guard | changes, row.id)
 
 
 def _keep(batch: Batch, row: Standing, settlement: Settlement) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, delete
 
@@ -25,10 +26,13 @@ def beat(batch: Batch, say: NodeStatements, mine: NodeRow) -> Sequence[NodeRow]:
     """Write *mine*, seen now; return all rows."""
     row = replace(mine, seen_at=batch.now)
     batch.run(say.put, {name: getattr(row, name) for name in NodeRow.__slots__})
-    return [
-        NodeRow(node, started_at, seen_at, epoch, bool(reaches), version, members)
-        for node, started_at, seen_at, epoch, reaches, version, members in batch.run(say.all, {})
-    ]
+    return [to_node(row) for row in batch.run(say.all, {})]
+
+
+def to_node(row: Sequence[Any]) -> NodeRow:
+    """Return a row of the table as what it says."""
+    node, started_at, seen_at, epoch, reaches, version, members = row
+    return NodeRow(node, started_at, seen_at, epoch, bool(reaches), version, members)
 
 
 def depart(batch: Batch, say: NodeStatements, node: str) -> None:

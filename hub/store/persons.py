@@ -51,10 +51,13 @@ class Toll(NamedTuple):
 
 
 class Needing(NamedTuple):
-    """How many calls of one agency need a person."""
+    """How much of one agency needs a person."""
 
     dead: int = 0
+    """Calls and dead notices together."""
     in_doubt: int = 0
+    pending: int = 0
+    """Answers that are pending and that nobody asks after any more."""
 
 
 class Exchanged(NamedTuple):

@@ -37,6 +37,10 @@ class Leased:
     until: float
     by_person: bool = False
     """A person sends it again, and it has not left since: it pays from no budget of retries."""
+    since: float | None = None
+    """Of one that is asked after: when it came to be in doubt, or pending. Unix seconds."""
+    answer: bytes | None = None
+    """Of one that is pending: what its caller was answered so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Settlement:
     attempt: bool = False
     """True adds one to `attempts`."""
     due_at: float | None = None
-    """When `state` is queued: not before this moment."""
+    """When `state` is queued: not before this moment. When it is in doubt or pending: when it is asked after."""
     step: str | None = None
     """When `state` is queued: the operation whose exchange comes next, if it changes."""
     answer: bytes | None = None
@@ -251,11 +255,12 @@ class Store(Protocol):
         """
         ...
 
-    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+    async def begin_asking(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
         """
-        Record an exchange that verifies an `in_doubt` call, raising its fence; return (fence, exchange number).
+        Record an exchange that asks after a call, raising its fence; return (fence, exchange number).
 
-        *step* is the look-up that goes out, for who reads later what was done; None: nothing does.
+        None: it is neither in doubt nor pending any more, or another node asks. *step* is the look-up that goes out, for
+        who reads later what was done; None: nothing does.
         """
         ...
 
@@ -279,8 +284,20 @@ class Store(Protocol):
         """List calls, newest first, without their answers: `get` brings one."""
         ...
 
-    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
-        """List calls `in_doubt` whose due_at has passed *not_after*, oldest first, for verification."""
+    async def asking_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        """
+        List durable calls that are in doubt, or whose answer is `pending`, and that fall due until *not_after*.
+
+        Those that fell due first come first; none that somebody asks after just now.
+        """
+        ...
+
+    async def ask_now(self, call_id: str) -> str | None:
+        """
+        Let a durable call whose answer is `pending` fall due at once, whenever it was to; return its agency, else None.
+
+        One that is being asked after falls due again as soon as that look-up has ended without telling its end.
+        """
         ...
 
     async def recover(self, node: str, *, starting: bool = True) -> Recovered:

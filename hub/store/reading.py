@@ -9,7 +9,7 @@ from hub.store.database import Connection, Cursor, Database
 from hub.store.prepared import Prepared, Values
 from hub.store.protocol import Leased, Occupied, Record, Sought
 from hub.store.room import Room
-from hub.store.rows import to_call, to_record
+from hub.store.rows import WIDTH, to_call, to_record
 from hub.store.statements import Statements, listed
 
 
@@ -46,9 +46,14 @@ class Reader:
         rows = self._run(self._searches[names], given | {"limit": sought.limit})
         return [to_record(row, None) for row in rows]
 
-    def in_doubt_due(self, agency: str, not_after: float, limit: int, now: float) -> Sequence[Leased]:
+    def asking_due(self, agency: str, not_after: float, limit: int, now: float) -> Sequence[Leased]:
         values = {"agency": agency, "not_after": not_after, "limit": limit, "now": now}
-        return [Leased(to_call(row), row[-1], now) for row in self._run(self._say.in_doubt_due, values)]
+        found = self._run(self._say.asking_due, values)
+        return [
+            Leased(to_call(row), request, now, since=since, answer=answer)
+            for row in found
+            for since, request, answer in [row[WIDTH:]]
+        ]
 
     def occupied(self, since: float) -> Sequence[Occupied]:
         return [Occupied(*row) for row in self._run(self._say.occupied, {"since": since})]

@@ -19,7 +19,7 @@ def recover(batch: Batch, node: str, starting: bool) -> Recovered:
     if starting:
         rows |= {row[0]: Standing(*row) for row in batch.run(batch.say.crashed, {"node": node})}
         drop_leases(batch, node)
-        batch.run(batch.say.drop_verifications, {"of_node": node}).fetchall()
+        batch.run(batch.say.drop_askings, {"of_node": node}).fetchall()
     ended: Counter[State] = Counter()
     for row in rows.values():
         to, cause = after_crash(row)

@@ -15,6 +15,7 @@ from hub.call import Kind, State
 from hub.journal import Entry
 from hub.store.backup import COPY
 from hub.store.batch import Batch
+from hub.store.naming import NAME
 from hub.store.prepared import Prepared
 from hub.store.protocol import Recovered
 from hub.store.recovering import after_crash, leave
@@ -74,6 +75,7 @@ def restore(batch: Batch, say: RestoringStatements, moment: float, sent: Mapping
     for agency, count in sent.items():
         batch.sent(agency, batch.now, count)
     batch.run(say.unmark, COPY)
+    batch.run(say.unmark, NAME)  # it gets another: what was counted for the store of before is not this one's
     batch.run(say.forget_nodes, {})  # what they agreed on when the copy was made holds no more
     counted = ", ".join(f"{agency} {count}" for agency, count in sorted(sent.items()))
     doubtful = f"{ended[State.IN_DOUBT]} filings in doubt"

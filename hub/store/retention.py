@@ -10,15 +10,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 
 from hub.call import BUILT_IN
 from hub.journal import CUT, Chained, Entry, cut_at
 from hub.store.batch import Batch, day_of
+from hub.store.files import FileStatements
+from hub.store.files import sweep as sweep_files
 from hub.store.prepared import Prepared
-from hub.store.schema import bodies, calls, cursors, exchanges, fixed, journal, notices, quota_days, references
+from hub.store.schema import (
+    bodies,
+    calls,
+    cursors,
+    dead_notices,
+    exchanges,
+    fixed,
+    handouts,
+    journal,
+    nodes,
+    notices,
+    quota_days,
+    references,
+)
 from hub.store.statements import Statements
 
 MOST_CALLS = 50
@@ -39,6 +54,7 @@ class Until:
     notices: float
     references: float
     journal: float
+    files: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,8 @@ class Place:
 
     table: str = "calls"
     seq: int = 0
-    dossier: str = ""
+    name: str = ""
+    """Of a dossier or, in the journal, of the chain that is looked at; empty: before the first, or this node's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ class Swept:
     """What one step did."""
 
     removed: int
-    """Calls, references, notices or entries."""
+    """Calls, references, notices, items, files or entries."""
     next: Place | None
     """Where the next step begins; None: the pass is over, or no longer this node's."""
 
@@ -108,6 +125,10 @@ class RetentionStatements:
         )
         self._of_calls()
         self._of_others()
+        self.node = self._say(select(nodes.c.node).where(nodes.c.node == bindparam("of_node")))
+        alone = func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("name"), literal_column("0")))
+        self.take_name = None if statements.dialect.name == "sqlite" else self._say(select(alone))
+        self.files = FileStatements(statements)
 
     def _say(self, statement: ClauseElement) -> Prepared:
         return self._prepare(statement)
@@ -148,10 +169,16 @@ class RetentionStatements:
         )
         self.last_notice = self._say(select(func.max(notices.c.seq)))
         self.drop_notice = self._say(delete(notices).where(notices.c.seq == bindparam("at")))
-        own = journal.c.chain == bindparam("chain")
+        of_chain = journal.c.chain == bindparam("chain")
+        first_dead = select(dead_notices.c.seq, dead_notices.c.last_at).order_by(dead_notices.c.seq)
+        self.first_dead = self._say(first_dead.where(dead_notices.c.seq > bindparam("after")).limit(bindparam("most")))
+        self.drop_dead = self._say(delete(dead_notices).where(dead_notices.c.seq == bindparam("at")))
+        self.drop_handouts = self._say(delete(handouts).where(handouts.c.handed_at <= bindparam("before")))
         entries = [column for column in journal.c if column.name != "chain"]
-        self.first_entries = self._say(select(*entries).where(own).order_by(journal.c.seq).limit(bindparam("most")))
-        self.drop_entries = self._say(delete(journal).where(own, journal.c.seq < bindparam("at")))
+        self.first_entries = self._say(
+            select(*entries).where(of_chain).order_by(journal.c.seq).limit(bindparam("most"))
+        )
+        self.drop_entries = self._say(delete(journal).where(of_chain, journal.c.seq < bindparam("at")))
         self.drop_days = self._say(delete(quota_days).where(quota_days.c.day < bindparam("day")))
 
 
@@ -206,12 +233,12 @@ def _calls(batch: Batch, say: RetentionStatements, place: Place, until: Until) -
 
 
 def _references(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
-    asked = {"after": place.dossier, "most": MOST_ROWS // 4}
+    asked = {"after": place.name, "most": MOST_ROWS // 4}
     dossiers = [row[0] for row in batch.run(say.next_dossiers, asked)]
     if not dossiers:
         return Swept(0, Place("notices"))
-    where = {"after": place.dossier, "upto": dossiers[-1], "before": until.references}
-    return Swept(batch.run(say.drop_references, where).rowcount, replace(place, dossier=dossiers[-1]))
+    where = {"after": place.name, "upto": dossiers[-1], "before": until.references}
+    return Swept(batch.run(say.drop_references, where).rowcount, replace(place, name=dossiers[-1]))
 
 
 def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -221,24 +248,67 @@ def _notices(batch: Batch, say: RetentionStatements, place: Place, until: Until)
     old = [{"at": seq} for seq, received_at in first if received_at <= until.notices and seq != newest]
     if old:
         batch.run_many(say.drop_notice, old)
-    return Swept(len(old), place if len(old) == MOST_ROWS else Place("journal"))
+    return Swept(len(old), place if len(old) == MOST_ROWS else Place("dead_notices"))
+
+
+def _dead_notices(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    """What no person decided about for so long, counted from when the agency last sent the same."""
+    rows = batch.run(say.first_dead, {"after": place.seq, "most": MOST_ROWS}).fetchall()
+    old = [{"at": seq} for seq, last_at in rows if last_at <= until.notices]
+    if old:
+        batch.run_many(say.drop_dead, old)
+    return Swept(len(old), replace(place, seq=rows[-1][0]) if len(rows) == MOST_ROWS else Place("handouts"))
+
+
+def _handouts(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:
+    """Numbers that agencies were given belong to dossiers, as references do."""
+    return Swept(batch.run(say.drop_handouts, {"before": until.references}).rowcount, Place("files"))
+
+
+def _files(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    removed = sweep_files(batch, say.files, until.files)
+    return Swept(removed, place if removed else Place("journal"))
 
 
 def _journal(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
-    """
-    Cut entries off the beginning of this node's chain. The last old one stays, and a new entry names it: it begins there.
+    """This node's own chain, then one chain a step: those of nodes that are gone, which nobody else would ever cut."""
+    chain, removed, more = place.name or batch.chain, 0, False
+    if not place.name or _is_gone(batch, say, chain):
+        removed, more = _cut(batch, say, chain, until.journal)
+    if more:
+        return Swept(removed, place)
+    following = batch.run(batch.say.next_chain, {"after": place.name}).fetchone()
+    return Swept(removed, Place("quota_days") if following is None else Place("journal", name=following[0]))
 
-    A chain is cut by who writes it, and that of a node which is gone by nobody.
+
+def _cut(batch: Batch, say: RetentionStatements, chain: str, before: float) -> tuple[int, bool]:
     """
-    rows = batch.run(say.first_entries, {"chain": batch.chain, "most": MOST_ROWS + 1}).fetchall()
+    Cut entries off the beginning of *chain*; return how many, and whether there may be more.
+
+    The last old one stays, and a new entry names it: the chain begins there.
+    """
+    rows = batch.run(say.first_entries, {"chain": chain, "most": MOST_ROWS + 1}).fetchall()
     first = [Chained(row[0], Entry(*row[1:-1]), row[-1]) for row in rows]
-    old = next((number for number, row in enumerate(first) if row.entry.at > until.journal), len(first))
+    old = next((number for number, row in enumerate(first) if row.entry.at > before), len(first))
     if old < 2:
-        return Swept(0, Place("quota_days"))
+        return 0, False
     beginning = first[old - 1]
-    batch.run(say.drop_entries, {"chain": batch.chain, "at": beginning.seq})
-    batch.write(Entry(batch.now, CUT, caller=BUILT_IN, detail=cut_at(beginning)))
-    return Swept(old - 1, place if old == len(first) else Place("quota_days"))
+    batch.run(say.drop_entries, {"chain": chain, "at": beginning.seq})
+    batch.write(Entry(batch.now, CUT, caller=BUILT_IN, detail=cut_at(beginning)), chain)
+    return old - 1, old == len(first)
+
+
+def _is_gone(batch: Batch, say: RetentionStatements, node: str) -> bool:
+    """
+    Say whether nobody writes the chain of *node*, nor can before this commit: it said nothing for long, and has no process.
+
+    Whoever serves under its name holds a lock on it for as long as he lives; who wants to meanwhile waits for this commit.
+    """
+    if node == batch.chain or say.take_name is None:
+        return False
+    if batch.run(say.node, {"of_node": node}).fetchone() is not None:
+        return False
+    return bool(batch.run(say.take_name, {"name": f"node {node}"}).fetchone()[0])
 
 
 def _days(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:
@@ -250,6 +320,9 @@ _STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] =
     "calls": _calls,
     "references": _references,
     "notices": _notices,
+    "dead_notices": _dead_notices,
+    "handouts": _handouts,
+    "files": _files,
     "journal": _journal,
     "quota_days": _days,
 }

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"
+REVISION = "0011"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -92,6 +92,11 @@ is_leaving: ColumnElement[bool] = or_(
     calls.c.state == fixed("sending"), and_(calls.c.state == fixed("queued"), calls.c.interactive)
 )
 """What a crash leaves behind, besides doubt."""
+is_asked_after: ColumnElement[bool] = or_(
+    calls.c.state == fixed("in_doubt"),
+    and_(calls.c.state == fixed("answered"), calls.c.result == fixed("pending"), ~calls.c.interactive),
+)
+"""Durable calls whose end only the agency knows: it is asked when they fall due."""
 needs_person: ColumnElement[bool] = or_(calls.c.state == fixed("in_doubt"), calls.c.state == fixed("dead"))
 
 
@@ -114,6 +119,7 @@ _some(
     "calls_leaving", calls.c.seq, where=is_leaving
 )  # few rows; an index over what each lease changes costs every lease
 _some("calls_person", calls.c.agency, calls.c.state, calls.c.due_at, where=needs_person)
+_some("calls_asked_after", calls.c.agency, calls.c.due_at, calls.c.seq, where=is_asked_after)
 _some("calls_dossier", calls.c.dossier, calls.c.seq, where=calls.c.dossier.is_not(None))
 Index("calls_caller", calls.c.caller, calls.c.seq)
 _batch = (calls.c.caller, calls.c.agency, calls.c.batch)
@@ -151,10 +157,11 @@ references = Table(
     Column("dossier", Text, primary_key=True),  # the call's id where a call has no dossier
     Column("agency", Text, primary_key=True),
     Column("ours", Text, primary_key=True),
-    Column("theirs", Text, nullable=False),
-    Column("call", Text, nullable=False),
+    Column("theirs", Text, primary_key=True),  # a dossier may be paid for twice: the newest is the one that is sent
+    Column("call", Text, nullable=False),  # which brought it first; the id of a notice where one did
     Column("known_at", Double, nullable=False),
 )
+Index("references_theirs", references.c.agency, references.c.ours, references.c.theirs)
 
 notices = Table(
     "notices",
@@ -169,6 +176,7 @@ notices = Table(
     Column("call", Text),  # what it is about, of `call.settled`
     Column("received_at", Double, nullable=False),
     Column("bytes", LargeBinary, nullable=False),
+    Column("model", Text),  # canonical name of the value that an agency told
     sqlite_autoincrement=True,
 )
 _some(
@@ -178,6 +186,26 @@ _some(
     unique=True,
 )  # fmt: skip
 _some("notices_caller", notices.c.caller, notices.c.seq, where=notices.c.caller.is_not(None))
+_some("notices_of_all", notices.c.seq, where=notices.c.caller.is_(None))
+_some("notices_dossier", notices.c.dossier, notices.c.seq, where=notices.c.dossier.is_not(None))
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("notice", Text, primary_key=True),
+    Column("cursor", Text),  # after which notice the next page begins, in the agency's words
+    Column("moved_at", Double),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("last_at", Double),
+    Column("outcome", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("taken", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
 
 cursors = Table(
     "cursors",
@@ -191,13 +219,31 @@ cursors = Table(
 files = Table(
     "files",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("caller", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Column("upload", Text, primary_key=True),  # under which its parts are kept
+    Column("sha256", Text),  # its id; null: not whole yet
     Column("size", BigInteger, nullable=False),
     Column("media_type", Text, nullable=False),
-    Column("stored_at", Double, nullable=False),
+    Column("begun_at", Double, nullable=False),
 )
+_some("files_content", files.c.sha256, where=files.c.sha256.is_not(None), unique=True)
+_some("files_unfinished", files.c.begun_at, where=files.c.sha256.is_(None))
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    Column("no", Integer, primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+file_holders = Table(  # who may read a file: a caller, or an agency for all callers whose key names it
+    "file_holders",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("held_at", Double, nullable=False),
+)
+Index("file_holders_old", file_holders.c.held_at)
 
 callers = Table(
     "callers",
@@ -300,3 +346,89 @@ journal = Table(
 DECIDED = "decided"
 """Event of a person's decision about a call, the only entries that are looked up by call."""
 _some("journal_decided", journal.c.call, where=journal.c.event == fixed(DECIDED))
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("agencies", Text, nullable=False),  # names joined by a space; empty: all that the caller's key reaches
+    Column("dossier", Text),
+    Column("made_at", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # up to here everything was delivered, or died
+    Column("attempts", Integer, nullable=False),
+    Column("failing_since", Double),
+    Column("due_at", Double, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("node", Text),  # who pushes it, and until when nobody else may
+    Column("lease_until", Double, nullable=False),
+    postgresql_with={"fillfactor": 60},
+)
+
+dead_events = Table(
+    "dead_events",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("call", Text),
+    Column("died_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("again", Boolean, nullable=False),
+)
+dead_notices = Table(
+    "dead_notices",
+    metadata,
+    Column("seq", _number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("agency", Text, nullable=False),
+    Column("notice", Text, nullable=False),  # empty where not even that could be read
+    Column("cause", Text, nullable=False),
+    Column("came_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),  # when the same came again
+    Column("times", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("headers", Text, nullable=False),  # JSON; what proves who sent it is left out
+    Column("query", Text, nullable=False),
+    Column("faults", Text, nullable=False),  # JSON list of place and rule
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("dead_notices_agency", dead_notices.c.agency, dead_notices.c.seq)
+Index("dead_notices_size", dead_notices.c.agency, dead_notices.c.size)
+Index("dead_notices_same", dead_notices.c.agency, dead_notices.c.notice, dead_notices.c.digest, unique=True)
+
+published = Table(
+    "published",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("question", Text, primary_key=True),
+    Column("caller", Text, nullable=False),
+    Column("published_at", Double, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+handouts = Table(  # items of a published list, each of which answers one asker for good
+    "handouts",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("question", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # JSON
+    Column("place", Integer, nullable=False),
+    Column("unique_key", Text),  # null: nobody has it yet
+    Column("handed_at", Double),
+)
+_some("handouts_left", handouts.c.agency, handouts.c.question, handouts.c.place, where=handouts.c.unique_key.is_(None))
+_some(
+    "handouts_unique",
+    handouts.c.agency, handouts.c.question, handouts.c.unique_key,
+    where=handouts.c.unique_key.is_not(None),
+    unique=True,
+)  # fmt: skip

@@ -13,13 +13,17 @@ from typing import Any, Protocol, TypeVar
 from hub.call import Call, Class, State
 from hub.errors import HubError, IdempotencyConflict, Internal, StoreUnavailable
 from hub.journal import Chained, Head
-from hub.store import accepting, batches, feed, leasing, moving, nodes, orders, recovering, registers, restoring
+from hub.store import accepting, batches, feed, leasing, moving, naming, nodes, orders, recovering, registers, restoring
 from hub.store.asking import SqlPersons
 from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
-from hub.store.feed import FeedStatements, Mark, Noticed, to_noticed
+from hub.store.feed import FeedStatements, Mark, Noticed, Reach, to_noticed
+from hub.store.files import SqlFiles
+from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
+from hub.store.notices import SqlNotices
 from hub.store.orders import Order, OrderKind, OrderStatements
+from hub.store.polls import SqlPolls
 from hub.store.prepared import Prepared, Values
 from hub.store.protocol import (
     Accepted,
@@ -41,6 +45,7 @@ from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
 from hub.store.room import Room, TrialStatements, try_out
 from hub.store.statements import listed
+from hub.store.subscriptions import SqlSubscriptions
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")
@@ -86,8 +91,16 @@ class SqlStore:
         """What needs a person, and what is decided about it."""
         self.batches = SqlBatches(self)
         """Durable calls that were handed in together."""
+        self.polls = SqlPolls(book.statements, reader.rows, self._write, self._read)
+        """How far each poll has come; `hub.polling` runs them."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
+        self.files = SqlFiles(book.statements, reader.rows, self._write, self._read)
+        """Documents, whole and in parts."""
+        self.subscriptions = SqlSubscriptions(book.statements, reader.rows, self._write, self._read)
+        """Who is pushed it; `hub.pushing` does."""
+        self.notices = SqlNotices(book.statements, reader.rows, self._write, self._read)
+        """What agencies tell and ask; `hub.arriving` takes it."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)
@@ -112,8 +125,11 @@ class SqlStore:
     async def begin(self, call_id: str, fence: int, node: str) -> int | None:
         return await self._write("begin", moving.begin, call_id, fence, node, about=call_id)
 
-    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
-        return await self._write("begin_verification", moving.begin_verification, call_id, node, step, about=call_id)
+    async def begin_asking(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+        return await self._write("begin_asking", moving.begin_asking, call_id, node, step, about=call_id)
+
+    async def ask_now(self, call_id: str) -> str | None:
+        return await self._write("ask_now", moving.ask_now, call_id, about=call_id)
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._write("settle", moving.settle, settlement, about=settlement.call_id)
@@ -135,6 +151,10 @@ class SqlStore:
         """
         say = RestoringStatements(self._book.statements)
         return await self._write("restore", restoring.restore, say, moment, sent)
+
+    async def name(self, fresh: int) -> str:
+        """Return the name of this store, the same for all its nodes: the number *fresh* where it has none yet."""
+        return await self._write("name", naming.name, NamingStatements(self._book.statements), fresh)
 
     async def note(self, event: str, by: str, detail: str) -> None:
         """Write an entry of the journal about the store as a whole."""
@@ -158,8 +178,8 @@ class SqlStore:
     async def find(self, sought: Sought) -> Sequence[Record]:
         return await self._read(self._reader.find, sought)
 
-    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
-        return await self._read(self._reader.in_doubt_due, agency, not_after, limit, self._book.clock.now())
+    async def asking_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+        return await self._read(self._reader.asking_due, agency, not_after, limit, self._book.clock.now())
 
     async def occupied(self, since: float) -> Sequence[Occupied]:
         return await self._read(self._reader.occupied, since)
@@ -193,6 +213,10 @@ class SqlStore:
 
     async def beat(self, mine: NodeRow) -> Sequence[NodeRow]:
         return await self._write("beat", nodes.beat, self._nodes, mine)
+
+    async def nodes(self) -> Sequence[NodeRow]:
+        """Return what all nodes wrote last, without writing anything."""
+        return [nodes.to_node(row) for row in await self._read(self._reader.rows, self._nodes.all)]
 
     async def depart(self, node: str) -> None:
         await self._write("depart", nodes.depart, self._nodes, node)
@@ -303,11 +327,11 @@ class SqlFeed:
         rows = await self._rows(self._say.newest, {"until": until})
         return int(rows[0][0]) if rows else 0
 
-    async def told(
-        self, caller: str, agencies: Collection[str], after: int, upto: int, limit: int
-    ) -> Sequence[Noticed]:
-        asked = {"caller": caller, "agencies": listed(agencies), "after": after, "upto": upto, "limit": limit}
-        return [to_noticed(row) for row in await self._rows(self._say.told, asked)]
+    async def told(self, caller: str, reach: Reach, after: int, upto: int, limit: int) -> Sequence[Noticed]:
+        asked: dict[str, Any] = {"agencies": listed(reach.agencies), "notices": listed(reach.notices)}
+        asked |= {"caller": caller, "dossier": reach.dossier, "after": after, "upto": upto, "limit": limit}
+        statement = self._say.told if reach.dossier is None else self._say.told_of_dossier
+        return [to_noticed(row) for row in await self._rows(statement, asked)]
 
     async def acknowledge(self, caller: str, agency: str, seq: int) -> None:
         await self._store._write("acknowledge", feed.acknowledge, self._say, caller, agency, seq)

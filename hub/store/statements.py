@@ -35,6 +35,7 @@ from hub.store.schema import (
     exchanges,
     fixed,
     holds_key,
+    is_asked_after,
     is_leaving,
     is_ready,
     journal,
@@ -219,7 +220,7 @@ class Statements:
         self.begin = self.for_many(
             guarded.values(state=fixed("sending"), exchange_no=_p("no"), lease_node=_p("node"), doubt_no=null())
         )
-        self.verify = self.for_many(
+        self.ask = self.for_many(
             guarded.values(
                 exchange_no=_p("no"), fence=calls.c.fence + _ONE, lease_node=_p("node"), lease_until=_p("until")
             )
@@ -227,6 +228,10 @@ class Statements:
         changing = ("state", "fence", "attempts", "due_at", "deadline", "step", "cause", "result", "ended_at")
         more = ("settled_no", "doubt_no", "lease_node", "answer_digest", "answer_size")
         self.move = self.for_many(guarded.values({name: _p(name) for name in changing + more}))
+        self.ask_again = self.for_many(
+            guarded.values({name: _p(name) for name in ("due_at", "cause", "settled_no")} | {"lease_node": null()})
+        )
+        self.ask_now = self.for_many(guarded.values(due_at=_p("due_at")))
         self.sent_at = self.prepare(
             select(exchanges.c.sent_at).where(exchanges.c.call == _p("of_call"), exchanges.c.no == _p("of_no"))
         )
@@ -238,9 +243,9 @@ class Statements:
         self.crashed = self.prepare(free_of_others.where(is_leaving, calls.c.lease_node == _p("node")))
         self.lapsed = self.prepare(free_of_others.where(is_leaving, calls.c.lease_until <= _p("now")))
         of_node = select(calls.c.seq).where(calls.c.lease_node == _p("of_node")).with_for_update(skip_locked=True)
-        self.drop_leases, self.drop_verifications = (
+        self.drop_leases, self.drop_askings = (
             self.prepare(update(calls).where(calls.c.seq.in_(of_node.where(which))).values(**dropped).returning(*whose))
-            for which in (is_ready, calls.c.state == fixed("in_doubt"))
+            for which in (is_ready, is_asked_after)
         )
         self.cut_exchanges = self.prepare(
             update(exchanges)
@@ -266,7 +271,7 @@ class Statements:
         notify = select(func.pg_notify(fixed(CHANNEL), _p("payload")))
         self.notify = self.prepare(notify) if self._shared else None
         self.put_body = self.prepare(self._upsert(bodies))
-        self.put_reference = self.prepare(self._upsert(references))
+        self.put_reference = self.prepare(self._upsert(references, {"known_at": _p("known_at")}))
 
     def _reading(self) -> None:
         server: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8")
@@ -278,10 +283,12 @@ class Statements:
             .select_from(calls.outerjoin(bodies, _body_of("answer")))
             .where(calls.c.id == _p("call"))
         )
-        self.in_doubt_due = self.prepare(
-            select(*record, bodies.c.bytes)
-            .select_from(calls.join(bodies, _body_of("request")))
-            .where(calls.c.state == fixed("in_doubt"), calls.c.agency == _p("agency"))
+        answer = bodies.alias("answer")
+        answered = and_(answer.c.call == calls.c.id, answer.c.side == fixed("answer"))
+        self.asking_due = self.prepare(
+            select(*record, calls.c.ended_at, bodies.c.bytes, answer.c.bytes)
+            .select_from(calls.join(bodies, _body_of("request")).outerjoin(answer, answered))
+            .where(is_asked_after, calls.c.agency == _p("agency"))
             .where(calls.c.due_at <= _p("not_after"), _free(_p("now")))
             .order_by(calls.c.due_at, calls.c.seq)
             .limit(_p("limit"))
@@ -305,9 +312,9 @@ class Statements:
             .limit(1)
         )
         self.remembered = self.prepare(
-            select(references.c.ours, references.c.theirs).where(
-                references.c.dossier == _p("dossier"), references.c.agency == _p("agency")
-            )
+            select(references.c.ours, references.c.theirs)
+            .where(references.c.dossier == _p("dossier"), references.c.agency == _p("agency"))
+            .order_by(references.c.known_at, references.c.call)  # ids grow with time: of one moment too
         )
         self.entries = self.prepare(
             select(*journal.c)

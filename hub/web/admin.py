@@ -8,7 +8,7 @@ an operator has no purpose for it.
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +25,7 @@ from hub.errors import (
     RequestInvalid,
 )
 from hub.heartbeat import NodeView
+from hub.pushing.subscribing import Subscribing
 from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
@@ -32,7 +33,9 @@ from hub.web.calls import UNPRINTED
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
+from hub.web.polls import PollOffice, poll_doors
 from hub.web.replies import moment, problem_body
+from hub.web.subscription_office import subscription_doors
 from mappings.errors import FilesRefused
 from monitoring.events import Observer
 
@@ -69,6 +72,19 @@ class NewBackup(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the file")
 
 
+class Found(Protocol):
+    """What an operator should know: `hub.app.findings.Finding` is one."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def says(self) -> str: ...
+    @property
+    def do(self) -> str: ...
+    @property
+    def since(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What the operators' doors open onto."""
@@ -85,6 +101,10 @@ class Office:
     lanes: LaneOffice
     nodes: Callable[[], Sequence[NodeView]]
     observer: Observer
+    subscribing: Subscribing
+    polls: PollOffice
+    findings: Callable[[], Sequence[Found]] = tuple
+    """What is wrong just now."""
 
 
 def admin(office: Office) -> FastAPI:
@@ -102,6 +122,8 @@ def admin(office: Office) -> FastAPI:
         **person_doors(office.calls),
         **_state(office),
         **lane_doors(office.lanes),
+        **subscription_doors(office.subscribing),
+        **poll_doors(office.polls),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)
@@ -130,14 +152,33 @@ def _state(office: Office) -> Doors:
         return dict(office.about())
 
     async def nodes() -> list[dict[str, Any]]:
-        return [asdict(node) | {"started_at": moment(node.started_at)} for node in office.nodes()]
+        return [
+            asdict(node) | {"started_at": moment(node.started_at), "heard_at": moment(node.heard_at)}
+            for node in office.nodes()
+        ]
+
+    async def findings() -> list[dict[str, Any]]:
+        return [
+            {
+                "where": one.where,
+                "says": one.says,
+                "since": None if one.since is None else moment(one.since),
+                "do": one.do,
+            }
+            for one in office.findings()
+        ]
 
     async def backed_up(made: NewBackup) -> dict[str, Any]:
         detail = f"as of {made.moment}, up to entry {made.journal_seq}, sha256 {made.sha256}"
         await office.note("backed_up", OPERATOR, detail)
         return made.model_dump()
 
-    return {("GET", "/hub"): about, ("GET", "/nodes"): nodes, ("POST", "/backups"): backed_up}
+    return {
+        ("GET", "/hub"): about,
+        ("GET", "/nodes"): nodes,
+        ("GET", "/findings"): findings,
+        ("POST", "/backups"): backed_up,
+    }
 
 
 def _callers(office: Office) -> Doors:

@@ -36,6 +36,7 @@ from hub.web.bodies import Bodies, Disconnected
 from hub.web.calls import DURABLE_SECONDS, ID, Locks, Offered, capped
 from hub.web.headers import LONGEST_DEADLINE, LONGEST_MEMBER, URGENCY, Asked, Headers, readable, traceparent
 from hub.web.lines import Line, Lines
+from hub.web.named_files import NamedFiles
 from hub.web.replies import ASK_AGAIN_SECONDS, Header, Receive, Scope, Send, problem_body
 from monitoring.events import Observer
 
@@ -104,6 +105,7 @@ class BatchDoor:
         locks: Locks,
         offered: Mapping[str, Mapping[str, Offered]],
         observer: Observer,
+        named: NamedFiles,
         *,
         request_bytes: int,
         random_bytes: Callable[[int], bytes],
@@ -113,6 +115,7 @@ class BatchDoor:
         self.locks = locks
         self.offered = offered
         self.observer = observer
+        self.named = named
         self.request_bytes = request_bytes
         self.random_bytes = random_bytes
         self.bodies = Bodies()
@@ -260,6 +263,11 @@ class _Upload:
         given = ((name, getattr(line.purpose, name)) for name in Purpose._fields)
         purpose = self._asked.purpose._replace(**{name: value for name, value in given if value is not None})
         self._door.locks.check(self._caller, self._agency, line.operation, offered.personal_data, purpose)
+        try:
+            await self._door.named.check(self._caller, self._agency, line.operation, line.request)
+        except RequestInvalid as invalid:
+            faults = [RequestFault(f"/request{fault.pointer}", fault.rule) for fault in invalid.faults]
+            raise RequestInvalid(faults=faults) from None
         return Submission(
             agency=self._agency,
             operation=line.operation,

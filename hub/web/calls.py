@@ -33,6 +33,7 @@ from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
 from hub.web.headers import Headers, How, bearer, traceparent, urgency
+from hub.web.named_files import NamedFiles
 from hub.web.replies import Header, Receive, Scope, Send, answer, disconnected, moment, problem_of, reply_body
 from monitoring.events import Observer
 
@@ -69,7 +70,9 @@ class Engine(Protocol):
         self, agency: str, operation: str, cls: Class, payer: Payer, *, interactive: bool, seconds: float
     ) -> None: ...
     async def submit(self, submission: Submission) -> Reply: ...
-    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply: ...
+    async def wait_for(
+        self, call_id: str, caller: str, seconds: float, *, agency: str | None = None, through_pending: bool = False
+    ) -> Reply: ...
     async def cancel(self, call_id: str, caller: str, *, agency: str | None = None) -> Reply: ...
 
 
@@ -97,11 +100,13 @@ class CallDoors:
         locks: Locks,
         offered: Mapping[str, Mapping[str, Offered]],
         observer: Observer,
+        named: NamedFiles,
         *,
         request_bytes: int,
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._engine = engine
+        self._named = named
         self._find = find
         self._locks = locks
         self._offered = offered
@@ -153,6 +158,7 @@ class CallDoors:
 
         check_media_type(asked.media_type)
         request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))
+        await self._named.check(caller, agency, operation, request)
         submission = Submission(
             agency=agency,
             operation=operation,
@@ -170,14 +176,19 @@ class CallDoors:
         await _send_reply(send, reply, agency, waited=wait is not None, more=(*_applied(how, wait), *fields))
 
     async def read(self, scope: Scope, receive: Receive, send: Send, agency: str, call_id: str) -> None:
-        """`GET /v1/calls/{agency}/{id}?wait=N`: who waits hears an outcome, who only reads sees a state."""
+        """
+        `GET /v1/calls/{agency}/{id}?wait=N`: who waits hears an outcome, who only reads sees a state.
+
+        Of an answer that is pending, whoever reads it with `wait` waits for its end.
+        """
         caller = self.caller(scope)
         self._known(agency, call_id)
         text = query(scope, {"wait"}).get("wait")
         if text is not None and not _WAIT.fullmatch(text):
             raise RequestInvalid(faults=[RequestFault("?wait", "is a number of seconds")])
         seconds = min(float(text or 0), LONGEST_WAIT)
-        reply = await _while_connected(receive, self._engine.wait_for(call_id, caller.name, seconds, agency=agency))
+        waiting = self._engine.wait_for(call_id, caller.name, seconds, agency=agency, through_pending=True)
+        reply = await _while_connected(receive, waiting)
         await _send_reply(send, reply, agency, waited=seconds > 0)
 
     async def cancel(self, scope: Scope, send: Send, agency: str, call_id: str) -> None:

@@ -5,16 +5,16 @@ Never what was said: that is personal data, and an operator has no purpose for i
 does not declare personal is shown.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from connectors.kit.operation import Operation
-from hub.call import State, exchange_id
+from hub.asking_after import look_up_of
+from hub.call import NEVER, PENDING, State, exchange_id
 from hub.store.persons import Case, Stuck
 from hub.store.protocol import Record
-from hub.verification import NEVER, look_up_of
 from hub.web.replies import moment
 from mappings.canonical.shape import mask
 
@@ -23,6 +23,8 @@ PERSON = "person"
 
 Operations = Mapping[str, Mapping[str, Operation]]
 """By agency and name."""
+From = Callable[[str], float]
+"""By agency: Unix seconds before which no doubt is looked up."""
 
 
 def call_shown(record: Record) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def details_shown(case: Case) -> dict[str, Any]:
     }
 
 
-def stuck_shown(stuck: Stuck, operations: Operations) -> dict[str, Any]:
+def stuck_shown(stuck: Stuck, operations: Operations, looks_up_from: From) -> dict[str, Any]:
     """Return a call that needs a person, as a list of many shows it."""
     call = stuck.record.call
     return {
@@ -78,12 +80,12 @@ def stuck_shown(stuck: Stuck, operations: Operations) -> dict[str, Any]:
         "cause": stuck.record.cause,
         "since": moment(stuck.since),
         "attempts": call.attempts,
-        **_looking(stuck.record, operations),
+        **_looking(stuck.record, operations, looks_up_from),
         "replayable": not call.interactive and call.agency in operations,
     }
 
 
-def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
+def case_shown(case: Case, operations: Operations, looks_up_from: From) -> dict[str, Any]:
     """
     Return all that a person needs who asks an agency what became of a call, and who decided what about it.
 
@@ -93,7 +95,7 @@ def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
     call = case.record.call
     return details_shown(case) | {
         "since": moment(case.since) if case.since is not None else None,
-        **_looking(case.record, operations),
+        **_looking(case.record, operations, looks_up_from),
         "our_reference": call.id.replace("-", ""),
         "sent": {"request": _masked(case, operations), "digest": case.digest, "bytes": case.size},
         "made": [
@@ -117,15 +119,25 @@ def case_shown(case: Case, operations: Operations) -> dict[str, Any]:
     }
 
 
-def _looking(record: Record, operations: Operations) -> dict[str, Any]:
-    """Tell by which look-up a doubt is verified, if any, and when next."""
+def _looking(record: Record, operations: Operations, looks_up_from: From) -> dict[str, Any]:
+    """
+    Tell by which look-up the agency is asked after a call in doubt or pending, if any, and when next.
+
+    A hub that has just begun waits before the first.
+    """
     call = record.call
-    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step)
-    planned = call.state is State.IN_DOUBT and call.due_at < NEVER
+    pending = call.state is State.ANSWERED and record.result == PENDING and not call.interactive
+    why: Literal["in_doubt", "pending"] = "pending" if pending else "in_doubt"
+    found = look_up_of(operations.get(call.agency, {}), call.operation, call.step, why)
+    asked_after = pending or call.state is State.IN_DOUBT
     return {
         "look_up": found[1] if found else None,
-        "next_look_up": (moment(call.due_at) if planned else PERSON) if call.state is State.IN_DOUBT else None,
+        "next_look_up": _next(call.due_at, looks_up_from(call.agency)) if asked_after else None,
     }
+
+
+def _next(due_at: float, begins_at: float) -> str:
+    return moment(max(due_at, begins_at)) if due_at < NEVER else PERSON
 
 
 def _masked(case: Case, operations: Operations) -> dict[str, Any] | None:

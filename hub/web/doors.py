@@ -11,17 +11,19 @@ from typing import Final
 from pydantic_core import to_json
 
 from hub.errors import HubError, Internal, MethodNotAllowed, OperationUnknown, RequestTooLarge
+from hub.web.answers import AnswerDoors
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
+from hub.web.files import FileDoors
+from hub.web.inbound import DRAINED_BYTES, InboundDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
+from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
 
-DRAINED_BYTES: Final = 64 << 20
-"""Up to this much of an unread body is let through and dropped to keep its connection; beyond, the connection ends."""
 BATCH: Final = ":batch"
 _CLOSE: Final[tuple[Header, ...]] = ((b"connection", b"close"),)
 
@@ -38,13 +40,21 @@ class Doors:
         batch: BatchDoor,
         batch_results: BatchResults,
         notices: NoticeDoors,
+        files: FileDoors,
+        answers: AnswerDoors,
+        inbound: InboundDoors,
         operations: Callable[[], bytes],
         openapi: bytes,
+        subscriptions: SubscriptionDoors,
     ) -> None:
         self._calls = calls
         self._batch = batch
         self._batch_results = batch_results
         self._notices = notices
+        self._files = files
+        self._subscriptions = subscriptions
+        self._answers = answers
+        self._inbound = inbound
         self._readiness = readiness
         self._observer = observer
         self._operations = operations
@@ -78,6 +88,15 @@ class Doors:
             return self._lead_call(path.split("/")[3:], method, scope, receive, send, fields)
         if path.startswith("/v1/notices/"):
             return self._lead_notice(path.split("/")[3:], method, scope, receive, send)
+        if path.startswith(("/v1/files", "/files/")):
+            return self._lead_file(path, method, scope, receive, send)
+        if path == "/v1/subscriptions" or path.startswith("/v1/subscriptions/"):
+            caller = self._calls.caller(scope)
+            return self._subscriptions.lead(path.split("/")[3:], method, scope, receive, send, caller)
+        if path.startswith("/in/"):
+            return self._inbound.lead(path.split("/")[2:], method, scope, receive, send)
+        if path.startswith("/v1/answers/"):
+            return self._lead_answer(path.split("/")[3:], method, scope, receive, send)
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")
@@ -128,6 +147,34 @@ class Doors:
             case [agency]:
                 _allow(method, "GET")
                 return self._notices.page(scope, send, agency, self._calls.caller(scope))
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_file(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        match path.split("/")[1:]:
+            case ["v1", "files"]:
+                _allow(method, "POST")
+                return self._files.take(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files:fetch"]:
+                _allow(method, "POST")
+                return self._files.fetch(scope, receive, send, self._calls.caller(scope))
+            case ["v1", "files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read(scope, send, file, self._calls.caller(scope))
+            case ["files", file]:
+                _allow(method, "GET", "HEAD")
+                return self._files.read_by_link(scope, send, file)
+        raise OperationUnknown("This address leads nowhere.")
+
+    def _lead_answer(
+        self, steps: list[str], method: str, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        match steps:
+            case [agency, question]:
+                _allow(method, "GET", "PUT")
+                caller = self._calls.caller(scope)
+                if method == "PUT":
+                    return self._answers.publish(scope, receive, send, agency, question, caller)
+                return self._answers.read(send, agency, question, caller)
         raise OperationUnknown("This address leads nowhere.")
 
     async def _live(self, _: Scope, send: Send) -> None:

@@ -24,6 +24,8 @@ ENOUGH_BYTES: Final = 4096
 """So much that is no white space must come within `BODY_SECONDS` of waiting: a body may live long, a drip may not."""
 MOST_BLANK: Final = 10_000
 """Lines of white space of one body: no quota counts them, and no answer slows them down."""
+MOST_BLANK_BYTES: Final = 1 << 20
+"""And so many bytes of them: a line of white space may be as long as any other."""
 _BLANK: Final = re.compile(rb"(?:[ \t\r\x0b\x0c]*+\n)++")
 
 
@@ -52,6 +54,7 @@ class Lines:
         self._brought = 0
         self._blank = 0
         """Lines of white space so far."""
+        self._blank_bytes = 0
         self.read = 0
         """Number of the last line that was read."""
 
@@ -67,14 +70,16 @@ class Lines:
         size = 0
         while len(lines) < MOST_LINES and size < GROUP_BYTES:
             self._skip_blank()
-            if self._blank > MOST_BLANK:
+            if self._blank > MOST_BLANK or self._blank_bytes > MOST_BLANK_BYTES:
                 if lines:
                     break  # they are answered first
-                raise RequestInvalid(f"The body has more than {MOST_BLANK} empty lines; leave them out.")
+                most = MOST_BLANK if self._blank > MOST_BLANK else f"{MOST_BLANK_BYTES} bytes of"
+                raise RequestInvalid(f"The body has more than {most} empty lines; leave them out.")
             line = self._line()
             if line is not None:
                 if line.text is not None and line.text.isspace():
                     self._blank += 1
+                    self._blank_bytes += len(line.text)
                 else:
                     lines.append(line)
                     size += len(line.text or b"")
@@ -95,6 +100,7 @@ class Lines:
         count = self._rest.count(b"\n", 0, blank.end())
         self.read += count
         self._blank += count
+        self._blank_bytes += blank.end()
         del self._rest[: blank.end()]
 
     def _line(self) -> Line | None:

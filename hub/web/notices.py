@@ -1,22 +1,23 @@
 """
 What callers are told, as CloudEvents 1.0: streamed (server-sent events) or by page, out of one feed.
 
-Each event says of whom it is (`source`, `subject`) and when it happened; its number in the feed is the id of the
+A call that settled, and what an agency told. Each event says of whom it is (`source`, `subject`) and when it happened; its number in the feed is the id of the
 server-sent event, and so what a stream is resumed by. Told again, an event has the same `id`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from hub.call import State
-from hub.errors import AuthDenied, OperationUnknown, StoreUnavailable
+from hub.errors import StoreUnavailable
 from hub.feed import PAGE, Feed
+from hub.reaching import Reaching
 from hub.security.identity import Caller
-from hub.store.feed import Noticed
+from hub.store.feed import CALL_SETTLED, Noticed, Reach
 from hub.web.bodies import Bodies, check_media_type, read_body
 from hub.web.calls import query, whole_number
 from hub.web.replies import Header, Receive, Scope, Send, answer, disconnected, located, moment, told_body
@@ -44,22 +45,22 @@ class Cursor(BaseModel):
 
 
 class NoticeDoors:
-    """Everything under `/v1/notices`. *offered* holds each agency's operations by name."""
+    """Everything under `/v1/notices`."""
 
-    def __init__(self, feed: Feed, offered: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, feed: Feed, reaching: Reaching) -> None:
         self._feed = feed
-        self._offered = offered
+        self._reaching = reaching
         self._bodies = Bodies()
 
     async def stream(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
-        """`GET /v1/notices/stream?agencies=&after=`, with `Last-Event-ID`: tell what happens as it happens."""
-        asked = query(scope, {"agencies", "after"})
-        agencies = self._named(asked.get("agencies", ""), caller)
+        """`GET /v1/notices/stream?agencies=&dossier=&after=`, with `Last-Event-ID`: tell what happens as it happens."""
+        asked = query(scope, {"agencies", "dossier", "after"})
+        reach = self._reach(asked.get("agencies", ""), caller, asked.get("dossier"))
         for name, value in scope["headers"]:
             if name == b"last-event-id":  # a stream that is resumed; what it was begun with is behind it
                 asked["after"] = value.decode("latin-1")
         after = whole_number(asked, "after", -1, 0, LAST)
-        async with self._feed.listen(caller.name, agencies, None if after < 0 else after) as listener:
+        async with self._feed.listen(caller.name, reach, None if after < 0 else after) as listener:
             await send({"type": "http.response.start", "status": 200, "headers": STREAM})
             begun = RETRY + b"id: %d\n\n" % listener.place  # one that breaks off before its first event knows its place
             await send({"type": "http.response.body", "body": begun, "more_body": True})
@@ -75,21 +76,21 @@ class NoticeDoors:
             await send({"type": "http.response.body", "body": b""})
 
     async def page(self, scope: Scope, send: Send, agency: str, caller: Caller) -> None:
-        """`GET /v1/notices/{agency}?after=&limit=`: the same events, for those who ask now and then."""
-        self._named(agency, caller)
-        asked = query(scope, {"after", "limit"})
+        """`GET /v1/notices/{agency}?dossier=&after=&limit=`: the same events, for those who ask now and then."""
+        asked = query(scope, {"dossier", "after", "limit"})
+        reach = self._reach(agency, caller, asked.get("dossier"))
         after = whole_number(asked, "after", -1, 0, LAST)
         if after < 0:
             after = await self._feed.acknowledged(caller.name, agency)
         limit = whole_number(asked, "limit", PAGE, 1, PAGE)
-        told = await self._feed.page(caller.name, [agency], after, limit)
+        told = await self._feed.page(caller.name, reach, after, limit)
         events = b",".join(event(one) for one in told)
         last = told[-1].seq if told else after
         await answer(send, 200, b'{"events":[%b],"after":%d}' % (events, last))
 
     async def acknowledge(self, scope: Scope, receive: Receive, send: Send, agency: str, caller: Caller) -> None:
         """`PUT /v1/notices/{agency}/cursor`: say up to which place everything is dealt with."""
-        self._named(agency, caller)
+        self._reach(agency, caller)
         check_media_type(
             next((value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"), "")
         )
@@ -97,19 +98,8 @@ class NoticeDoors:
         await self._feed.acknowledge(caller.name, agency, cursor.after)
         await answer(send, 200, b'{"after":%d}' % await self._feed.acknowledged(caller.name, agency))
 
-    def _named(self, text: str, caller: Caller) -> Sequence[str]:
-        """Return the agencies that *text* names, or all that the caller's key reaches."""
-        reached = [
-            agency
-            for agency, operations in self._offered.items()
-            if any(caller.may_call(agency, operation) for operation in operations)
-        ]
-        named = [name for name in text.split(",") if name]
-        if any(name not in self._offered for name in named):
-            raise OperationUnknown
-        if any(name not in reached for name in named):
-            raise AuthDenied
-        return named or reached
+    def _reach(self, text: str, caller: Caller, dossier: str | None = None) -> Reach:
+        return self._reaching.of(caller, [name for name in text.split(",") if name], dossier)
 
 
 async def _events(following: Callable[[], Any]) -> AsyncIterator[bytes]:
@@ -123,16 +113,21 @@ async def _events(following: Callable[[], Any]) -> AsyncIterator[bytes]:
 
 def event(noticed: Noticed) -> bytes:
     """Return *noticed* as a CloudEvent in JSON; of a settled call `data` is the one reply shape."""
+    told = noticed.notice != CALL_SETTLED
     call = noticed.call or ""
     envelope = {
         "specversion": "1.0",
         "id": noticed.id,
-        "source": f"/v1/calls/{noticed.agency}",
+        "source": f"/v1/{'agencies' if told else 'calls'}/{noticed.agency}",
         "type": EVENT_TYPE + noticed.notice,
-        "subject": call,
+        "subject": noticed.dossier or "" if told else call,
         "time": moment(noticed.at),
         "datacontenttype": "application/json",
     }
+    if told:
+        if noticed.model is not None:
+            envelope["dataschema"] = noticed.model
+        return to_json(envelope)[:-1] + b',"data":%b}' % noticed.told
     said = noticed.data
     body = told_body(call, State(said["state"]), noticed.answer, said["result"], noticed.at, said["cause"])
     data = located(body, noticed.agency, call, cause=said["cause"])

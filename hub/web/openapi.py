@@ -3,15 +3,18 @@ The OpenAPI 3.1 document of the public doors, typed per operation from the canon
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
+from connectors.kit.inbox import Notice
 from hub.call import Kind, State
 from hub.errors import HubError
-from hub.web import openapi_many
+from hub.web import openapi_answers, openapi_files, openapi_many, openapi_push
+from hub.web.answers import Asked
 from hub.web.calls import Offered
 
 REF: Final = "#/components/schemas/{model}"
@@ -22,6 +25,8 @@ class Described(Offered, Protocol):
 
     @property
     def answer(self) -> type[BaseModel] | None: ...
+    @property
+    def then(self) -> Mapping[str, str]: ...
 
 
 def openapi(
@@ -29,16 +34,25 @@ def openapi(
     titles: Mapping[str, str],
     errors: Sequence[type[HubError]],
     version: str,
+    told: Mapping[str, Mapping[str, Notice]] = MappingProxyType({}),
+    asked: Mapping[str, Mapping[str, Asked]] = MappingProxyType({}),
 ) -> bytes:
-    """Return the document as JSON. *titles* says what each agency is called, *errors* which problems there are."""
-    schemas = _schemas(offered)
+    """
+    Return the document as JSON. *titles* says what each agency is called, *errors* which problems there are, *told* and
+    *asked* what agencies tell and ask.
+    """
+    answers = {(agency, name): one.answer for agency, some in asked.items() for name, one in some.items()}
+    values = list(dict.fromkeys(one.model for some in told.values() for one in some.values() if one.model is not None))
+    schemas = _schemas(offered, (*answers.values(), *values))
     paths: dict[str, Any] = {}
     for agency, operations in offered.items():
-        for name, operation in operations.items():
+        for name in operations:
             paths[f"/v1/calls/{agency}/{name}"] = {
-                "post": _operation(agency, name, operation, titles.get(agency, agency), schemas)
+                "post": _operation(agency, name, operations, titles.get(agency, agency), schemas)
             }
-    paths |= _reading() | openapi_many.paths()
+    paths |= _reading() | openapi_many.paths() | openapi_files.paths() | openapi_push.paths()
+    for (agency, name), model in answers.items():
+        paths[f"/v1/answers/{agency}/{name}"] = openapi_answers.path(agency, name, schemas["refs"][model])
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -55,7 +69,10 @@ def openapi(
             },
             "schemas": schemas["by_name"]
             | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})}
-            | openapi_many.SCHEMAS,
+            | openapi_many.SCHEMAS
+            | openapi_files.SCHEMAS
+            | openapi_push.SCHEMAS
+            | {"Told": openapi_many.told([schemas["refs"][model] for model in values])},
             "parameters": _PARAMETERS,
             "headers": _FIELDS,
         },
@@ -63,8 +80,8 @@ def openapi(
     return to_json(document)
 
 
-def _schemas(offered: Mapping[str, Mapping[str, Described]]) -> dict[str, Any]:
-    models: dict[tuple[type[BaseModel], Any], None] = {}
+def _schemas(offered: Mapping[str, Mapping[str, Described]], more: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    models: dict[tuple[type[BaseModel], Any], None] = {(model, "validation"): None for model in more}
     for operations in offered.values():
         for operation in operations.values():
             models[operation.request, "validation"] = None
@@ -74,9 +91,21 @@ def _schemas(offered: Mapping[str, Mapping[str, Described]]) -> dict[str, Any]:
     return {"refs": {model: ref for (model, _), ref in refs.items()}, "by_name": top.get("$defs", {})}
 
 
-def _operation(agency: str, name: str, operation: Described, title: str, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _value(operation: Described, others: Mapping[str, Described], refs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the schema of what an operation answers: at once, and when what was pending has ended by another's word."""
+    answered = refs[operation.answer] if operation.answer is not None else {"type": "null"}
+    look_up = others.get(operation.then.get("pending", ""))
+    if look_up is None or look_up.answer in (None, operation.answer):
+        return dict(answered)
+    return {"anyOf": [answered, refs[look_up.answer]]}
+
+
+def _operation(
+    agency: str, name: str, operations: Mapping[str, Described], title: str, schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    operation = operations[name]
     filing = operation.kind == Kind.FILING
-    value = schemas["refs"][operation.answer] if operation.answer is not None else {"type": "null"}
+    value = _value(operation, operations, schemas["refs"])
     waits = (
         "Taken, recorded and delivered later unless `Prefer: wait=N`."
         if filing

@@ -1,5 +1,6 @@
 """What the OpenAPI document says of the doors for many calls: batches, their results, and the feed. See `openapi.py`."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hub.call import State
@@ -95,18 +96,39 @@ _EVENT: Final[dict[str, Any]] = {
         "id": _TEXT,
         "source": {"type": "string", "example": "/v1/calls/npsp"},
         "type": {"type": "string", "example": "vn.lienthong.call.settled"},
-        "subject": _UUID | {"description": "Id of the call"},
+        "subject": {"type": "string", "description": "Id of the call; of a notice the dossier, or empty"},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"const": "application/json"},
-        "data": {"$ref": "#/components/schemas/Member"},
+        "dataschema": {"type": "string", "description": "Of a notice: canonical name of its `value`, if it has one"},
+        "data": {"anyOf": [{"$ref": "#/components/schemas/Member"}, {"$ref": "#/components/schemas/Told"}]},
     },
 }
 _CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": _NUMBER}}
-SCHEMAS: Final[dict[str, Any]] = {"BatchLine": _LINE, "BatchAnswer": _TOLD, "Member": _MEMBER, "Event": _EVENT}
+SCHEMAS: Final[dict[str, Any]] = {
+    "BatchLine": _LINE,
+    "BatchAnswer": _TOLD,
+    "Member": _MEMBER,
+    "Event": _EVENT,
+}
+
+
+def told(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of what an agency told, whose record is one of *values*."""
+    value = {"anyOf": [*values, {"type": "null"}], "description": "The record, if the notice carries one"}
+    keys = {"type": "object", "additionalProperties": _TEXT, "description": "The agency's own keys, by our name"}
+    return {"type": "object", "required": ["value", "refs"], "properties": {"value": value, "refs": keys}}
 
 
 def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_DOSSIER: Final = {
+    "name": "dossier",
+    "in": "query",
+    "description": "Only what is known to be about this dossier",
+    "schema": {"type": "string"},
+}
 
 
 def _got(description: str, media: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -168,8 +190,9 @@ def paths() -> dict[str, Any]:
             "parameters": [_AGENCY],
             "get": {
                 "operationId": "notices.read",
-                "summary": "Read what settled, by page",
+                "summary": "Read what settled and what the agency told, by page",
                 "parameters": [
+                    _DOSSIER,
                     _query("after", "Place after which to go on: `after` of the page before; else the cursor", _NUMBER),
                     _query("limit", "Events of a page", {"type": "integer", "minimum": 1, "maximum": PAGE}),
                 ],
@@ -188,9 +211,10 @@ def paths() -> dict[str, Any]:
         "/v1/notices/stream": {
             "get": {
                 "operationId": "notices.stream",
-                "summary": "Hear what settles as it settles, as server-sent events; each has an `Event` as its data",
+                "summary": "Hear what settles and what agencies tell as it happens, as server-sent events; each has an `Event` as its data",
                 "parameters": [
                     _query("agencies", "Names of agencies, with commas between them; else all the key reaches", _TEXT),
+                    _DOSSIER,
                     _query("after", "Place after which to begin; else now", _NUMBER),
                     {
                         "name": "Last-Event-ID",

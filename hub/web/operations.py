@@ -1,15 +1,20 @@
 """
-`GET /v1/operations`: what this hub offers, with contract, maturity and the present state of each lane.
+`GET /v1/operations`: what this hub offers, with contract, maturity and the present state of each lane; what agencies tell
+and ask beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from connectors.kit.inbox import Notice
+from hub.web.answers import Asked
+from hub.web.notices import EVENT_TYPE
 from hub.web.openapi import Described
+from mappings.canonical import canonical_name
 
 SHOWN = ("calls_per_second", "calls_at_once", "calls_per_day", "call_timeout", "queue_seconds")
 """Keys of a contract that callers may plan by."""
@@ -60,12 +65,26 @@ class AgencyFacts:
     maturity: str
     contract: BaseModel
     operations: Mapping[str, Described]
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    """What it tells."""
+    questions: Mapping[str, Asked] = field(default_factory=dict)
+    """What it asks."""
 
 
 def operations(
     agencies: Mapping[str, AgencyFacts], lanes: Callable[[], Mapping[str, LaneState]]
 ) -> Callable[[], bytes]:
     """Return what answers at the door; what does not change is put together once."""
+    told = [
+        _told(agency, facts, name) | {"value": canonical_name(notice.model) if notice.model else None}
+        for agency, facts in agencies.items()
+        for name, notice in facts.notices.items()
+    ]
+    asked = [
+        _asked(agency, facts, name, question)
+        for agency, facts in agencies.items()
+        for name, question in facts.questions.items()
+    ]
     fixed = [
         (agency, _operation(agency, name, facts, operation))
         for agency, facts in agencies.items()
@@ -74,7 +93,8 @@ def operations(
 
     def listed() -> bytes:
         states = {agency: _lane(lane) for agency, lane in lanes().items()}
-        return to_json({"operations": [one | {"lane": states.get(agency)} for agency, one in fixed]})
+        offered = [one | {"lane": states.get(agency)} for agency, one in fixed]
+        return to_json({"operations": offered, "notices": told, "questions": asked})
 
     return listed
 
@@ -92,6 +112,32 @@ def _operation(agency: str, name: str, facts: AgencyFacts, operation: Described)
         "answer": operation.answer.__name__ if operation.answer else None,
         "contract": facts.contract.model_dump(mode="json", include=set(SHOWN)),
         "href": f"/v1/calls/{agency}/{name}",
+    }
+
+
+def _told(agency: str, facts: AgencyFacts, name: str) -> dict[str, Any]:
+    return {
+        "notice": f"{agency}.{name}",
+        "agency": agency,
+        "title": facts.title,
+        "title_vi": facts.title_vi,
+        "personal_data": facts.notices[name].personal_data,
+        "maturity": facts.maturity,
+        "type": EVENT_TYPE + name,
+        "href": f"/v1/notices/{agency}",
+    }
+
+
+def _asked(agency: str, facts: AgencyFacts, name: str, question: Asked) -> dict[str, Any]:
+    return {
+        "question": f"{agency}.{name}",
+        "agency": agency,
+        "title": facts.title,
+        "title_vi": facts.title_vi,
+        "maturity": facts.maturity,
+        "answer": canonical_name(question.answer),
+        "hands_out": question.hands_out,
+        "href": f"/v1/answers/{agency}/{name}",
     }
 
 

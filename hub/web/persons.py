@@ -1,5 +1,5 @@
 """
-The operators' doors to calls, and to what needs a person: doubts and dead letters. `admin.py` puts them on.
+The operators' doors to calls, and to what needs a person: doubts and dead letters, calls and notices. `admin.py` puts them on.
 
 `GET /calls` · `GET /calls/{call}` · `GET /doubts` · `GET /doubts/{call}` · `POST /doubts/{call}` · `GET /dead` ·
 `GET /dead/{call}` · `POST /dead/replay` · `POST /dead/discard` · `GET /doubts/tolls` · `GET /dead/tolls`
@@ -12,6 +12,7 @@ the same thing. Who decides (`by`) and why go to the journal, in the commit that
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,10 +22,13 @@ from pydantic import AwareDatetime, Field
 from hub.answers import confirmed_json
 from hub.call import State
 from hub.errors import CallUnknown, RequestFault, RequestInvalid
+from hub.store.dead_notices import WhichDead
 from hub.store.deciding import Act, Decided, Decision
 from hub.store.persons import Case, Mark, Persons, Which
 from hub.store.protocol import Record, Sought
+from hub.web import dead_notices
 from hub.web.cases import Operations, call_shown, case_shown, details_shown, stuck_shown
+from hub.web.dead_notices import NoticeOffice
 from hub.web.lanes import OPERATOR, Doors, Reason, Wanted, Words
 
 MOST = 500
@@ -34,7 +38,9 @@ _ABOVE = 1 << 63
 
 Who: TypeAlias = Annotated[Words, Field(min_length=1, description="Who decides, for the journal")]
 Theirs: TypeAlias = Annotated[Words, Field(min_length=1, description="The agency's own number")]
-Some: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST, description="Ids of calls")]
+Some: TypeAlias = Annotated[
+    tuple[Words, ...], Field(min_length=1, max_length=MOST, description="Ids of calls and of dead notices")
+]
 
 
 class Resolution(Wanted):
@@ -62,6 +68,9 @@ class CallOffice:
     persons: Persons
     decide: Callable[[Sequence[str], Decision], Awaitable[Sequence[Decided]]]
     operations: Operations
+    notices: NoticeOffice
+    looks_up_from: Callable[[str], float] = lambda _agency: 0.0
+    """By agency: Unix seconds before which no doubt is looked up."""
 
 
 def person_doors(office: CallOffice) -> Doors:
@@ -101,17 +110,69 @@ def _doubts(office: CallOffice) -> Doors:
 
 
 def _dead(office: CallOffice) -> Doors:
+    listing = _listing(office, "/dead", State.DEAD)
+    calls_of, tolls_of = listing["GET", "/dead"], listing["GET", "/dead/tolls"]
+
+    async def listed(
+        agency: str | None = None,
+        cause: str | None = None,
+        since: AwareDatetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+        after: str | None = None,
+        notices_after: Annotated[int | None, Query(ge=0, lt=_ABOVE)] = None,
+        what: Literal["calls", "notices", "both"] = "both",
+    ) -> dict[str, Any]:
+        calls: dict[str, Any] = {"calls": [], "after": None}
+        notices: dict[str, Any] = {"notices": [], "notices_after": None}
+        if what != "notices":
+            calls = await calls_of(agency, cause, since, limit, after)
+        if what != "calls":
+            notices = await dead_notices.page(office.notices, _which(agency, cause, since), limit, notices_after)
+        return calls | notices
+
+    async def tolls(
+        agency: str | None = None, cause: str | None = None, since: AwareDatetime | None = None
+    ) -> list[dict[str, Any]]:
+        which = _which(agency, cause, since)
+        return await dead_notices.tolls(office.notices, which, await tolls_of(agency, cause, since))
+
+    async def show(call: str) -> dict[str, Any]:
+        notice = await dead_notices.show(office.notices, call)
+        return (
+            notice
+            if notice is not None
+            else case_shown(await _case(office, call), office.operations, office.looks_up_from)
+        )
+
+    async def decided(act: Act, wanted: OfMany) -> dict[str, Any]:
+        known = await office.notices.dead.among(wanted.calls)
+        calls = [one for one in wanted.calls if one not in known]
+        notices = [one for one in wanted.calls if one in known]
+        ended = await office.decide(calls, Decision(act, wanted.by, wanted.reason)) if calls else ()
+        read = (
+            dead_notices.replay(office.notices, notices, wanted.by)
+            if act is Act.REPLAY
+            else dead_notices.discard(office.notices, notices, wanted.by, wanted.reason)
+        )
+        return {"calls": _became(ended), "notices": await read}
+
     async def replay(wanted: OfMany) -> dict[str, Any]:
-        return {"calls": _became(await office.decide(wanted.calls, Decision(Act.REPLAY, wanted.by, wanted.reason)))}
+        return await decided(Act.REPLAY, wanted)
 
     async def discard(wanted: OfMany) -> dict[str, Any]:
-        return {"calls": _became(await office.decide(wanted.calls, Decision(Act.DISCARD, wanted.by, wanted.reason)))}
+        return await decided(Act.DISCARD, wanted)
 
     return {
         ("POST", "/dead/replay"): replay,
         ("POST", "/dead/discard"): discard,
-        **_listing(office, "/dead", State.DEAD),
+        ("GET", "/dead"): listed,
+        ("GET", "/dead/tolls"): tolls,
+        ("GET", "/dead/{call}"): show,
     }
+
+
+def _which(agency: str | None, cause: str | None, since: datetime | None) -> WhichDead:
+    return WhichDead(agency, cause, since.timestamp() if since else None)
 
 
 def _listing(office: CallOffice, path: str, state: State) -> Doors:
@@ -125,7 +186,10 @@ def _listing(office: CallOffice, path: str, state: State) -> Doors:
         which = Which(state, agency, cause, since.timestamp() if since else None)
         page = await office.persons.page(which, limit, _mark(after))
         following = _written(page[-1].mark) if len(page) == limit else None
-        return {"calls": [stuck_shown(one, office.operations) for one in page], "after": following}
+        return {
+            "calls": [stuck_shown(one, office.operations, office.looks_up_from) for one in page],
+            "after": following,
+        }
 
     async def tolls(
         agency: str | None = None, cause: str | None = None, since: AwareDatetime | None = None
@@ -134,7 +198,7 @@ def _listing(office: CallOffice, path: str, state: State) -> Doors:
         return [toll._asdict() for toll in await office.persons.tolls(which)]
 
     async def show(call: str) -> dict[str, Any]:
-        return case_shown(await _case(office, call), office.operations)
+        return case_shown(await _case(office, call), office.operations, office.looks_up_from)
 
     return {("GET", path): listed, ("GET", f"{path}/tolls"): tolls, ("GET", f"{path}/{{call}}"): show}
 

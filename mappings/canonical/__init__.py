@@ -10,6 +10,14 @@ from types import MappingProxyType
 from pydantic import BaseModel
 
 from mappings.canonical.address import Address
+from mappings.canonical.business import (
+    Business,
+    BusinessActivity,
+    BusinessAddress,
+    BusinessQuery,
+    BusinessRepresentative,
+    BusinessStatus,
+)
 from mappings.canonical.catalogues import (
     Catalogue,
     CatalogueEntry,
@@ -50,6 +58,17 @@ from mappings.canonical.dossier_parts import (
 )
 from mappings.canonical.land import LandMatter, LandPlot
 from mappings.canonical.partial_date import PartialDate
+from mappings.canonical.payment import (
+    Beneficiary,
+    Fine,
+    Payer,
+    PaymentItem,
+    PaymentLink,
+    PaymentOrder,
+    PaymentQuery,
+    PaymentReceipt,
+    PaymentResult,
+)
 from mappings.canonical.procedure import (
     Components,
     LegalBasis,
@@ -82,6 +101,13 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ProcessingStep@1": ProcessingStep,
         "Procedure@1": Procedure,
         "ProcedureQuery@1": ProcedureQuery,
+        "PaymentOrder@1": PaymentOrder,
+        "PaymentLink@1": PaymentLink,
+        "PaymentQuery@1": PaymentQuery,
+        "PaymentResult@1": PaymentResult,
+        "PaymentReceipt@1": PaymentReceipt,
+        "Business@1": Business,
+        "BusinessQuery@1": BusinessQuery,
         # Dossiers that were moved to another agency.
         "FiledSupplement@1": FiledSupplement,
         "ResultConfirmation@1": ResultConfirmation,
@@ -131,6 +157,14 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ProcedureResult@1": ProcedureResult,
         "LegalBasis@1": LegalBasis,
         "ProcedureAgency@1": ProcedureAgency,
+        "Beneficiary@1": Beneficiary,
+        "Payer@1": Payer,
+        "Fine@1": Fine,
+        "PaymentItem@1": PaymentItem,
+        "BusinessStatus@1": BusinessStatus,
+        "BusinessRepresentative@1": BusinessRepresentative,
+        "BusinessAddress@1": BusinessAddress,
+        "BusinessActivity@1": BusinessActivity,
         "LandMatter@1": LandMatter,
         "LandPlot@1": LandPlot,
         "TaxItem@1": TaxItem,
@@ -152,6 +186,10 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "ProcessingStep@1": "dossier",
         "Procedure@1": "code",
         "ProcedureQuery@1": "code",
+        "PaymentQuery@1": "reference",
+        "PaymentResult@1": "reference",
+        "Business@1": "code",
+        "BusinessQuery@1": "code",
         "FiledSupplement@1": "dossier",
         "ResultConfirmation@1": "dossier",
         "ResultRefusal@1": "dossier",
@@ -180,11 +218,18 @@ __all__ = [
     "IDENTITY",
     "MASK",
     "Address",
+    "Business",
+    "BusinessQuery",
     "Citizen",
     "CitizenQuery",
     "Dossier",
     "DossierQuery",
     "PartialDate",
+    "PaymentLink",
+    "PaymentOrder",
+    "PaymentQuery",
+    "PaymentReceipt",
+    "PaymentResult",
     "Procedure",
     "ProcedureQuery",
     "ProcessingStep",

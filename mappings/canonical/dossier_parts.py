@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from mappings.canonical.kinds import Choice, Code, Count, Line, Many, Moment, Money, Name, Text, Url
+from mappings.canonical.kinds import Choice, Code, Count, FileUrl, Line, Many, Moment, Money, Name, Text
 from mappings.canonical.shape import Canonical, personal, told
 
 
@@ -77,7 +77,10 @@ class Document(Canonical):
         Code | None, told("Which required paper it is (mã thành phần hồ sơ)", "KQ.G00.000001")
     ] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/1")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/1"
+        ),
     ] = None
     digitised: Annotated[bool | None, told("Whether it was digitised (được số hoá)", True)] = None
     reuse: Annotated[Choice[Reuse] | None, told("Whether it was taken over (được tái sử dụng)", "not_reused")] = None
@@ -122,7 +125,10 @@ class SupplementPaper(Canonical):
         Code | None, told("Which required paper it is (mã thành phần hồ sơ)", "KQ.G00.000001")
     ] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/3")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/3"
+        ),
     ] = None
 
 
@@ -160,7 +166,10 @@ class ResultPaper(Canonical):
     )
     id: Annotated[Code | None, told("Key of the paper (giấy tờ id)", "000009")] = None
     url: Annotated[
-        Url | None, personal("Where the file can be fetched (đường dẫn tệp)", "https://files.centre.example/9")
+        FileUrl | None,
+        personal(
+            "Where the file can be fetched, or its id in the hub (đường dẫn tệp)", "https://files.centre.example/9"
+        ),
     ] = None
     result_code: Annotated[
         Code | None, told("Code of the procedure's main result (mã giấy tờ kết quả)", "KQ.G00.000002")

@@ -7,6 +7,7 @@ spreadsheet is not refused; an empty text is refused, because "nothing" is writt
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -23,6 +24,14 @@ _MOMENT = re.compile(
 )
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OfAFile:
+    """Marks the kinds whose text may be the id of a file in the hub; `canonical/files.py` finds their fields."""
+
+    or_address: bool
+    """The text may be an address instead."""
 
 
 def _on_text(rule: Callable[[str], str]) -> BeforeValidator:
@@ -72,6 +81,10 @@ Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=255)
 """A person's or organisation's name: single spaces."""
 Url: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000), _CLEAN]
 """An address of a file; whether it may be fetched is decided where it is fetched."""
+FileRef: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$"), OfAFile(or_address=False)]
+"""A file in the hub by its id: the SHA-256 of its content, in 64 lower-case hexadecimal digits."""
+FileUrl: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000), _CLEAN, OfAFile(or_address=True)]
+"""An address of a file, or the id of a file in the hub: then the agency gets a link under which it fetches it for a time."""
 
 CitizenId: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{12}$"), _on_text(identifiers.citizen_id)]
 OldId: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{9}$"), _on_text(identifiers.old_id)]

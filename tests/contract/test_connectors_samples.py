@@ -18,7 +18,7 @@ import jsonschema_rs
 import pytest
 from lxml import etree
 
-from connectors.kit.checks.replay import sent_and_recorded
+from connectors.kit.checks.replay import sent_and_recorded, with_files
 from connectors.kit.exchange import Agency, WireReply
 from connectors.kit.http import CannedSender
 from connectors.kit.manifest import load_manifest
@@ -90,7 +90,8 @@ async def ask(name: str, sample: Sample) -> Any:
     if operation.kind == "login":
         return await bound.log_in(sample.sources, timeout=1.0)
     request = operation.request.model_validate_json(json.dumps(sample.request))
-    return await bound.send(sample.operation, bound.render(sample.operation, request, sample.sources), timeout=1.0)
+    wire = with_files(bound.render(sample.operation, request, sample.sources), sample)
+    return await bound.send(sample.operation, wire, timeout=1.0)
 
 
 @every_sample
@@ -103,7 +104,7 @@ def test_a_canonical_request_becomes_the_recorded_bytes(connector: str, sample: 
         wire = sender.sent[0]
     else:
         request = operation.request.model_validate_json(json.dumps(sample.request))
-        wire = bound.render(sample.operation, request, sample.sources)
+        wire = with_files(bound.render(sample.operation, request, sample.sources), sample)
     if sample.media == "json":  # also what goes into path, query or form
         sent, recorded = sent_and_recorded(loaded(connector), sample, wire)
         assert sent == recorded
@@ -189,7 +190,8 @@ def test_samples_hold_invented_people_only(connector: str, sample: Sample) -> No
 def test_every_operation_has_a_good_conversation_and_a_refusal(connector: str) -> None:
     told = {(sample.operation, sample.result) for name, sample in SAMPLES if name == connector}
     for operation in loaded(connector).operations:
-        assert {(operation, "ok"), (operation, "refused")} <= told
+        assert {(operation, "ok"), (operation, "pending")} & told  # what is never done at once goes well as `pending`
+        assert (operation, "refused") in told
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -1,6 +1,8 @@
 """What becomes of permits that nobody gives back, of states that Redis forgot, and of the time when somebody sets a clock."""
 
 import asyncio
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -217,6 +219,90 @@ async def test_a_value_that_is_none_of_ours_is_begun_anew(nodes: Nodes, clock: V
     await ask(one)
     clock.advance(1)
     assert isinstance(await ask(one), Permit)
+
+
+SPOILT = {
+    "rate": ("guards.rate.spacing.due", [math.nan, 1e300, math.inf]),
+    "part of the rate": ("guards.rate.part", [0.0, -1.0, math.nan]),
+    "lowered": ("guards.rate.lowered", [0.0, -5.0, math.nan]),
+    "slots": ("guards.concurrency.in_use", [-1000, 10**9]),
+    "limit": ("guards.concurrency.limit", [0.0, -4.0, math.nan, math.inf]),
+    "ghosts": ("guards.concurrency.ghosts", [[1e300] * 4, [math.inf] * 4]),
+    "budget": ("guards.budget.tokens", [-1e300, math.nan]),
+    "day": ("guards.day.used", [-1]),
+    "stop": ("guards.hold.stops", [[{"operation": "", "cause": "busy", "until": at}] for at in (1e300, math.inf)]),
+    "circuit": (
+        "guards.breaker.circuits",
+        [{"look": {"opened_until": 1e300}}, {"look": {"opened_until": 1.0, "step": 7}}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("place", "values"), SPOILT.values(), ids=SPOILT)
+async def test_a_state_with_a_number_that_cannot_be_is_begun_anew_and_told_once(
+    nodes: Nodes, clock: VirtualClock, place: str, values: list[Any]
+) -> None:
+    """It parses, and would keep its lane closed for good, or let more go than the contract allows."""
+    told: list[str] = []
+    (one,) = await several(nodes, 1, strange=lambda key, _: told.append(key))
+    key, redis = f"{nodes.prefix}0:{{a}}", one._link._redis
+    for number, value in enumerate(values):
+        await one.release(await permit(one), OK, 0.1)
+        state = json.loads(await redis.hget(key, "state"))
+        *path, last = place.split(".")
+        table = state["lanes"]["a"]
+        for step in path:
+            table = table.setdefault(step, {})
+        table[last] = value
+        await redis.hset(key, mapping={"version": f"spoilt {number}", "state": json.dumps(state)})
+        for _ in range(3):
+            await ask(one)
+        assert told == ["a"] * (number + 1)
+        clock.advance(1)  # what begins anew keeps its distance to what may have gone before
+        assert one.watch("a")["concurrency_in_use"] == 0
+    await permit(one)
+
+
+@pytest.mark.parametrize(
+    "clock_state", ['{"zero":NaN,"wall":0}', '{"zero":0,"wall":0,"at":1e300}', '{"zero":1e300,"wall":0}']
+)
+async def test_a_time_that_cannot_be_is_begun_anew(nodes: Nodes, clock: VirtualClock, clock_state: str) -> None:
+    one, _ = await several(nodes, 2)
+    await one._link._redis.hset(f"{nodes.prefix}0:{{a}}", mapping={"version": "x", "clock": clock_state})
+    await ask(one)
+    clock.advance(1)
+    await permit(one)
+
+
+async def test_the_longest_hold_that_an_operator_can_order_is_none_of_those(nodes: Nodes, clock: VirtualClock) -> None:
+    told: list[str] = []
+    one, other = await several(nodes, 2, strange=lambda key, _: told.append(key))
+    await one.hold("a", HoldCause.OPERATOR, 366 * 86_400.0)
+    held = await ask(other)
+    assert (held.__class__, told) == (Wait, [])
+
+
+# --- Stores ---------------------------------------------------------------------------------------------------------
+
+
+async def test_nodes_of_two_stores_in_one_redis_never_meet(nodes: Nodes, clock: VirtualClock) -> None:
+    async def first() -> str:
+        return "1f"
+
+    async def second() -> str:
+        return "2e"
+
+    one, also, other = [await nodes.join({"a": SINGLE}, store=store) for store in (first, first, second)]
+    for node in (one, other):
+        await node.claim("a", [])
+    clock.advance(1)
+    taken = await permit(one)
+    assert isinstance(await ask(also), Wait), "nodes of one store count together"
+    assert isinstance(await ask(other), Permit)
+    await other.hold("a", HoldCause.OPERATOR, None)
+    await one.release(taken, OK, 0.1)
+    clock.advance(1)
+    assert isinstance(await ask(also), Permit), "what is ordered in one hub stops no other"
 
 
 async def test_lanes_that_nobody_uses_leave_no_keys(nodes: Nodes, clock: VirtualClock) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from hub.call import State
 from hub.store.deciding import Act, Fate
-from hub.store.feed import SMALL_BYTES, Mark, Noticed
+from hub.store.feed import SMALL_BYTES, Mark, Noticed, Reach
 from tests.contract.conftest import AGENCY, BOUND, NODE, Bench
 
 ALL = 10**9
@@ -14,7 +14,7 @@ ALL = 10**9
 
 async def told(bench: Bench, after: int = 0, upto: int = ALL, limit: int = 100, **changes: Any) -> list[Noticed]:
     asked = {"caller": "onestop", "agencies": [AGENCY, "police"]} | changes
-    return list(await bench.store.feed.told(asked["caller"], asked["agencies"], after, upto, limit))
+    return list(await bench.store.feed.told(asked["caller"], Reach(asked["agencies"]), after, upto, limit))
 
 
 async def test_an_answer_is_told_with_its_value_while_it_is_the_last(bench: Bench) -> None:
@@ -37,7 +37,7 @@ async def test_a_long_answer_is_told_without_its_value(bench: Bench) -> None:
 async def test_every_lasting_state_is_told_once_with_an_id_of_its_own(bench: Bench) -> None:
     doubtful = await bench.doubtful()
     bench.clock.advance(1)
-    started = await bench.store.begin_verification(doubtful.call.id, NODE)
+    started = await bench.store.begin_asking(doubtful.call.id, NODE)
     assert started is not None
     await bench.settle(doubtful, State.IN_DOUBT, "unavailable", started[1], fence=started[0])  # nothing is new
     assert await bench.decided(doubtful.call.id, Act.GIVE_UP) is Fate.MOVED
@@ -66,7 +66,7 @@ async def test_what_was_pending_is_told_again_when_it_ends(bench: Bench) -> None
     leased = await bench.sending()
     await bench.settle(leased, State.ANSWERED, "answered", answer=b'{"result":"pending"}', result="pending")
     bench.clock.advance(60)
-    started = await bench.store.begin_verification(leased.call.id, NODE)
+    started = await bench.store.begin_asking(leased.call.id, NODE)
     assert started is not None
     await bench.answered(leased, started[1], fence=started[0])
     pending, ok = await told(bench)

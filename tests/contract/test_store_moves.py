@@ -81,7 +81,7 @@ async def test_what_a_person_or_a_caller_ends_is_fenced_off(bench: Any, ending: 
     else:
         await bench.store.begin(call.id, leased.call.fence, "node-1")
         await bench.settle(leased, State.IN_DOUBT, "in_doubt")
-        fence, number = await bench.store.begin_verification(call.id, "node-1")
+        fence, number = await bench.store.begin_asking(call.id, "node-1")
         assert await bench.decided(call, Act.NOT_DONE) is Fate.MOVED
         assert await bench.answered(leased, number, fence=fence) is Settled.REFUSED
     assert await bench.store.begin(call.id, leased.call.fence, "node-1") is None
@@ -166,7 +166,7 @@ class Walk:
     async def verify(self) -> None:
         if self.order:
             call = self.some(State.IN_DOUBT, State.ANSWERED)
-            begun = await self.bench.store.begin_verification(call, "node-1")
+            begun = await self.bench.store.begin_asking(call, "node-1")
             if begun is not None:
                 self.tokens.append((call, *begun))
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from hub.call import Class, Purpose, State
+from hub.call import NEVER, Class, Purpose, State
 from hub.journal import first_break
 from hub.store.deciding import TURNINGS, Act, Decision, Fate
 from hub.store.persons import InTheWay, Needing, Toll, Which
 from hub.store.protocol import Settled
-from hub.verification import NEVER
 
 DEAD, DOUBTS = Which(State.DEAD), Which(State.IN_DOUBT)
 
@@ -103,7 +102,7 @@ async def test_a_case_holds_all_that_is_kept_of_a_call(bench: Any) -> None:
     leased = await bench.doubtful(step="file_dossier")
     began = bench.clock.now()
     bench.clock.advance(90)
-    fence, number = await bench.store.begin_verification(leased.call.id, "node-2", "lookup_dossier")
+    fence, number = await bench.store.begin_asking(leased.call.id, "node-2", "lookup_dossier")
     await bench.settle(
         leased, State.IN_DOUBT, "answered", number, fence=fence, cause="differs", seconds=0.5,
         due_at=NEVER, refs={"receipt": "000-7"},

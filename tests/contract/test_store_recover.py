@@ -40,7 +40,7 @@ async def test_any_other_filing_left_sending_is_in_doubt(bench: Any) -> None:
     leased = await bench.sending(repeat_safe=False)
     assert await bench.store.recover("node-1") == Recovered(in_doubt=1)
     assert await bench.state(leased) is State.IN_DOUBT
-    assert [one.call.id for one in await bench.store.in_doubt_due("npsp", bench.clock.now(), 9)] == [leased.call.id]
+    assert [one.call.id for one in await bench.store.asking_due("npsp", bench.clock.now(), 9)] == [leased.call.id]
     assert await bench.store.backlog("npsp") == 0
 
 
@@ -125,8 +125,8 @@ async def test_what_a_crash_cut_still_occupies_its_agency(bench: Any) -> None:
 @pytest.mark.parametrize("outcome", ["answered", "unavailable"])
 async def test_a_verification_cut_by_a_crash_is_made_again(bench: Any, outcome: str) -> None:
     leased = await bench.doubtful()
-    fence, number = await bench.store.begin_verification(leased.call.id, "node-1")
+    fence, number = await bench.store.begin_asking(leased.call.id, "node-1")
     await bench.store.recover("node-1")
     to = State.ANSWERED if outcome == "answered" else State.IN_DOUBT
     assert await bench.settle(leased, to, outcome, number, fence=fence) is Settled.REFUSED
-    assert await bench.store.begin_verification(leased.call.id, "node-1") is not None
+    assert await bench.store.begin_asking(leased.call.id, "node-1") is not None

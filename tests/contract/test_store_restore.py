@@ -63,9 +63,9 @@ async def test_what_is_in_doubt_since_then_is_verified_or_decided_like_any_doubt
     call = await bench.accepted()
     bench.clock.advance(1)
     await bench.store.restore(bench.clock.now(), {})
-    (due,) = await bench.store.in_doubt_due(AGENCY, bench.clock.now(), 9)
+    (due,) = await bench.store.asking_due(AGENCY, bench.clock.now(), 9)
     assert due.call.id == call.id
-    begun = await bench.store.begin_verification(call.id, NODE)
+    begun = await bench.store.begin_asking(call.id, NODE)
     assert begun is not None
     fence, number = begun
     assert await bench.settle(call, State.IN_DOUBT, "unavailable", number, fence=fence, due_at=bench.clock.now())
@@ -107,3 +107,12 @@ async def test_a_store_that_was_used_after_the_moment_is_left_as_it_is(bench: Be
 
 async def test_an_empty_store_can_be_restored(bench: Bench) -> None:
     assert (await bench.store.restore(bench.clock.now(), {})).moved == Recovered()
+
+
+async def test_a_store_has_a_name_that_it_keeps_until_a_copy_of_it_is_served(bench: Bench) -> None:
+    name = await bench.store.name(0x1F)
+    assert (name, await bench.store.name(0x2E)) == ("1f", "1f"), "whoever comes later does not give it another"
+    await bench.accepted()
+    bench.clock.advance(1)
+    await bench.store.restore(bench.clock.now(), {})
+    assert await bench.store.name(0x2E) == "2e", "a copy in the place of a lost store must not go on from its counts"

@@ -11,7 +11,9 @@ from sqlalchemy import func, select
 from hub.call import Call, Kind, State
 from hub.clock import VirtualClock, run_virtual
 from hub.journal import CUT, first_break, first_break_kept
+from hub.store.dead_notices import Found, Raw, WhichDead
 from hub.store.deciding import Act, Fate
+from hub.store.notices import Arrival
 from hub.store.protocol import Sought
 from hub.store.retention import MOST_CALLS, MOST_ROWS, Place, Until
 from hub.store.schema import metadata
@@ -24,7 +26,7 @@ EVERY = 3600.0
 
 def until(bench: Bench, **days: float) -> Until:
     """Return the moments of so many days ago; a thousand where nothing is said."""
-    names = ("lookups", "filings", "notices", "references", "journal")
+    names = ("lookups", "filings", "notices", "references", "journal", "files")
     return Until(*(bench.clock.now() - DAY * days.get(name, 1000.0) for name in names))
 
 
@@ -146,6 +148,32 @@ async def test_a_reference_stays_as_long_as_its_dossier_lives(bench: Bench) -> N
     assert await bench.store.remembered(dossier, AGENCY) == {"receipt": "R-1"}, "it is not old enough"
     await one_pass(bench, lookups=30, filings=365, references=700)
     assert await bench.store.remembered(dossier, AGENCY) == {}
+
+
+async def test_what_agencies_told_goes_after_its_time_and_the_newest_keeps_its_number(bench: Bench) -> None:
+    notices = bench.store.notices
+    for number in range(2):
+        await notices.take([Arrival(f"n{number}", AGENCY, "rung", "A" if number else None, None, b"{}")])
+    await notices.dead.keep(Raw("old", AGENCY, "rung", {}, {}, b"1"), Found("mapping"))
+    await notices.dead.keep(Raw("again", AGENCY, "rung", {}, {}, b"2"), Found("mapping"))
+    bench.clock.advance(80 * DAY)
+    await notices.dead.keep(Raw("ignored", AGENCY, "rung", {}, {}, b"2"), Found("mapping"))
+    bench.clock.advance(20 * DAY)
+    await one_pass(bench, notices=90)
+    assert await rows(bench, "notices") == 1
+    assert [one.id for one in await notices.dead.page(WhichDead(), 9)] == ["again"], "the agency sent it again"
+
+
+async def test_an_item_that_was_handed_out_stays_as_long_as_references_do(bench: Bench) -> None:
+    published = bench.store.notices.published
+    await published.publish(AGENCY, "asked", "onestop", b"{}", ['"1"', '"2"'])
+    await published.asked(AGENCY, "asked", ["A"])
+    bench.clock.advance(100 * DAY)
+    await one_pass(bench, notices=90, references=101)
+    assert await published.asked(AGENCY, "asked", ["A"]) == (['"1"'], 1)
+    bench.clock.advance(10 * DAY)
+    await one_pass(bench, notices=90, references=101)
+    assert await rows(bench, "handouts") == 1, "what nobody has yet is not of any age"
 
 
 async def test_a_key_whose_call_is_gone_makes_a_new_call(bench: Bench) -> None:

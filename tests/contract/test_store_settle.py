@@ -71,7 +71,7 @@ async def test_late_evidence_ends_doubt_and_is_journaled(bench: Any) -> None:
 
 async def test_late_evidence_beats_a_verification_that_is_on_the_wire(bench: Any) -> None:
     leased = await bench.doubtful()
-    begun = await bench.store.begin_verification(leased.call.id, "node-1")
+    begun = await bench.store.begin_asking(leased.call.id, "node-1")
     assert begun is not None
     fence, number = begun
     assert await bench.answered(leased) is Settled.LATE_EVIDENCE
@@ -146,14 +146,14 @@ async def test_what_is_on_the_wire_is_not_ended(bench: Any) -> None:
 async def test_pending_is_answered_once_more_and_final_answers_never(bench: Any) -> None:
     leased = await bench.sending()
     await bench.settle(leased, State.ANSWERED, "answered", answer=b"1", result="pending")
-    begun = await bench.store.begin_verification(leased.call.id, "node-1")
+    begun = await bench.store.begin_asking(leased.call.id, "node-1")
     assert begun is not None
     fence, number = begun
     settled = await bench.settle(leased, State.ANSWERED, "answered", number, fence=fence, answer=b"2", result="ok")
     assert settled is Settled.APPLIED
     record = await bench.record(leased)
     assert (record.answer, record.result) == (b"2", "ok")
-    assert await bench.store.begin_verification(leased.call.id, "node-1") is None
+    assert await bench.store.begin_asking(leased.call.id, "node-1") is None
 
 
 async def test_doubt_due_is_listed_oldest_first_with_its_request(bench: Any) -> None:
@@ -161,39 +161,39 @@ async def test_doubt_due_is_listed_oldest_first_with_its_request(bench: Any) -> 
     first, second = await bench.sending(), await bench.sending()
     await bench.settle(second, State.IN_DOUBT, "in_doubt", due_at=now + 10)
     await bench.settle(first, State.IN_DOUBT, "in_doubt", due_at=now + 20)
-    assert await bench.store.in_doubt_due("npsp", now + 9, 9) == []
-    due = await bench.store.in_doubt_due("npsp", now + 20, 9)
+    assert await bench.store.asking_due("npsp", now + 9, 9) == []
+    due = await bench.store.asking_due("npsp", now + 20, 9)
     assert [one.call.id for one in due] == [second.call.id, first.call.id]
     assert due[0].request == b'{"code":"H32"}'
-    assert len(await bench.store.in_doubt_due("npsp", now + 20, 1)) == 1
-    assert await bench.store.in_doubt_due("police", now + 20, 9) == []
+    assert len(await bench.store.asking_due("npsp", now + 20, 1)) == 1
+    assert await bench.store.asking_due("police", now + 20, 9) == []
 
 
 async def test_one_verification_at_a_time(bench: Any) -> None:
     leased = await bench.doubtful()
-    assert await bench.store.begin_verification(leased.call.id, "node-1") == (leased.call.fence + 1, 2)
-    assert await bench.store.begin_verification(leased.call.id, "node-2") is None
-    assert await bench.store.in_doubt_due("npsp", bench.clock.now(), 9) == []
+    assert await bench.store.begin_asking(leased.call.id, "node-1") == (leased.call.fence + 1, 2)
+    assert await bench.store.begin_asking(leased.call.id, "node-2") is None
+    assert await bench.store.asking_due("npsp", bench.clock.now(), 9) == []
     bench.clock.advance(600)
-    assert await bench.store.begin_verification(leased.call.id, "node-2") is not None
+    assert await bench.store.begin_asking(leased.call.id, "node-2") is not None
 
 
 async def test_a_verification_that_finds_nothing_out_leaves_the_doubt(bench: Any) -> None:
     leased = await bench.doubtful()
     later = bench.clock.now() + 60
-    fence, number = await bench.store.begin_verification(leased.call.id, "node-1")
+    fence, number = await bench.store.begin_asking(leased.call.id, "node-1")
     settled = await bench.settle(leased, State.IN_DOUBT, "unavailable", number, fence=fence, due_at=later)
     assert settled is Settled.APPLIED
     assert (await bench.record(leased)).call.due_at == later
-    fence, number = await bench.store.begin_verification(leased.call.id, "node-1")
+    fence, number = await bench.store.begin_asking(leased.call.id, "node-1")
     assert await bench.answered(leased, number, fence=fence) is Settled.APPLIED
     assert await bench.state(leased) is State.ANSWERED
 
 
 async def test_only_what_is_in_doubt_is_verified(bench: Any) -> None:
     leased = await bench.sending()
-    assert await bench.store.begin_verification(leased.call.id, "node-1") is None
-    assert await bench.store.begin_verification("unknown", "node-1") is None
+    assert await bench.store.begin_asking(leased.call.id, "node-1") is None
+    assert await bench.store.begin_asking("unknown", "node-1") is None
 
 
 @pytest.mark.parametrize(("was", "to"), [*itertools.product([State.SENDING, *LASTING], State)])

@@ -41,7 +41,7 @@ async def test_asking_alone_sets_nothing_and_keeps_nothing_for_longer(link: Link
     assert (await link.swap("road", "v1", "", b"", b"", 500, [])).done
     asked = await link.swap("road", "?", "", b"", b"", 500, [])
     assert (asked.done, asked.version) == (False, "v1")
-    assert await link._redis.pttl(f"{link._prefix}{link.cycle}:{{road}}") <= 5000
+    assert await link._redis.pttl(f"{link.prefix}{link.cycle}:{{road}}") <= 5000
 
 
 async def test_redis_tells_its_own_time_with_every_answer(link: Link) -> None:

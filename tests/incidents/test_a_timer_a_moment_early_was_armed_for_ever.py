@@ -7,8 +7,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+from hub.asking_after import AskingAfter
 from hub.clock import VirtualClock, run_virtual
-from hub.verification import Verification
 
 
 def test_a_timer_that_comes_a_moment_early_is_over() -> None:
@@ -17,13 +17,13 @@ def test_a_timer_that_comes_a_moment_early_is_over() -> None:
     async def scene() -> None:
         looks = []
 
-        async def in_doubt_due(*_: object) -> list[Any]:
+        async def asking_due(*_: object) -> list[Any]:
             looks.append(clock.monotonic())
             return []
 
-        around = cast(Any, SimpleNamespace(clock=clock, store=SimpleNamespace(in_doubt_due=in_doubt_due), node="hub"))
+        around = cast(Any, SimpleNamespace(clock=clock, store=SimpleNamespace(asking_due=asking_due), node="hub"))
         contract = cast(Any, SimpleNamespace(calls_at_once=2, call_timeout=1.0))
-        verification = Verification("npsp", contract, {}, cast(Any, None), {}, lambda *_: None, lambda: None, around)
+        verification = AskingAfter("npsp", contract, {}, cast(Any, None), {}, lambda *_: None, lambda: None, around)
         await asyncio.sleep(5)
         loop = asyncio.get_running_loop()
         verification.due(1.0)

@@ -22,18 +22,41 @@ from tests.unit.web.conftest import (
     BATCH,
     ID,
     KEY,
+    came,
     doors,
     engine,
     faults,
     feed,
+    fetching,
+    files,
+    inbound,
+    link_clock,
+    links,
     quota,
     refused,
+    spoken,
     store_is,
     store_of_calls,
 )
 from tests.unit.web.test_person_doors import Doors as AdminDoors
 
-__all__ = ["doors", "engine", "faults", "feed", "quota", "refused", "store_is", "store_of_calls"]
+__all__ = [
+    "came",
+    "doors",
+    "engine",
+    "faults",
+    "feed",
+    "fetching",
+    "files",
+    "inbound",
+    "link_clock",
+    "links",
+    "quota",
+    "refused",
+    "spoken",
+    "store_is",
+    "store_of_calls",
+]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from hub.errors import RequestInvalid
 from hub.web import lines as module
-from hub.web.lines import MOST_BLANK, Line, Lines
+from hub.web.lines import MOST_BLANK, MOST_BLANK_BYTES, Line, Lines
 
 PIECE = 1 << 16
 
@@ -38,6 +38,16 @@ async def test_a_body_of_empty_lines_is_ended(line: bytes) -> None:
     with pytest.raises(RequestInvalid, match=r"more than 10000 empty lines; leave them out"):
         await Lines(sent.receive, 1000).group()
     assert sent.asked <= 2
+
+
+@pytest.mark.parametrize("piece", [PIECE, 1000], ids=["in one piece", "in many"])
+async def test_long_lines_of_white_space_are_ended_by_their_bytes(piece: int) -> None:
+    """No end of ten thousand of them was near when each was as long as a request may be: a hundred gigabytes."""
+    line = b" " * (PIECE - 1) + b"\n"
+    sent = body(*[line[at : at + piece] for _ in range(50) for at in range(0, PIECE, piece)])
+    with pytest.raises(RequestInvalid, match=f"more than {MOST_BLANK_BYTES} bytes of empty lines; leave them out"):
+        await Lines(sent.receive, PIECE).group()
+    assert sent.asked * piece <= MOST_BLANK_BYTES + 3 * PIECE
 
 
 async def test_what_came_before_too_many_empty_lines_is_handed_on_first() -> None:

@@ -33,6 +33,15 @@ def test_the_benchmark_prints_every_figure_beside_its_aim() -> None:
     assert all(row.endswith("| 0 |") for row in rows), "a call failed"
 
 
+def test_the_run_of_documents_prints_how_memory_grew() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.files", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
+    assert len(verdicts) == 2, ran.stdout
+
+
 @pytest.mark.parametrize(("failed", "met"), [(0, True), (1, False)])
 def test_a_hub_whose_calls_fail_meets_no_aim(failed: int, met: bool) -> None:
     """A refusal is cheaper and faster than an answer, so figures alone would praise a hub that refuses everything."""

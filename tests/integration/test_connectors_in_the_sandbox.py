@@ -7,17 +7,24 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 
+from connectors.kit.checks.replay import with_files
 from connectors.kit.exchange import Agency
 from connectors.kit.http import HttpSender
-from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials
+from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials, Unavailable
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
-from mappings.canonical import Dossier
+from mappings.canonical import Dossier, PaymentQuery
 
-OUTCOMES: Mapping[str, type] = {"login": StaleCredentials, "in_doubt": InDoubt, "broken": Broken}
+OUTCOMES: Mapping[str, type] = {
+    "login": StaleCredentials,
+    "in_doubt": InDoubt,
+    "broken": Broken,
+    "unavailable": Unavailable,
+}
 SETTINGS = {
     "police": {
         "service_code": "DVC-TEST",
@@ -26,6 +33,8 @@ SETTINGS = {
         "service_path": "/dancu/TraCuuThongTinCongDan",
     },
     "npsp": {"user_name": "centre", "password": "0000-invented", "security_key": "0000-invented"},
+    "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
+    "business_register": {"authorization": "Bearer 0000-invented"},
     "land_vbdlis": {"security_code": "0000-invented"},
     "land_ilis": {
         "security_code": "0000-invented",
@@ -79,9 +88,13 @@ class Table:
         await self.agency.close()
         await self.sandbox.stop()
 
-    async def ask(self, operation: str, request: Any, sources: Mapping[str, str | None]) -> Any:
+    async def ask(
+        self, operation: str, request: Any, sources: Mapping[str, str | None], sample: Sample | None = None
+    ) -> Any:
+        """Return how it ends; the contents of files that the request names are those that *sample* holds."""
         known = {**sources, **{f"settings.{key}": value for key, value in self.settings.items()}, **self.kept}
-        return await self.agency.send(operation, self.agency.render(operation, request, known), timeout=5.0)
+        wire = self.agency.render(operation, request, known)
+        return await self.agency.send(operation, with_files(wire, sample) if sample else wire, timeout=5.0)
 
 
 def request_of(name: str, sample: Sample) -> Any:
@@ -91,7 +104,7 @@ def request_of(name: str, sample: Sample) -> Any:
 @pytest.mark.parametrize(("name", "sample"), PLAYED, ids=[f"{name}:{sample.name}" for name, sample in PLAYED])
 async def test_the_played_agency_says_what_was_recorded(name: str, sample: Sample) -> None:
     async with Table(name, SETTINGS[name]) as table:
-        outcome = await table.ask(sample.operation, request_of(name, sample), sample.sources)
+        outcome = await table.ask(sample.operation, request_of(name, sample), sample.sources, sample)
     assert type(outcome) is OUTCOMES.get(sample.result, Answered), outcome
     if isinstance(outcome, Answered):
         assert outcome.result == sample.result
@@ -154,3 +167,22 @@ async def test_calls_at_once_do_not_mix_up_their_answers() -> None:
             *(table.ask(one.operation, request_of("police", one), one.sources) for one in asked)
         )
     assert [one.value.citizen_id for one in answers] == [one.reply["citizen_id"] for one in asked]
+
+
+async def test_a_payment_is_started_once_and_found_paid_by_asking() -> None:
+    """Nobody calls back: what is not told is asked after, by the reference that the start went out with."""
+    samples = {one.name: one for one in load_samples(CONNECTORS["payment"].folder)}
+    order = request_of("payment", samples["start_payment.evening"])
+    sources = {"call.reference": "0193", "call.accepted_at": "2026-11-23T20:30:00+07:00"}
+    query = PaymentQuery.model_validate_json('{"reference": "0193", "started_at": "2026-11-23T20:30:00+07:00"}')
+    async with Table("payment", SETTINGS["payment"]) as table:
+        said = [await table.ask("start_payment", order, sources) for _ in range(2)]
+        said.append(await table.ask("lookup_payment", query, {}))
+        assert [one["key"] for one in table.sandbox.filed("payment")] == ["0193"]
+        async with aiohttp.ClientSession() as session:
+            door = f"{table.sandbox.control_url}/stand/payment?key=0193&as=ok"
+            async with session.post(door) as reply:
+                assert await reply.json() == {"standing": 1}
+        said.append(await table.ask("lookup_payment", query, {}))
+    assert [one.result for one in said] == ["pending", "pending", "pending", "ok"]
+    assert said[-1].value.amount == order.amount

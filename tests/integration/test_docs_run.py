@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import click
 import pytest
 import typer
 from pydantic import BaseModel
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from connectors.kit.answers import COLUMNS, RESULTS
 from hub.app.installed import install
@@ -24,7 +25,17 @@ from hub.cli.main import program
 from hub.errors import RequestFault, RequestInvalid
 from hub.guards.guard import HoldCause
 from hub.security.register_files import read_officers, read_units
-from hub.settings import AgencyEntry, DirectRoute, Hub, LgspRoute, Retention, RouteContract, ScheduledAs, load_settings
+from hub.settings import (
+    AgencyEntry,
+    DirectRoute,
+    Hub,
+    LgspRoute,
+    Push,
+    Retention,
+    RouteContract,
+    ScheduledAs,
+    load_settings,
+)
 from hub.store.feed import Noticed
 from hub.web.batch import BatchLine
 from hub.web.notices import event
@@ -121,7 +132,7 @@ def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, list[str]]]:
         if key in INNER:
             yield from keys(INNER[key], key)
         else:
-            default = "" if field.default in (None, "", {}) else f"`{field.default}`"
+            default = "" if field.default in (None, "", {}, ()) else f"`{field.default}`"
             yield key, [str(field.description), "required" if field.is_required() else default]
 
 
@@ -132,6 +143,7 @@ def test_every_key_of_the_settings_is_explained_as_the_code_explains_it() -> Non
         | dict(keys(Retention, "retention"))
         | routes
         | dict(keys(AgencyEntry, "agencies.<name>"))
+        | dict(keys(Push, "push"))
     )
     assert rows(OPERATE, "key by key") == declared
 
@@ -183,6 +195,8 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
         blocks(CALLERS, "json reply Citizen")[0].split('"value": ')[1].split("}")[0] + "}"
     )
     shown = from_json(blocks(CALLERS, "json problem")[0])
+    kept = from_json(blocks(CALLERS, "json file")[0])
+    assert kept["file"] == sha256(b"%PDF-1.7 invented").hexdigest()
     shown_event = from_json(blocks(CALLERS, "json event")[0])
     error = RequestInvalid(faults=[RequestFault("/born_on", "Field required")])
     assert shown == from_json(problem_body(error))
@@ -190,11 +204,22 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
     assert from_json(event(told)) == shown_event
 
 
+def test_the_notice_that_is_shown_is_an_event_of_its_model() -> None:
+    shown = from_json(blocks(CALLERS, "json notice")[0])
+    value = canonical.ProcessingStep.model_validate_json(to_json(shown["data"]["value"]))
+    data = to_json({"value": shown["data"]["value"], "refs": shown["data"]["refs"]})
+    model = canonical.canonical_name(type(value))
+    notice = Noticed(
+        1, shown["id"], "npsp", "dossier_progressed", None, AT, {}, None, value.dossier, told=data, model=model
+    )
+    assert from_json(event(notice)) == shown
+
+
 @pytest.mark.process
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guide for callers speaks with curl")
 async def test_the_guides_for_operators_and_callers_run_as_they_stand(stage: Any) -> None:
     """A hub as the operator's guide sets it up, and then every example of the callers' guide, in its order."""
-    await stage.start()
+    await stage.start(HUB__PUSH__HOSTS='["127.0.0.0/8"]')
     for name, content in zip(("units", "officers"), blocks(OPERATE, "csv"), strict=True):
         (stage.folder / f"{name}.csv").write_text(content, "utf-8")
         status, _, errors = await stage.hub(name, "import", f"{name}.csv", HUB__HUB__ADMIN=stage.admin_url[7:])
@@ -212,15 +237,18 @@ async def test_the_guides_for_operators_and_callers_run_as_they_stand(stage: Any
         '"accepted":3,"refused":0,"send_again_from":null',
         '"following":"/v1/calls/npsp:batch/01a2082c-0000-7910-9f3f-c72cac11c2b0?after=',
         'data: {"specversion":"1.0"',
+        '"secret":"whsec_',
     ):
         assert words in heard, heard
 
-    program_text, of_many = blocks(CALLERS, "python")
+    program_text, of_many, of_files = blocks(CALLERS, "python")
     heard = await _said([sys.executable, "-c", program_text], environ, stage.folder)
     assert heard.startswith("NGUYỄN VĂN ĐÁ\n")
     assert heard.endswith(" ok\n")
     heard = await _said([sys.executable, "-c", of_many], environ, stage.folder)
     assert heard == "".join(f"000.00.14.H32-261123-0{number} answered ok\n" for number in (301, 302, 303))
+    heard = await _said([sys.executable, "-c", of_files], environ, stage.folder)
+    assert heard == "application/pdf 17\n"
 
     asked = next(words for words, whole in commands(OPERATE) if whole and words[0] == "call")
     words = [stage.key if word == "lt_..." else word for word in asked]

@@ -5,6 +5,7 @@ from typing import Any
 
 from hub.call import State
 from hub.feed import Feed
+from hub.store.feed import Reach
 from hub.store.protocol import Accepted
 from tests.integration.test_store_nodes import CLOCK, Pause, a_call, nodes  # noqa: F401 - a fixture
 
@@ -17,12 +18,12 @@ async def test_what_a_slow_commit_will_tell_is_not_passed_by_what_a_fast_one_tol
     cancelling = asyncio.ensure_future(slow.cancel(first.id, "onestop"))
     await pause.stands()  # its number is given, and nobody sees it
     assert await fast.cancel(second.id, "onestop") is State.CANCELLED
-    (told,) = await fast.feed.told("onestop", ["npsp"], 0, 10**9, 9)
+    (told,) = await fast.feed.told("onestop", Reach(["npsp"]), 0, 10**9, 9)
     assert told.call == second.id
-    assert await feed.page("onestop", ["npsp"], 0, 9) == (), "a lower number may still come"
+    assert await feed.page("onestop", Reach(["npsp"]), 0, 9) == [], "a lower number may still come"
     pause.go_on.set()
     await cancelling
-    events = await feed.page("onestop", ["npsp"], 0, 9)
+    events = await feed.page("onestop", Reach(["npsp"]), 0, 9)
     assert [one.call for one in events] == [first.id, second.id]
     assert events[0].seq + 1 == events[1].seq
 
@@ -49,4 +50,4 @@ async def test_what_many_calls_of_one_commit_tell_stands_in_its_order(nodes: Any
     told = await store.batches.accept([(a_call(batch="b"), b"{}") for _ in range(20)])
     calls = [answer.call.id for answer in told if isinstance(answer, Accepted)]
     await asyncio.gather(*(store.cancel(call, "onestop") for call in calls))
-    assert [one.call for one in await store.feed.told("onestop", ["npsp"], 0, 10**9, 99)] == calls
+    assert [one.call for one in await store.feed.told("onestop", Reach(["npsp"]), 0, 10**9, 99)] == calls

@@ -118,12 +118,8 @@ async def test_one_token_serves_two_agencies_of_two_protocols(
         assert set(await asyncio.gather(*looked)) <= {"ok", "not_found"}
         assert lgsp.arrived("token") == 1
         route = await lgsp.route()
-        assert (route["kind"], route["held"], route["token"], route["lanes"]) == (
-            "lgsp",
-            "",
-            "valid",
-            ["npsp", "police"],
-        )
+        assert (route["kind"], route["held"], route["token"]) == ("lgsp", "", "valid")
+        assert route["lanes"] == sorted(find_connectors())
         assert route["token_seconds"] > 3000
         assert route["contract"]["calls_at_once"] == 20
 

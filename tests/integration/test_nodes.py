@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from bench.servers import Redis
 from hub.client import Problem, Purpose
@@ -48,7 +47,6 @@ async def nodes(
 ) -> AsyncIterator[Nodes]:
     """Nodes that count together in Redis, and nodes without one, that keep to their shares."""
     (tmp_path / "two").mkdir()
-    redis.Redis(port=redis_server.port).flushall()  # every hub has a Redis, or a database of one, to itself
     second = type(stage)(tmp_path / "two", stage.sandbox, stage.plays)
     both = Nodes(stage, second, database, redis_server.address() if request.param == "redis" else "")
     await both.start(stage, "hub_1")
@@ -159,6 +157,7 @@ async def test_a_node_that_stops_in_order_is_gone_from_the_list(nodes: Nodes) ->
 
 async def test_the_doctor_shows_who_lives(nodes: Nodes) -> None:
     await nodes.one.until_true(sees(nodes, nodes.one, {"hub_1": True, "hub_2": True}), "both nodes")
+    await nodes.one.until_true(nothing_is_wrong(nodes.one), "the nodes to agree")
     listeners = {"HUB__HUB__ADMIN": nodes.one.admin_url.removeprefix("http://"), "HUB__HUB__STORE": nodes.database}
     status, out, errors = await nodes.one.hub("doctor", **listeners)
     assert status == 0, errors
@@ -190,6 +189,14 @@ def held_by_operator(http: Any, *, yes: bool = True) -> Any:
         return any(row["agency"] == "npsp" and row["held"] == "operator" for row in lanes) is yes
 
     return held
+
+
+def nothing_is_wrong(stage: Any) -> Any:
+    async def well() -> bool:
+        async with stage.operator() as http:
+            return (await http.get("/admin/v1/findings")).json() == []
+
+    return well
 
 
 def sees(nodes: Nodes, stage: Any, wanted: dict[str, bool]) -> Any:

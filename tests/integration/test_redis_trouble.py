@@ -127,6 +127,42 @@ async def test_nothing_is_granted_while_redis_cannot_do_its_part_and_all_goes_on
     assert node.watch("a")["concurrency_in_use"] == 0
 
 
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("gone", "cannot be reached"), ("slow", "does not answer within 1 s"), ("out of memory", "memory is full"), ("read-only", "is a replica")],
+)  # fmt: skip
+async def test_why_redis_cannot_be_used_is_known_and_since_when(
+    nodes: Nodes, server: Redis, how: str, says: str
+) -> None:
+    node = await joined(nodes)
+    assert node.trouble is None
+    mend = await _spoilt(nodes, server, how)
+    began = nodes.clock.now()
+    await ask(node)
+    nodes.clock.advance(100)
+    await node.try_out()
+    assert node.trouble is not None
+    assert (says in node.trouble.says, node.trouble.since) == (True, began), node.trouble
+    assert node.trouble.do
+    await mend()
+    await until(lambda: node.reaches)
+    assert node.trouble is None
+
+
+async def test_a_policy_that_somebody_sets_while_a_node_works_is_noticed_within_a_minute(nodes: Nodes) -> None:
+    node = await joined(nodes)
+    await command(nodes, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await ask(node)
+    assert node.reaches
+    nodes.clock.advance(60)
+    await ask(node)  # it is busy, and hears from Redis all the time
+    await until(lambda: not node.reaches)
+    assert node.trouble is not None
+    assert node.trouble.do == "set it to `noeviction`"
+    await command(nodes, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    await until(lambda: node.reaches)
+
+
 async def test_what_came_back_while_redis_was_gone_teaches_the_others_too(nodes: Nodes, server: Redis) -> None:
     one, other = await joined(nodes), await joined(nodes)
     out = await permit(one)

@@ -12,13 +12,15 @@ import pytest
 from hub.call import Call, Class, Kind, Purpose, State, uuid7
 from hub.clock import VirtualClock
 from hub.errors import BacklogFull, IdempotencyConflict, StoreUnavailable
-from hub.journal import first_break
+from hub.journal import CUT, first_break, first_break_kept
 from hub.store.batch import day_of
 from hub.store.database import StoreInUse
 from hub.store.deciding import Act, Decision
+from hub.store.files import StoredFile
 from hub.store.orders import Order, OrderKind
 from hub.store.postgres import PostgresStore
 from hub.store.protocol import News, NodeRow, Settled, Settlement, Sought
+from hub.store.retention import MOST_ROWS, Place, Until
 
 BOUND = 100
 PATIENCE = 20.0
@@ -116,6 +118,41 @@ async def test_one_key_that_comes_to_two_nodes_at_once_is_one_call(nodes: Nodes)
     assert (attached.call.id, attached.new) == (first.id, False)
     assert (await other).new
     assert len(await two.find(Sought())) == 2
+
+
+async def test_one_content_that_comes_to_two_nodes_at_once_is_kept_once(nodes: Nodes) -> None:
+    pause = Pause("file.before_commit")
+    one, two = nodes.open("one", pause), nodes.open("two")
+    for store, upload in ((one, "u1"), (two, "u2")):
+        await store.files.begin(upload, b"same")
+    told = asyncio.ensure_future(one.files.finish(StoredFile("f" * 64, "u1", 4, "text/plain"), "onestop"))
+    await pause.stands()
+    again = asyncio.ensure_future(two.files.finish(StoredFile("f" * 64, "u2", 4, "text/plain"), "other"))
+    await nodes.somebody_waits()
+    pause.go_on.set()
+    assert (await told).upload == (await again).upload == "u1"
+    assert nodes.ask("SELECT upload FROM file_parts") == [("u1",)]
+    assert await one.files.find("f" * 64, ["other"]) is not None
+
+
+async def test_one_content_is_not_removed_while_another_node_stores_it(nodes: Nodes) -> None:
+    pause = Pause("file.before_commit")
+    two = nodes.open("two")
+    await two.files.begin("u1", b"same")
+    await two.files.finish(StoredFile("f" * 64, "u1", 4, "text/plain"), "onestop")
+    one = nodes.open("one", pause)
+    told = asyncio.ensure_future(one.files.hold("f" * 64, "other"))
+    await pause.stands()
+    number = await two.retention.begin(0.0)
+    assert number is not None
+    now = CLOCK.now() + 1
+    sweeping = asyncio.ensure_future(two.retention.sweep(number, Place("files"), Until(*[now] * 6)))
+    await nodes.somebody_waits()
+    pause.go_on.set()
+    assert await told is not None
+    assert (await sweeping).removed == 1
+    assert await two.files.find("f" * 64, ["other"]) is not None
+    assert await two.files.find("f" * 64, ["onestop"]) is None
 
 
 async def test_one_key_with_two_requests_at_once_is_a_conflict_on_the_node_that_comes_second(nodes: Nodes) -> None:
@@ -260,6 +297,48 @@ async def test_a_node_that_stops_in_the_middle_of_a_commit_stops_nobody_else(nod
     with pytest.raises(StoreUnavailable):
         await stuck
     assert (await one.accept(a_call(), b"{}")).new, "and it goes on by itself"
+
+
+async def cut_the_journal(store: PostgresStore, days: float) -> int:
+    """Let a node make a pass; return how many entries it removed that were older than so many days."""
+    CLOCK.advance(3600)
+    number = await store.retention.begin(3600)
+    assert number is not None
+    removed, place = 0, Place("journal")
+    while place.table == "journal":
+        swept = await store.retention.sweep(number, place, Until(0, 0, 0, 0, CLOCK.now() - 86_400 * days))
+        assert swept.next is not None
+        removed, place = removed + swept.removed, swept.next
+    return removed
+
+
+async def test_the_chain_of_a_node_that_is_gone_is_cut_by_another_and_goes_on_where_it_comes_back(nodes: Nodes) -> None:
+    gone, lives, cuts = nodes.open("gone"), nodes.open("lives"), nodes.open("one")
+    for store, many in ((gone, MOST_ROWS + 9), (lives, 9), (cuts, 9)):
+        await asyncio.gather(*(store.note("backed_up", "operator", str(number)) for number in range(many)))
+    await gone.close()
+    CLOCK.advance(400 * 86_400)
+    assert await cut_the_journal(cuts, 365) == MOST_ROWS + 8 + 8
+    for chain, begins in (("gone", MOST_ROWS + 9), ("lives", 1), ("one", 9)):
+        left = await cuts.journal(chain=chain)
+        assert (left[0].seq, first_break_kept(left)) == (begins, None), chain
+    assert (await cuts.journal(chain="gone"))[-1].entry.event == CUT
+    assert await cut_the_journal(cuts, 365) == 0
+    back = nodes.open("gone")
+    await back.accept(a_call(), b"{}")
+    assert first_break_kept(await back.journal()) is None
+
+
+async def test_the_chain_of_a_node_that_is_only_silent_is_left_to_it(nodes: Nodes) -> None:
+    silent, cuts = nodes.open("silent"), nodes.open("one")
+    await silent.beat(NodeRow("silent", CLOCK.now(), 0.0, 3, True, "1.0"))
+    for _ in range(3):
+        await silent.accept(a_call(), b"{}")
+    await silent.close()
+    CLOCK.advance(400 * 86_400)
+    assert await cut_the_journal(cuts, 365) == 0, "it is expected back as long as its line is there"
+    await cuts.depart("silent")
+    assert await cut_the_journal(cuts, 365) == 2
 
 
 async def test_two_processes_of_one_name_are_told_to_take_two(nodes: Nodes) -> None:

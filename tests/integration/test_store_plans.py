@@ -9,6 +9,8 @@ import pytest
 
 from hub.call import Call, Class, Kind, Purpose
 from hub.clock import VirtualClock
+from hub.store.feed import FeedStatements
+from hub.store.notices import Arrival, Owner
 from hub.store.postgres import Postgres, PostgresStore
 from hub.store.prepared import Prepared, postgres_dialect
 from hub.store.statements import Statements
@@ -70,3 +72,40 @@ def test_of_calls_to_move_only_these_are_read(writes: Any) -> None:
     told = plan(writes, say.standings, {"calls": [f"call-{number:05}" for number in range(30)]})
     assert "Index Cond: (id = ANY" in told, told
     assert "Filter" not in told, told
+
+
+def test_each_arm_of_the_feed_walks_its_own_index(database: str) -> None:
+    """Whatever the server knows of the table: a page is read in the order of numbers, and nothing is sorted whole."""
+
+    async def told() -> None:
+        store = PostgresStore.connect(database, "one", CLOCK, backlog_calls={})
+        for number in range(20):
+            owners = [Owner(f"D{number}", None if at % 10 == 0 else f"c{at % 7}", "") for at in range(100)]
+            await store.notices.take(
+                [
+                    Arrival(f"n{number}-{at}", "tax", "told", None, None, b"{}", owner=owner)
+                    for at, owner in enumerate(owners)
+                ]
+            )
+        await store.close()
+
+    asyncio.run(told())
+    say = FeedStatements(Statements(postgres_dialect()))
+    asked = {
+        "caller": "c1",
+        "agencies": ",tax,",
+        "notices": ",",
+        "dossier": "D5",
+        "after": 0,
+        "upto": 10**9,
+        "limit": 5,
+    }
+    connection = Postgres(database, "two").connect()
+    for analysed in (False, True):
+        if analysed:
+            connection.execute("ANALYZE")
+        both = plan(connection, say.told, asked)
+        assert "Index Scan using notices_of_all" in both, both
+        assert "notices_dossier" in plan(connection, say.told_of_dossier, asked)
+    assert "notices_caller" in both, both
+    connection.close()

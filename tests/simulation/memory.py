@@ -115,13 +115,16 @@ class MemoryStore:
         row.exchange_no += 1
         return row.exchange_no
 
-    async def begin_verification(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
+    async def begin_asking(self, call_id: str, node: str, step: str | None = None) -> tuple[int, int] | None:
         row = self._rows[call_id]
         if row.state is not State.IN_DOUBT:
             return None
         row.fence += 1
         row.exchange_no += 1
         return row.fence, row.exchange_no
+
+    async def ask_now(self, call_id: str) -> str | None:
+        return None
 
     async def settle(self, settlement: Settlement) -> Settled:
         row = self._rows[settlement.call_id]
@@ -162,7 +165,7 @@ class MemoryStore:
     async def find(self, sought: Sought) -> Sequence[Record]:
         raise NotImplementedError("simulations look calls up by id")
 
-    async def in_doubt_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
+    async def asking_due(self, agency: str, not_after: float, limit: int) -> Sequence[Leased]:
         return [
             Leased(self._as_it_is(row), row.request, 0.0)
             for row in self._rows.values()

@@ -39,6 +39,7 @@ from hub.call import State, uuid7
 from hub.clock import VirtualClock, run_virtual
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
+from hub.files import Files
 from hub.lane import Lane
 from hub.route import bounds_of
 from hub.store.protocol import Store
@@ -197,6 +198,7 @@ class World:
         around = Surroundings(
             store, self.coordination, clock, random, self.told, people, "node",
             lambda: uuid7(clock.now(), random.randbytes), Waiters(),
+            Files(store, lambda: uuid7(clock.now(), random.randbytes), file_bytes=0),  # no request names one
         )  # fmt: skip
         self.lanes = {name: Lane(agency, around) for name, agency in self.agencies.items()}
         self.hub = Dispatcher(self.lanes, around)

@@ -3,6 +3,7 @@ A sample played through the compiled connector: the request it makes, and what a
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lxml import etree
 from pydantic_core import to_json
@@ -11,6 +12,7 @@ from connectors.kit.binding import BoundAgency, bind
 from connectors.kit.checks.folder import Folder
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import WireRequest
+from connectors.kit.files import as_recorded
 from connectors.kit.http import CannedSender
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
@@ -63,7 +65,13 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
         FilesRefused: The sample's settings are none of the connector's.
     """
     request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
-    return bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
+    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
+    return with_files(wire, sample)
+
+
+def with_files(wire: WireRequest, sample: Sample) -> WireRequest:
+    """Return *wire* with the contents of its files, which *sample* holds: what a running hub would put in."""
+    return replace(wire, body=as_recorded(wire, sample.request_agency or b""), files=()) if wire.files else wire
 
 
 def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:

@@ -108,7 +108,8 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     for name, place in spoken:
         if place and not (soap and "fault" in place.lower()):  # a SOAP fault is no part of the operation's contract
             yield Used(plain(place), manifest, name if name.startswith("auth") else f"{key}.{name}")
-    yield from _sought(folder, operation, "reply", "ref", _texts(table.ref))
+    keys = [place for place in _texts(table.ref) if not _is_own(folder, table, place)]
+    yield from _sought(folder, operation, "reply", "ref", keys)
     if table.signed:
         yield from _sought(folder, operation, "reply", "signed", [table.signed.at, *table.signed.of])
     for notice in folder.notices.values():
@@ -167,6 +168,13 @@ def _in_body(places: Iterable[str], file: str, key: str) -> Iterator[Used]:
 
 def _texts(value: Any) -> list[str]:
     return list(value.values()) if isinstance(value, dict) else [value] if isinstance(value, str) else []
+
+
+def _is_own(folder: Folder, table: OperationTable, place: str) -> bool:
+    """Whether the request fixes *place* from the call: a key that we give, which stands in no reply."""
+    mapping = folder.mappings.get(table.sends or "")
+    fixed = mapping.fixed.get(place) if mapping else None
+    return fixed is not None and fixed.from_.startswith("call.")
 
 
 def _wrap_places(template: Any, base: str) -> Iterator[str]:

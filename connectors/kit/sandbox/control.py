@@ -2,7 +2,8 @@
 The sandbox's own door, apart from the agencies': what arrived, what was filed, and which faults are on.
 
 `GET /plays` · `GET /routes` · `GET /arrivals?agency=&after=` · `DELETE /arrivals` · `GET|POST|DELETE /faults/{agency}` ·
-`POST /tell/{agency}` · `POST /expire-sessions/{agency}` · `POST /expire-tokens/{route}` · `POST /close-idle/{agency}` · `GET /filed/{agency}`
+`POST /tell/{agency}` · `POST /expire-sessions/{agency}` · `POST /expire-tokens/{route}` · `POST /close-idle/{agency}` · `GET /filed/{agency}` ·
+`POST /stand/{agency}?key=&as=`: from now on look-ups find what was filed under that key `ok`, `pending` or `refused`
 
 A gateway takes faults under the route's name: `429` throttles in its own words, `operation` is an agency or `token`.
 """
@@ -35,6 +36,7 @@ class Controlled(Protocol):
     def expire_sessions(self, agency: str) -> int: ...
     def expire_tokens(self, route: str) -> int: ...
     def close_idle(self, agency: str) -> int: ...
+    def stand(self, agency: str, key: str, result: str) -> int: ...
     def filed(self, agency: str) -> list[dict[str, object]]: ...
     async def tell(self, agency: str, tell: Tell) -> list[Telling]: ...
 
@@ -94,6 +96,10 @@ async def _tell(sandbox: Controlled, agency: str, request: Request) -> Any:
     return {"told": [asdict(one) for one in told]}
 
 
+def _stand(sandbox: Controlled, agency: str, request: Request) -> Any:
+    return {"standing": sandbox.stand(agency, request.query.get("key", ""), request.query.get("as", ""))}
+
+
 def _cleared(sandbox: Controlled, _agency: str, _request: Request) -> Any:
     sandbox.arrivals.clear()
     return {}
@@ -111,5 +117,6 @@ _DOORS: dict[tuple[str, str], Callable[[Controlled, str, Request], Any]] = {
     ("POST", "expire-sessions"): lambda sandbox, agency, _request: {"expired": sandbox.expire_sessions(agency)},
     ("POST", "expire-tokens"): lambda sandbox, route, _request: {"expired": sandbox.expire_tokens(route)},
     ("POST", "close-idle"): lambda sandbox, agency, _request: {"closed": sandbox.close_idle(agency)},
+    ("POST", "stand"): _stand,
     ("GET", "filed"): lambda sandbox, agency, _request: {"filed": sandbox.filed(agency)},
 }

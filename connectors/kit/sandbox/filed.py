@@ -25,6 +25,8 @@ class Record:
     """True: the samples show it to be there; nobody filed it."""
     updates: int = 0
     steps: list[Any] = field(default_factory=list)
+    stands: str | None = None
+    """How it stands, as the sandbox was told: a result of answers.csv; None: as things stand that were just filed."""
 
     @property
     def untouched(self) -> bool:
@@ -49,6 +51,13 @@ class Filed:
         record.payload = copy.deepcopy(payload)
         record.updates += 1
 
+    def stand(self, key: str, result: str) -> int:
+        """Let everything that was filed under *key* stand so; returns how many things that is."""
+        there = [record for record in self if record.key == key and not record.seeded]
+        for record in there:
+            record.stands = result
+        return len(there)
+
     def append(self, record: Record, step: Any, status: str | None, status_at: Names | None) -> None:
         """Add *step*; where it names a status, that becomes the status of what was filed."""
         record.steps.append(copy.deepcopy(step))
@@ -68,6 +77,7 @@ class Filed:
                 "updates": record.updates,
                 "payload": _shown(record.payload),
                 "steps": [_shown(step) for step in record.steps],
+                "stands": record.stands,
             }
             for record in self
             if not record.untouched

@@ -7,23 +7,25 @@ updates or adds a step, as the manifest's `then.exists` and the mappings tell; t
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.kit.auth import handshake
 from connectors.kit.contract import Check, json_contract, xsd_contract
-from connectors.kit.manifest import Manifest, load_manifest
+from connectors.kit.manifest import Manifest, Signature, load_manifest
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.checks import CHECKS, Sessions
 from connectors.kit.sandbox.filed import Filed, Record
 from connectors.kit.sandbox.hearing import Heard, Hearing
 from connectors.kit.sandbox.payloads import put_value, soap_body, value_at
-from connectors.kit.sandbox.spoken import spoken
+from connectors.kit.sandbox.spoken import Spoken, spoken
+from connectors.kit.sandbox.standing import Standing
+from connectors.kit.sandbox.telling import signature_of
 from connectors.kit.sandbox.wire import Reply, Request
 from connectors.kit.sandbox.words import Words
 from connectors.kit.wsdl import read_wsdl
 
-_BY_STATE = ("ok", "exists")
+_BY_STATE = ("ok", "pending", "exists")
 """Results of a filing that what was filed decides, and not the sample that asks the same."""
 
 
@@ -68,8 +70,10 @@ class Played:
         self._settings = {
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
+        self._as_sources = {f"settings.{name}": value for name, value in self._settings.items()}
         self._operations = operations
         self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)
+        self._standing = Standing(manifest, operations, self._words)
         contracts = [path / "contract" for path in (folder, like) if path is not None]
         self._contracts = _contracts(contracts, manifest) if validate else {}
         created = {name: table.then["exists"] for name, table in manifest.operations.items() if "exists" in table.then}
@@ -101,6 +105,8 @@ class Played:
         if check and (faults := check(heard.tree)):
             invalid = self._words.improvised(400, "; ".join(map(str, faults)))
             return Said(self._words.reply(operation.name, "invalid") or invalid, "invalid")
+        if operation.sign and not self._is_ours(operation.sign, heard, request):
+            return Said(self._words.not_admitted(operation.name), "login")
         return {"login": self._logged_in, "lookup": self._looked_up, "filing": self._taken}[operation.kind](heard)
 
     def _admitted(self, heard: Heard, request: Request) -> bool:
@@ -137,8 +143,33 @@ class Played:
             put_value(here, tuple(kept.split("/")), self.sessions.issue(self._now()))
         return Said(self._words.written(reply, tree), "ok", True)
 
+    def _is_ours(self, sign: Signature, heard: Heard, request: Request) -> bool:
+        """Whether *request* carries the signature that the play's own settings make of it."""
+        beside = {"header": request.headers, "query": request.query}
+        side, marked, name = sign.at.partition(":")
+        shown = beside[side].get(name.lower() if side == "header" else name) if marked else None
+        shown = shown or value_at(heard.plain, tuple(sign.at.split("/")))
+        return shown == signature_of(sign, heard.plain, beside, self._as_sources)
+
     def _looked_up(self, heard: Heard) -> Said:
+        said = self._found(heard)
+        return replace(said, reply=self._signed(heard.operation, said.reply))
+
+    def _signed(self, operation: Spoken, reply: Reply) -> Reply:
+        """Return *reply* with the signature that the play's own settings make, where the recorded one has any."""
+        if operation.signed is None or self.xml:
+            return reply
+        tree, place = self._words.tree(reply), tuple(operation.signed.at.split("/"))
+        if value_at(tree, place) is None:
+            return reply
+        put_value(tree, place, signature_of(operation.signed, tree, {}, self._as_sources))
+        return self._words.written(reply, tree)
+
+    def _found(self, heard: Heard) -> Said:
         operation = heard.operation
+        standing = self._standing.record(operation, self.filed, heard.key)
+        if standing is not None and (told := self._standing.reply(operation, standing)):
+            return Said(*told, True)
         record = self._there(operation.returns, heard.key)
         exact = self._words.exact(heard)
         if record is not None and record.payload is not None and not (exact and record.untouched):
@@ -171,7 +202,11 @@ class Played:
             self.filed.append(record, heard.payload, status, self._operations[self._creates[record.model]].status)
         else:
             self.filed.update(record, heard.payload)
-        return Said(self._said(heard, "ok") or self._words.improvised(200, "done"), "ok", True)
+        said = exact[1] if exact and exact[1] != "exists" else "ok"
+        for result in (said, "ok", "pending"):
+            if reply := self._said(heard, result):
+                return Said(reply, result, True)
+        return Said(self._words.improvised(200, "done"), "ok", True)
 
     def _said(self, heard: Heard, result: str) -> Reply | None:
         """Return the words of the very sample, if it ends so, else of any that does."""

@@ -22,6 +22,7 @@ from connectors.kit.sandbox.faults import Fault, FaultBook, perform
 from connectors.kit.sandbox.gateway import Gateway, PlayedRoute
 from connectors.kit.sandbox.hearing import Heard
 from connectors.kit.sandbox.played import Played
+from connectors.kit.sandbox.standing import ENDS
 from connectors.kit.sandbox.telling import Push, Tell, Teller
 from connectors.kit.sandbox.wire import Listener, Reply, Request
 
@@ -153,6 +154,17 @@ class Sandbox:
                 status, answer = await _told(session, push)
                 told.append(self.arrivals.told(self._now(), agency, push.notice, push.sample, status, answer))
         return told
+
+    def stand(self, agency: str, key: str, result: str) -> int:
+        """
+        Let what was filed at *agency* under *key* stand as *result* from now on; returns how many things that is.
+
+        Raises:
+            ValueError: Nothing can stand so.
+        """
+        if result not in ENDS:
+            raise ValueError(f"a thing stands as one of {', '.join(ENDS)}")
+        return self._stages[agency].played.filed.stand(key, result)
 
     def filed(self, agency: str) -> list[dict[str, object]]:
         """Return what was filed at *agency*, in order: model, key, payload as it came, updates, steps."""

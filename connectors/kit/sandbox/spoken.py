@@ -7,11 +7,11 @@ the identity and the status, `[fixed]`, `unwrap`. The mapping engine is not invo
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.kit.manifest import Manifest, OperationTable
+from connectors.kit.manifest import Manifest, OperationTable, Signature
 from connectors.kit.places import DECODERS
 from connectors.kit.rest import read_call
 from connectors.kit.sandbox.payloads import Names
@@ -50,6 +50,14 @@ class Spoken:
     returns: str
     reply: tuple[Step, ...] | None
     """Where the record stands in a reply; None when no plain place leads there."""
+    sent: Mapping[str, Names] = field(default_factory=dict)
+    """Our fields, and where they stand in the record of a request."""
+    told: Mapping[str, Names] = field(default_factory=dict)
+    """Our fields, and where they stand in a reply; none when no plain place leads there."""
+    sign: Signature | None = None
+    """What a request must be signed with."""
+    signed: Signature | None = None
+    """What a reply is signed with."""
 
     @property
     def literals(self) -> dict[Names, str]:
@@ -84,6 +92,9 @@ def _operation(name: str, table: OperationTable, folders: list[Path], manifest: 
     sources = {place: source for place, source in wrapped.items() if source != "payload"}
     sources |= {prefix + root + _names(place): fixed.from_ for place, fixed in (sends.fixed if sends else {}).items()}
     sources |= {_names(place): source for place, source in put.items() if not place.startswith(("header:", "query:"))}
+    if table.sign and ":" not in table.sign.at:
+        sources[_names(table.sign.at)] = "signature"
+    reply = _reply(table, returns, xml)
     call = None if xml else read_call(table.call or "POST /")
     return Spoken(
         name=name,
@@ -97,11 +108,15 @@ def _operation(name: str, table: OperationTable, folders: list[Path], manifest: 
         sources=sources,
         shown={place: source for place, source in put.items() if place.startswith(("header:", "query:"))},
         payload=prefix + root,
-        key=_line(sends, IDENTITY.get(sends.canonical, "")) if sends else (),
+        key=(_line(sends, IDENTITY.get(sends.canonical, "")) or _own_keys(table, sends)) if sends else (),
         status=next(iter(_line(sends, STATUS)), None) if sends else None,
         model=sends.canonical if sends else "",
         returns=returns.canonical if returns else "",
-        reply=_reply(table, returns, xml),
+        reply=reply,
+        sent=_lines(sends),
+        told={} if reply is None or xml else _lines(returns, tuple(step.name for step in reply if step.name)),
+        sign=table.sign,
+        signed=table.signed,
     )
 
 
@@ -127,6 +142,23 @@ def _line(mapping: MappingFile, ours: str) -> tuple[Names, ...]:
         if ours and ours in (part.strip() for part in name.split("|")):
             return tuple(_names(place) for place in line.at or line.parts or ())
     return ()
+
+
+def _lines(mapping: MappingFile | None, above: Names = ()) -> dict[str, Names]:
+    """Return every field of ours that has one place of its own, and that place."""
+    fields = mapping.fields.items() if mapping else ()
+    return {ours: above + _names(line.at[0]) for ours, line in fields if line.at and "|" not in ours}
+
+
+def _own_keys(table: OperationTable, sends: MappingFile) -> tuple[Names, ...]:
+    """Return the places of keys that we give and the agency goes by: `ref` names them, and the request fixes them."""
+    refs = table.ref.values() if isinstance(table.ref, dict) else [table.ref] if table.ref else []
+    return tuple(_names(place) for place in refs if _from(sends, place) == "call.reference")
+
+
+def _from(sends: MappingFile, place: str) -> str:
+    fixed = sends.fixed.get(place)
+    return fixed.from_ if fixed else ""
 
 
 def _element(sends: MappingFile | None, table: OperationTable) -> str:

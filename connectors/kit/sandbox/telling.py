@@ -21,8 +21,10 @@ from pydantic_core import from_json, to_json
 from connectors.kit.manifest import Manifest, Signature, load_manifest
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.payloads import Names, found, plain, put_value, soap_body
+from mappings.paths import clark
 
 _DECODERS = ("json", "xml", "base64")
+_NEW = "TruongMoi"
 _SOAP = {"http://www.w3.org/2003/05/soap-envelope": "application/soap+xml"}
 
 
@@ -39,6 +41,7 @@ class Tell(BaseModel):
         {}, description="Place = value to tell instead of what is recorded; places lie in the body, or inside its files"
     )
     wrong: Literal["signature", "secret"] | None = Field(None, description="What is not what the hub expects")
+    drifted: bool = Field(False, description="A field that no contract knows stands in it too")
     signed: bool = Field(True, description="Sign again what `put` changed; false: the recorded signature stays")
 
 
@@ -90,6 +93,8 @@ class Teller:
         for place, value in tell.put.items():
             if not _changed(tree, table.unwrap, tuple(place.split("/")), value):
                 raise ValueError(f"nothing stands at {place!r} in {name}")
+        if tell.drifted:
+            _drifted(tree)
         kind = f"application/{sample.media}" if not soap else _SOAP.get(etree.QName(whole).namespace or "", "text/xml")
         headers = {"Content-Type": f"{kind}; charset=utf-8"}
         if soap:
@@ -135,6 +140,13 @@ def _placed(tree: Any, beside: Mapping[str, dict[str, str]], place: str, value: 
 
 def _names(place: str) -> Names:
     return tuple(part.partition("[")[0].rpartition("}")[2] for part in place.split("/"))
+
+
+def _drifted(tree: Any) -> None:
+    if isinstance(tree, etree._Element):
+        etree.SubElement(tree, clark(_NEW, etree.QName(tree).namespace)).text = "x"
+    elif isinstance(tree, dict):
+        tree[_NEW] = "x"
 
 
 def _changed(tree: Any, unwrap: Sequence[str], place: Names, value: Any) -> bool:

@@ -10,7 +10,9 @@ import pytest
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
 from hub.cli.sandbox import invented_route, invented_settings, snippet
+from hub.errors import StoreUnavailable
 from hub.settings import load_settings
+from hub.store.sql_store import SqlRegisters
 from tests.unit.cli.conftest import Hub
 
 
@@ -166,8 +168,8 @@ def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Pa
     (tmp_path / "officers.csv").write_text(
         "officer,unit,valid_from,valid_to,agency,account\ncb-1,H32,2020-01-01,,police,000080000099\n", "utf-8"
     )
-    assert "1 lines" in hub("units", "import", "units.csv")[1]
-    assert "1 lines" in hub("officers", "import", "officers.csv")[1]
+    assert hub("units", "import", "units.csv")[1] == "1 line is now the register of units.\n"
+    assert hub("officers", "import", "officers.csv")[1] == "1 line is now the register of officers.\n"
     assert "000.00.14.H32" in hub("units", "list")[1]
     out = hub("officers", "list")[1]
     assert "cb-1" in out
@@ -191,7 +193,7 @@ def test_faults_of_registers_are_told_all_at_once(hub: Hub, settings: Path, tmp_
     assert hub("units", "import", "none.csv")[0] == 1
     status, _, errors = hub("calls", "show", "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f")
     assert status == 1
-    assert "No such call" in errors
+    assert "There is no such call" in errors
 
 
 def test_store_and_admin_key_are_for_the_user_of_the_hub_only(hub: Hub, settings: Path, tmp_path: Path) -> None:
@@ -226,6 +228,33 @@ def test_the_doctor_says_how_large_the_store_is_and_what_is_wrong_with_it(
     (finding,) = json.loads(out)["findings"]
     assert (status, finding["where"]) == (1, "store")
     assert finding["says"].startswith("full: ")
+
+
+def test_the_doctor_says_of_a_copy_how_it_is_served_first(
+    hub: Hub, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub("units", "list")[0] == 0  # makes the store
+    moment = json.loads(hub("backup", "copy.db", "--json")[1])["moment"]
+    assert json.loads(hub("doctor", "--json")[1])["findings"] == []
+    monkeypatch.setenv("HUB__HUB__STORE", "sqlite:///copy.db")
+    status, out, _ = hub("doctor", "--json")
+    (finding,) = json.loads(out)["findings"]
+    assert (status, finding["since"][:19], finding["where"]) == (1, moment[:19], "store")
+    assert f"hub serve --after-restore {moment}" in finding["do"]
+
+
+def test_a_store_that_takes_nothing_is_told_as_an_operator_needs_it(
+    hub: Hub, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sick(*_: object) -> None:
+        raise StoreUnavailable("database or disk is full", retry_after=5.0)
+
+    assert hub("callers", "add", "one-stop", "--agencies", "*")[0] == 0
+    monkeypatch.setattr(SqlRegisters, "put_caller", sick)
+    status, _, errors = hub("callers", "quota", "one-stop", "90")
+    assert status == 1
+    assert errors.startswith("database or disk is full. The store takes no records just now, so nothing was done.")
+    assert "Retry-After" not in errors, "that is for callers"
 
 
 def test_a_backup_is_on_record_in_the_store_that_was_copied_and_takes_no_file_s_place(

@@ -18,7 +18,7 @@ from hub.cli import lanes
 from tests.unit.cli.conftest import Hub
 from tests.unit.cli.test_lane_table import lane
 
-KNOWN = f"this hub has {', '.join(sorted(find_connectors()))}."
+INSTALLED = f"this hub has {', '.join(sorted(find_connectors()))}."
 
 
 @pytest.fixture
@@ -105,12 +105,12 @@ def test_a_route_is_held_and_its_lanes_name_it(hub: Hub, routed: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("hold", "nobody", "--reason", "x"), KNOWN),
+        (("hold", "nobody", "--reason", "x"), INSTALLED),
         (("hold", "nowhere", "--route", "--reason", "x"), "this hub has none."),
         (("hold", "police", "--reason", " "), "/reason: "),
         (("hold", "police", "--reason", "a\x1b[31m"), "/reason: is one line of text"),
-        (("resume", "nobody"), KNOWN),
-        (("lift", "nobody"), KNOWN),
+        (("resume", "nobody"), INSTALLED),
+        (("lift", "nobody"), INSTALLED),
         (("--json", "hold", "police", "--reason", "x"), "hub lanes hold ..."),
     ],
 )

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.kit.registry import find_connectors
-from hub.call import Call, Class, Kind, Purpose, State, uuid7
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, uuid7
 from hub.cli import dead as dead_commands
 from hub.clock import SystemClock
+from hub.store.dead_notices import Found, Raw
 from hub.store.protocol import Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from tests.unit.cli.conftest import Hub
 
 SAMPLE = (find_connectors()["npsp"] / "samples/file_dossier.ok/request.canonical.json").read_bytes()
@@ -117,11 +117,30 @@ def test_a_resolution_that_is_none_is_told(hub: Hub, fill: Fill, words: tuple[st
     assert state(hub, call)[0] == "in_doubt"
 
 
+def test_who_takes_the_wrong_command_hears_which_one_is_right(hub: Hub, fill: Fill) -> None:
+    (doubtful,) = fill(state=State.IN_DOUBT)
+    (dead,) = fill()
+    status, _, errors = hub("dead", "discard", doubtful, "--reason", "x")
+    assert (status, "is in doubt" in errors, f"`hub doubt resolve {doubtful}`" in errors) == (1, True, True)
+    status, _, errors = hub("doubt", "resolve", dead, "--done", "--by", "cb-014", "--reason", "x")
+    assert (status, f"`hub dead discard {dead}`" in errors, "meanwhile" in errors) == (1, True, False)
+    assert (state(hub, doubtful)[0], state(hub, dead)[0]) == ("in_doubt", "dead")
+
+
+@pytest.mark.parametrize("words", [("doubt", "show"), ("dead", "show"), ("calls", "show"), ("doubt", "resolve")])
+def test_a_call_that_is_not_there_is_told_as_an_operator_needs_it(hub: Hub, fill: Fill, words: tuple[str, str]) -> None:
+    more = ("--done", "--by", "cb-014", "--reason", "x") if words[1] == "resolve" else ()
+    status, _, errors = hub(*words, "nosuch", *more)
+    assert (status, "There is no such call. `hub calls list`" in errors) == (1, True)
+    assert "caller's" not in errors
+    assert "GET /v1" not in errors, "that is the callers' door"
+
+
 def test_dead_letters_are_listed_with_their_toll_a_page_at_a_time(hub: Hub, fill: Fill) -> None:
     old = fill(2, cause="deadline")
     new = fill(1, cause="connect")
     out = hub("dead", "list")[1]
-    assert ["npsp", "deadline", "2"] in [line.replace("│", " ").split() for line in out.splitlines()]
+    assert ["npsp", "deadline", "2", "0"] in [line.replace("│", " ").split() for line in out.splitlines()]
     page = json.loads(hub("dead", "list", "--limit", "2", "--json")[1])
     assert [one["call"] for one in page["calls"]] == [*new, old[1]]
     assert f"--after '{page['after']}'" in hub("dead", "list", "--limit", "2")[1]
@@ -155,14 +174,14 @@ def test_many_are_counted_asked_about_and_then_sent_again(
     status, out, _ = hub("dead", "replay", *where, "--dry-run")
     assert (status, "It would be 3. Nothing was changed." in out) == (0, True)
     told = json.loads(hub("dead", "replay", *where, "--limit", "2", "--dry-run", "--json")[1])
-    assert told == {"calls": 2, "of": [{"agency": "npsp", "cause": "deadline", "calls": 3}]}
+    assert told == {"letters": 2, "of": [{"agency": "npsp", "cause": "deadline", "calls": 3, "notices": 0}]}
     status, _, errors = hub("dead", "replay", *where)
-    assert (status, "Send again 3 calls to npsp?" in errors, "--yes" in errors) == (2, True, True)
+    assert (status, "Send or read again 3 dead letters of npsp?" in errors, "--yes" in errors) == (2, True, True)
     asked: list[str] = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.confirm", lambda question: bool(asked.append(question)))
     status, _, errors = hub("dead", "replay", *where)
-    assert (status, asked, errors) == (1, ["Send again 3 calls to npsp?"], "Nothing was changed.\n")
+    assert (status, asked, errors) == (1, ["Send or read again 3 dead letters of npsp?"], "Nothing was changed.\n")
     assert len(json.loads(hub("dead", "list", "--json")[1])["calls"]) == 5
     assert "3 sent again." in hub("dead", "replay", *where, "--yes")[1]
     left = json.loads(hub("dead", "list", "--json")[1])["calls"]
@@ -191,7 +210,7 @@ def test_who_names_nothing_or_two_things_touches_nothing(hub: Hub, fill: Fill, a
     (call,) = fill()
     for words in ((), (call, "--agency", "npsp")):
         status, _, errors = hub("dead", act, *words, "--reason", "x", "--yes")
-        assert (status, "Name calls, or say which by --agency, --cause or --since" in errors) == (2, True)
+        assert (status, "Name calls or notices, or say which by --agency, --cause or --since" in errors) == (2, True)
     assert state(hub, call)[0] == "dead"
     assert hub("dead", "discard", call)[0] == 2, "a reason is wanted"
 
@@ -213,3 +232,51 @@ def test_lanes_show_how_many_need_a_person(hub: Hub, fill: Fill) -> None:
     out = hub("lanes")[1]
     assert "1 in doubt" in out
     assert "2 dead" in out
+
+
+@pytest.fixture
+def unread(settings: Path, tmp_path: Path) -> Callable[..., str]:
+    """Put a dead notice into the store; return its id."""
+
+    async def kept(id_: str, body: bytes, cause: str) -> None:
+        store = SqliteStore.open_file(tmp_path / "hub.db", SystemClock(), backlog_calls={"npsp": 1})
+        raw = Raw(id_, "npsp", "tax_notice_received", {}, {}, body)
+        await store.notices.dead.keep(raw, Found(cause, [("told[3]/amount", "is missing")]))
+        await store.close()
+
+    def unread(number: int = 1, cause: str = "mapping") -> str:
+        id_ = f"01990a5e-8c1b-7cc3-98c4-dc0c0c073{number:03}"
+        asyncio.run(kept(id_, f"<{NAME}{number}/>".encode(), cause))
+        return id_
+
+    return unread
+
+
+def test_a_dead_notice_stands_beside_dead_calls(hub: Hub, fill: Fill, unread: Callable[..., str]) -> None:
+    (call,) = fill()
+    notice = unread()
+    status, out, errors = hub("dead", "list")
+    assert status == 0, errors
+    assert all(word in out for word in (call, notice, "tax_notice_received", "told[3]/amount: is missing"))
+    page = json.loads(hub("dead", "list", "--cause", "mapping", "--json")[1])
+    assert ([one["dead_notice"] for one in page["notices"]], page["calls"]) == ([notice], [])
+    out = hub("dead", "show", notice)[1]
+    assert all(word in out for word in (notice, "told[3]/amount", "is missing", "digest"))
+    assert NAME not in out
+
+
+def test_dead_notices_are_discarded_one_or_many_with_calls(hub: Hub, fill: Fill, unread: Callable[..., str]) -> None:
+    (call,) = fill()
+    first, *others = [unread(number) for number in range(1, 4)]
+    assert hub("dead", "discard", first, "--reason", "thử")[:2] == (0, "1 notices discarded.\n")
+    assert json.loads(hub("dead", "discard", "--agency", "npsp", "--reason", "x", "--dry-run", "--json")[1]) == {
+        "letters": 3,
+        "of": [
+            {"agency": "npsp", "cause": "connect", "calls": 1, "notices": 0},
+            {"agency": "npsp", "cause": "mapping", "calls": 0, "notices": 2},
+        ],
+    }
+    status, out, _ = hub("dead", "discard", "--agency", "npsp", "--reason", "x", "--yes", "--json")
+    ended = json.loads(out)
+    assert (status, [one.get("call") or one["notice"] for one in ended]) == (0, [call, *reversed(others)])
+    assert json.loads(hub("dead", "list", "--json")[1])["notices"] == []

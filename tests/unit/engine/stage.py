@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
 from typing import Any, TypeVar, cast
@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from connectors.kit.exchange import Sources, WireRequest
+from connectors.kit.inbox import Fetched, Inbox, Understood
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.outcomes import Answered, InDoubt, Outcome, Result, StaleCredentials
@@ -20,6 +21,7 @@ from hub.clock import VirtualClock, run_virtual
 from hub.coordination.in_process import InProcess
 from hub.dispatcher import Dispatcher
 from hub.feed import Feed
+from hub.files import Files
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.pressure import Pressure
@@ -123,6 +125,9 @@ class ScriptedAgency:
         self.good: str | None = None
         """The session that the agency accepts; None: any."""
         self.unwritable: set[str] = set()
+        self.inbox: Inbox | None = None
+        self.pages: dict[str | None, Fetched] = {}
+        """What polls bring, by cursor."""
         self.arrivals: list[Arrival] = []
         self.log_ins: list[float] = []
         self.now_here = 0
@@ -159,6 +164,14 @@ class ScriptedAgency:
         if isinstance(told, Mapping):
             self.good = told["auth.session"]
         return told
+
+    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109
+        """Send, and bring the page that `pages[cursor]` holds, where the answer is ok."""
+        _, sources = cast(tuple[BaseModel, Sources], wire.masked)
+        outcome = await self.send(wire.url, wire, timeout=timeout)
+        if not isinstance(outcome, Answered) or outcome.result is not Result.OK:
+            return Fetched(outcome)
+        return replace(self.pages.get(sources["page.after"], Fetched(outcome, Understood(notice, ()))), outcome=outcome)
 
     async def close(self) -> None:
         self.closed = True
@@ -240,6 +253,7 @@ class World:
         self.around = Surroundings(
             self.store, self.coordination, self.clock, random, self.log, people, self.node,
             lambda: uuid7(self.clock.now(), random.randbytes), Waiters(self.feed.stir),
+            Files(self.store.files, lambda: uuid7(self.clock.now(), random.randbytes), file_bytes=1_000_000),
         )  # fmt: skip
         self.routes: list[Route] = []
         self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}
@@ -355,7 +369,7 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
-        if name in ("batches", "feed"):
+        if name in ("batches", "feed", "files", "polls"):
             part = self._parts.setdefault(name, Flaky(method))
             part.cut = self.cut
             return part

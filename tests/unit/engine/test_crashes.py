@@ -22,7 +22,7 @@ async def die(world: World) -> World:
             lane._granting._alarm,
             lane.backlog._due,
             lane.backlog._renewal,
-            lane.verification._timer,
+            lane.asking_after._timer,
         ):
             if timer is not None:
                 timer.cancel()

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
-from hub.call import State, exchange_id
+from hub.call import NEVER, State, exchange_id
 from hub.store.protocol import Settlement
-from hub.verification import NEVER
 from tests.unit.engine.stage import CALLER, OK, Paper, PaperQuery, World, play
 
 LOST = (0.1, InDoubt("reset"))
@@ -46,6 +45,18 @@ def test_a_doubt_is_looked_up_once_the_agency_must_be_done_and_settled_if_all_pl
         assert reply.answer is not None
         assert b'"code":"verified"' in reply.answer
         assert [state for state, _ in world.log.ended.values()] == ["answered"]
+
+    play(scenario)
+
+
+def test_a_hub_that_begins_looks_up_no_sooner_than_it_says() -> None:
+    async def scenario(world: World) -> None:
+        began = world.clock.now()
+        first = world.hub.looks_up_from(world.agency.name)
+        assert first - began == 15, "call_timeout and half as much again"
+        await asyncio.sleep(20)
+        assert world.hub.looks_up_from(world.agency.name) == world.clock.now()
+        assert world.hub.looks_up_from("nobody") == 0.0
 
     play(scenario)
 

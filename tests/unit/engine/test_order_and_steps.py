@@ -15,7 +15,7 @@ def with_progress(world: World) -> None:
     """Two operations that name the same order, as the filing of a dossier and its steps do."""
     known = {**OPERATIONS, "file_progress": PROGRESS}
     world.agency.operations = world.lane.operations = known
-    world.lane.verification._operations = known
+    world.lane.asking_after._operations = known
 
 
 def test_a_step_of_a_dossier_waits_for_the_filing_before_it_whatever_their_operations() -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
+import pytest
+
 from hub.clock import VirtualClock, run_virtual
 from hub.errors import StoreUnavailable
 from hub.retention import EVERY, LOOK_EVERY, Retention
@@ -17,6 +19,10 @@ DAY = 86_400.0
 class Log(Silent):
     def __init__(self) -> None:
         self.faults: list[str] = []
+        self.removed: list[dict[str, int]] = []
+
+    def retention(self, removed: dict[str, int]) -> None:
+        self.removed.append(removed)
 
     def fault(self, what: str, error: BaseException) -> None:
         self.faults.append(what)
@@ -48,7 +54,8 @@ class Kept:
         self.until = until
         await asyncio.sleep(self.seconds)
         left = self.steps - place.seq - 1
-        return Swept(50, Place(seq=place.seq + 1) if left else None)
+        table = "calls" if left > 3 else "journal" if left else "notices"
+        return Swept(50, Place(table, place.seq + 1) if left else None)
 
 
 def play(scenario: Callable[[Retention, Kept], Awaitable[None]], steps: int = 10, seconds: float = 0.01) -> Log:
@@ -80,7 +87,7 @@ def test_what_is_kept_for_how_long_is_what_the_settings_say() -> None:
         await retention.once()
         assert kept.until == Until(
             now - DAY * days.lookups_days, now - DAY * days.filings_days, now - DAY * days.notices_days,
-            now - DAY * days.references_days, now - DAY * days.journal_days,
+            now - DAY * days.references_days, now - DAY * days.journal_days, now - DAY * days.files_days,
         )  # fmt: skip
 
     play(scenario, steps=1)
@@ -101,6 +108,26 @@ def test_a_pass_stops_where_it_is_while_the_store_is_sick_and_then_goes_on() -> 
         assert len(kept.swept) == kept.steps, "each step once"
 
     play(scenario)
+
+
+def test_what_a_pass_removed_is_told_once_by_kind_and_one_that_removed_nothing_is_not() -> None:
+    async def scenario(retention: Retention, kept: Kept) -> None:
+        await retention.once()
+        kept.due = False
+        await retention.once()
+
+    assert play(scenario).removed == [{"calls": 350, "journal": 150}]
+
+
+def test_what_a_pass_had_removed_before_it_was_cut_off_is_told() -> None:
+    async def scenario(retention: Retention, kept: Kept) -> None:
+        at_work = asyncio.create_task(retention.once())
+        await asyncio.sleep(0.5)  # a step takes 0.01 s and its rest 0.19 s
+        kept.down = True
+        with pytest.raises(StoreUnavailable):
+            await at_work
+
+    assert play(scenario).removed == [{"calls": 150}]
 
 
 def test_it_looks_now_and_then_and_not_while_the_store_is_sick() -> None:

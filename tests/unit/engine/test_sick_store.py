@@ -94,7 +94,7 @@ def test_filings_whose_ends_cannot_be_written_stop_the_lane_until_they_are() -> 
     play(scenario, calls_at_once=3)
 
 
-@pytest.mark.parametrize("method", ["lease", "next_due", "renew", "give_back", "in_doubt_due", "begin_verification"])
+@pytest.mark.parametrize("method", ["lease", "next_due", "renew", "give_back", "asking_due", "begin_asking"])
 def test_any_other_question_that_fails_for_a_minute_costs_time_and_nothing_else(method: str) -> None:
     async def scenario(world: World) -> None:
         world.store.before[method] = down

@@ -11,7 +11,7 @@ from hub.call import MOVES, Call, Class, Kind, Purpose, State
 from hub.guards.guard import Wait
 from hub.line import Turn
 from hub.refusals import by_outcome, by_wait
-from hub.verdicts import OUTCOMES, Again, name_of, verdict, verified
+from hub.verdicts import OUTCOMES, Again, asked_after, name_of, verdict, verified
 from tests.unit.engine.stage import Query
 
 CALL = Call(
@@ -45,7 +45,7 @@ def test_every_verdict_is_a_move_that_exists(outcome: Outcome | StaleCredentials
         assert said.state in MOVES[State.SENDING]
         assert said.blame in BLAMES
         assert said.outcome == name_of(outcome)
-        assert (said.again is not None) == (said.state is State.QUEUED)
+        assert (said.again is not None) == (said.state is State.QUEUED or said.pending)
         assert said.attempt == isinstance(outcome, (Unavailable, InDoubt))
         assert not (said.state is State.EXPIRED and not call.interactive), "only interactive calls expire"
         assert not (said.state is State.IN_DOUBT and call.kind is Kind.LOOKUP), "a look-up is never in doubt"
@@ -76,6 +76,21 @@ def test_a_verification_proves_or_leaves_the_doubt(outcome: Outcome | StaleCrede
         if said.state is State.QUEUED:
             assert sees_writes
             assert said.again is Again.LATER
+
+
+@pytest.mark.parametrize("outcome", EVERY, ids=repr)
+def test_an_asking_ends_what_is_pending_or_leaves_it_so(outcome: Outcome | StaleCredentials) -> None:
+    for differs in (True, False):
+        said = asked_after(outcome, differs=differs)
+        assert said.state is State.ANSWERED
+        assert said.state in MOVES[State.ANSWERED]
+        assert said.blame in BLAMES
+        assert not said.attempt
+        assert not said.repeat
+        if not said.pending:
+            assert isinstance(outcome, Answered)
+            assert outcome.result in (Result.OK, Result.REFUSED, Result.NOT_FOUND)
+            assert said.again is None
 
 
 @pytest.mark.parametrize("outcome", [*EVERY, None], ids=repr)

@@ -36,7 +36,7 @@ async def test_every_lane_tells_how_many_calls_need_a_person_and_a_sick_store_hi
             faults.append(what)
 
     async def scraped() -> list[str]:
-        text = await _counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Log())
+        text = await _counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Log(), None)
         return [line for line in text.decode().splitlines() if line.startswith(("hub_dead", "hub_in_doubt"))]
 
     counts.found = {"npsp": Needing(3, 1), "gone": Needing(2, 0)}

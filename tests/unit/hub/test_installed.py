@@ -3,12 +3,15 @@
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from connectors.kit.http import HttpSender
 from connectors.kit.registry import find_connectors
 from hub.app.installed import install, plain_settings
+from hub.app.polls import polls_of, unscheduled
 from hub.settings import Settings, load_settings
 from mappings.errors import FilesRefused
 
@@ -132,7 +135,8 @@ def test_a_token_never_takes_the_header_of_an_agencys_own_credentials(tmp_path: 
         "hub.toml [routes.lgsp.token_header]: `Authorization` is written by the connector of agency `police` too; "
         "set token_header to another one, in which the gateway looks for the token"
     )
-    said = faults(tmp_path, LGSP.replace("LGSP-Authorization", "DstCode") + NPSP, **SECRETS)
+    told = NPSP + 'destination = "portal"\n'  # without it the header is not written, and free for the token
+    said = faults(tmp_path, LGSP.replace("LGSP-Authorization", "DstCode") + told, **SECRETS)
     assert "`DstCode` is written by the connector of agency `npsp` too" in said
 
 
@@ -169,3 +173,27 @@ def test_every_fault_of_every_agency_is_told_at_once(tmp_path: Path) -> None:
         "[agencies.npsp.password]: is missing",
     ):
         assert part in said, said
+
+
+ALONE = NPSP.replace('route = "lgsp"\n', "")
+
+
+async def test_what_is_fetched_for_a_unit_waits_until_the_agencys_entry_names_one(tmp_path: Path) -> None:
+    settings = read(tmp_path, ALONE)
+    installed = install(settings, {}, time.time)
+    lanes = {"npsp": cast(Any, SimpleNamespace(name="npsp"))}
+    assert polls_of(installed, lanes, settings) == []
+    (finding,) = unscheduled(installed, settings)
+    assert finding.where == "polls of npsp"
+    assert "question_asked" in finding.says
+    assert "[agencies.npsp]: scheduled_as = " in finding.do
+    await installed["npsp"].agency.close()
+
+
+async def test_what_is_fetched_is_asked_for_on_behalf_of_whom_the_entry_names(tmp_path: Path) -> None:
+    settings = read(tmp_path, ALONE + 'scheduled_as = { officer = "hub-duty", unit = "H32" }\n')
+    installed = install(settings, {}, time.time)
+    (poll,) = polls_of(installed, {"npsp": cast(Any, SimpleNamespace(name="npsp"))}, settings)
+    assert (poll.key, poll.officer, poll.unit) == (("npsp", "question_asked"), "hub-duty", "H32")
+    assert unscheduled(installed, settings) == []
+    await installed["npsp"].agency.close()

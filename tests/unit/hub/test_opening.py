@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.app.opening import redis_address
+from hub.app.opening import redis_address, signing_key
 from hub.settings import load_settings
 from mappings.errors import FilesRefused
 
@@ -60,3 +60,36 @@ def test_the_name_of_a_node_fits_where_postgresql_shows_it(tmp_path: Path) -> No
     assert settings.hub.node == "a" * 63
     with pytest.raises(FilesRefused, match="HUB__HUB__NODE: string should have at most 63"):
         load_settings(STORE | {"HUB__HUB__NODE": "a" * 64}, tmp_path / "hub.toml")
+
+
+# --- The key of pushing ----------------------------------------------------------------------------------------------
+
+
+def test_beside_a_file_a_key_of_pushing_is_made_once(tmp_path: Path) -> None:
+    settings = load_settings({"HUB__PUSH__HOSTS": '["*.centre.example"]'}, tmp_path / "hub.toml")
+    assert settings.push.hosts == ("*.centre.example",)
+    key = signing_key(settings, {})
+    assert signing_key(settings, {}) == key
+    assert (tmp_path / "hub.db.signing-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_on_a_server_the_key_of_pushing_is_given_and_its_absence_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FilesRefused, match="set the same one for every node") as refused:
+        signing_key(load_settings(STORE, tmp_path / "hub.toml"), {})
+    assert [fault.key for fault in refused.value.faults] == ["hub.signing_key"]
+    environ = STORE | {"HUB__HUB__SIGNING_KEY": "env:PUSH", "PUSH": 40 * "k"}
+    assert signing_key(load_settings(environ, tmp_path / "hub.toml"), environ) == 40 * "k"
+
+
+def test_a_short_key_of_pushing_is_refused_without_being_told(tmp_path: Path) -> None:
+    environ = STORE | {"HUB__HUB__SIGNING_KEY": "env:PUSH", "PUSH": "Secret9"}
+    with pytest.raises(FilesRefused, match="fewer than 32 signs") as refused:
+        signing_key(load_settings(environ, tmp_path / "hub.toml"), environ)
+    assert "Secret9" not in str(refused.value)
+
+
+@pytest.mark.parametrize("hosts", ['["http://a.example"]', '["10.0.0.1/8"]', "a.example", '[""]'])
+def test_hosts_that_cannot_be_read_are_told_at_the_start(tmp_path: Path, hosts: str) -> None:
+    with pytest.raises(FilesRefused) as refused:
+        load_settings({"HUB__PUSH__HOSTS": hosts}, tmp_path / "hub.toml")
+    assert [fault.file for fault in refused.value.faults] == ["HUB__PUSH__HOSTS"]

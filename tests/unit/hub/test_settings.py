@@ -95,6 +95,23 @@ def test_all_faults_come_at_once_with_place_and_nearest_key(tmp_path: Path) -> N
     assert len(said) == 7
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "like"),
+    [
+        ("HUB__HUB__REDIS", "cache.example:6379", "write it like `redis://cache.example:6379/0`. It says: Where nodes count"),
+        ("HUB__HUB__STORE", "mysql://x", "write it like `sqlite:///hub.db` or `postgresql://hub@db.example/hub`. It says: Where calls"),
+        ("HUB__HUB__LISTEN", "8080", "write it like `0.0.0.0:8080`. It says: Where callers"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_form_is_told_by_an_example_and_no_pattern(
+    tmp_path: Path, variable: str, value: str, like: str
+) -> None:
+    (said,) = faults(tmp_path, GOOD, **{variable: value})
+    assert like in said
+    assert said.startswith(f"{variable}: ")
+    assert "^" not in said
+
+
 LGSP = """
 [routes.lgsp]
 kind = "lgsp"
@@ -185,7 +202,7 @@ def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None
 
 
 def test_no_secret_is_printed(tmp_path: Path) -> None:
-    settings = load(tmp_path, GOOD, HUB__HUB__ADMIN_KEY="hunter3")
+    settings = load(tmp_path, GOOD, HUB__HUB__ADMIN_KEY="hunter3", HUB__HUB__SIGNING_KEY="hunter4")
     table = masked(settings, {"police": frozenset({"service_code"})})
     assert "hunter" not in str(table)
     assert "in-the-open" not in str(table)

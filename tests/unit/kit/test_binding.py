@@ -336,9 +336,15 @@ async def test_a_login_that_a_gateway_stopped_was_never_asked(folder: Path) -> N
 
 
 def test_the_headers_that_a_connector_writes_are_known(folder: Path) -> None:
-    agency, _ = bound(folder)
+    agency, _ = bound(folder, destination="VN")
     assert agency.headers >= {"x-session", "dstcode", "content-type"}  # type: ignore[attr-defined]  # of BoundAgency
     assert "authorization" not in agency.headers  # type: ignore[attr-defined]  # of BoundAgency
+
+
+def test_a_header_that_an_empty_setting_fills_is_free_for_the_token_of_a_route(folder: Path) -> None:
+    agency, _ = bound(folder, destination="")
+    assert "x-session" in agency.headers  # type: ignore[attr-defined]  # of BoundAgency
+    assert "dstcode" not in agency.headers  # type: ignore[attr-defined]  # of BoundAgency
 
 
 async def test_a_login_without_a_session_is_broken(folder: Path) -> None:

@@ -106,15 +106,20 @@ class TestFetching:
         assert page.read == Understood("step_listed", ())
         assert page.next is None
 
-    async def test_one_bad_record_keeps_the_page_whole_to_be_read_again(self, office: Office) -> None:
+    async def test_one_bad_record_keeps_no_other_and_the_page_is_kept_whole_to_be_read_again(
+        self, office: Office
+    ) -> None:
         page = await fetched(office, {"code": "0", "IdCuoi": 78, "data": [RECORD, {**RECORD, "TrangThai": "x"}]})
-        assert isinstance(page.read, NotTaken)
-        assert [fault.place for fault in page.read.faults] == ["told[1]/TrangThai"]
+        assert isinstance(page.read, Understood)
+        assert [one.refs for one in page.read.told] == [{"code": "A-1"}]
+        (poison,) = page.poison
+        assert [fault.place for fault in poison.faults] == ["told[1]/TrangThai"]
+        assert poison.refs == {"code": "A-1"}, "by which it is refused"
         assert page.next == "78"
         assert page.came is not None
         bound = agency(office)
         assert bound.inbox is not None
-        assert bound.inbox.read_fetched("step_listed", page.came) == page.read
+        assert bound.inbox.read_fetched("step_listed", page.came) == NotTaken("step_listed", "refused", poison.faults)
         mended = WireNotice({}, {}, page.came.body.replace(b'"x"', b'"9"'))
         assert isinstance(bound.inbox.read_fetched("step_listed", mended), Understood)
         assert isinstance(bound.inbox.read_again("step_listed", mended), Understood)

@@ -121,7 +121,7 @@ class TestTheTable:
             for kind in CAUSES
             if isinstance(outcome := outcome_of(kind.__new__(kind), sent=False), Unavailable)
         }
-        others = {"address", "fault", "header", "malformed", "redirect", "truncated", "upload"}
+        others = {"address", "fault", "forbidden", "header", "malformed", "redirect", "truncated", "upload"}
         assert unsent - others == ROAD, "a new cause is the road's or is not: say which"
 
     def test_a_header_that_cannot_be_written_is_broken_and_unsent(self) -> None:

@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 
 from connectors.kit.binding import BoundAgency
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
-from mappings.canonical import ProcedureQuery, ProcessingStep
+from mappings.canonical import ProcedureQuery, ProcessingStep, ResultPaper
 from mappings.errors import FilesRefused, MappingFailed
 from tests.unit.kit.conftest import FACTS
 
@@ -380,6 +380,18 @@ class TestQuestions:
         assert agency.inbox is not None
         reply = agency.inbox.reply("procedure_asked", "taken", answer=ProcedureQuery(code="1.004194"))
         assert from_json(reply.body) == {"MaThuTuc": "1.004194"}
+
+    def test_a_file_that_an_answer_names_goes_out_as_a_link(self, office: Office) -> None:
+        paper = 'canonical = "ResultPaper@1"\nagency = ""\n[fields]\n"name" = "Ten"\n"url" = { at = "Tep", as = "file link" }\n'
+        agency = office(QUESTION, files={"procedure.map.toml": paper})
+        assert agency.inbox is not None
+        reply = agency.inbox.reply("procedure_asked", "taken", answer=ResultPaper(name="Giấy", url="a" * 64))
+        assert from_json(reply.body) == {"Ten": "Giấy", "Tep": f"https://hub.example/files/{'a' * 64}"}
+
+    def test_an_answer_that_would_hold_a_whole_file_is_refused_at_load(self, office: Office) -> None:
+        paper = 'canonical = "ResultPaper@1"\nagency = ""\n[fields]\n"name" = "Ten"\n"url" = { at = "Tep", as = "file base64" }\n'
+        with pytest.raises(FilesRefused, match="send `file link`"):
+            office(QUESTION, files={"procedure.map.toml": paper})
 
     @pytest.mark.parametrize("answer", [None, ProcessingStep])
     def test_what_is_no_answer_to_it_does_not_fit(self, office: Office, answer: Any) -> None:

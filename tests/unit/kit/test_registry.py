@@ -128,7 +128,7 @@ def test_a_step_that_takes_the_same_record_gets_it_unchanged(portal: Connector) 
 
 def test_the_real_connectors_load_and_their_doubts_can_be_verified() -> None:
     found = find_connectors()
-    assert set(found) >= {"npsp", "police", "land_vbdlis"}
+    assert {"npsp", "police", "land_vbdlis"} <= set(found)
     filing = load_connector(found["npsp"]).operations["file_dossier"]
     dossier = Dossier.model_construct(code="000.00.00.H32-261123-0001")
     assert follow_up_request(filing, "in_doubt", dossier, {}) == DossierQuery(code="000.00.00.H32-261123-0001")
@@ -203,6 +203,12 @@ def test_a_found_record_agrees_only_when_every_named_field_is_given_and_equal(po
             ('in_doubt = "lookup_procedure"', 'in_doubt = "update_procedure"'),
             "operations.file_procedure.then.in_doubt",
             "settled by a look-up",
+        ),
+        (
+            "manifest_toml",
+            ('in_doubt = "lookup_procedure"', 'pending = "lookup_procedure"'),
+            "operations.file_procedure.then.pending",
+            "says how often: `every`",
         ),
         ("manifest_toml", ('order_by = "code"', 'order_by = "cod"'), "operations.lookup_procedure.order_by", "code"),
         ("manifest_toml", ('agrees = ["code"]', 'agrees = ["cod"]'), "operations.lookup_procedure.agrees", "code"),
@@ -319,7 +325,7 @@ def test_a_look_up_says_what_two_calls_have_in_common_when_one_exchange_may_serv
     [
         (('says = "text"', ""), ()),
         (('says = "text"', "repeat_safe = false"), None),
-        (('says = "text"', 'then = { pending = "update_procedure" }'), None),
+        (('says = "text"', 'then = { exists = "update_procedure" }'), None),
         (('says = "text"', 'wrap = { a = { b = "call.dossier" }, c = ["officer.id", "call.id"] }'), ("call.dossier", "officer.id")),
         (('put = {', 'put = { "header:Unit" = "unit.code", '), ("unit.code",)),
         (("GET /procedures/{maTTHC}", "GET /{unit.id}/{settings.user_name}/{maTTHC}"), ("unit.id",)),

@@ -9,11 +9,14 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from connectors.kit.binding import BoundAgency
+from connectors.kit.carried import Carried
 from connectors.kit.exchange import WireReply
+from connectors.kit.manifest import Signature
 from connectors.kit.outcomes import Answered, Broken, Result
-from connectors.kit.signatures import signature
+from connectors.kit.signatures import Signing, signature
 from mappings.canonical import MASK, ProcessingStep
 from mappings.errors import FilesRefused, MappingFailed
+from mappings.values_files import write_content
 
 Office = Callable[..., BoundAgency]
 
@@ -92,6 +95,11 @@ class TestSign:
         with pytest.raises(MappingFailed, match="Ma: holds the separator") as failed:
             agency(office).render("file_step", STEP, {"call.id": "c|1"})
         assert "c|1" not in str(failed.value)
+
+    def test_a_file_that_is_put_in_while_it_is_sent_cannot_be_signed(self) -> None:
+        signing = Signing(Signature(scheme="md5 hex", at="ChuKy", of=("Tep", "settings.key"), join=""))
+        with pytest.raises(MappingFailed, match="Tep: is a file"):
+            signing.make(Carried({"Tep": write_content("a" * 64)}), {"settings.key": "k"})
 
     def test_a_place_that_the_mapping_writes_too_is_no_place_for_a_signature(self, office: Office) -> None:
         with pytest.raises(MappingFailed, match="by the mapping and by `sign`"):

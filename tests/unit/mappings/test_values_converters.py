@@ -30,6 +30,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 
+FILES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 OURS: dict[str, st.SearchStrategy[object]] = {
     "trimmed": WORDS,
     "upper name": WORDS,
@@ -45,6 +46,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "date dd-MM-yyyy": DAYS,
     "date dd/MM/yyyy": DAYS,
     "date yyyy-MM-dd": DAYS,
+    "date iso": DAYS,
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
     "moment yyyyMMddHHmmss": MOMENTS,
@@ -62,8 +64,10 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "phone national": st.sampled_from(["+84 90 000 00 00", "0900000000", "0258.000.0000", "84900000000"]),
     "digits": st.uuids().map(str),
     "base64 json": JSON,
+    "file base64": FILES,
+    "file link": FILES | st.just("https://files.centre.example/1"),
     "cut 7": WORDS,
-    "unpadded number 5": st.integers(0, 99999).map("{:05d}".format),
+    "unpadded 7": st.integers(1, 9999999).map("{:07d}".format),
     "zero-padded 6": st.integers(0, 999999).map(str) | st.integers(0, 999999).map("{:06d}".format),
 }
 """Values that each converter must be able to write. Total: a converter without a row fails the first test."""
@@ -145,8 +149,37 @@ def test_a_date_without_a_known_day_does_not_fit_a_whole_date() -> None:
 
 
 def test_a_moment_without_offset_is_never_guessed_when_written() -> None:
-    with pytest.raises(ValueError, match="offset"):
-        converter("moment utc").write(datetime(2026, 3, 15, 20, 5))  # noqa: DTZ001 - the fault under test
+    for ours in (datetime(2026, 3, 15, 20, 5), "2026-03-15T20:05:00"):  # noqa: DTZ001 - the fault under test
+        with pytest.raises(ValueError, match="offset"):
+            converter("moment utc").write(ours)
+
+
+def test_the_moment_of_a_call_is_written_from_the_text_that_it_is_known_by() -> None:
+    """`call.accepted_at` and `exchange.at` are text, and agencies want fourteen digits of it."""
+    assert converter("moment yyyyMMddHHmmss").write("2026-03-15T13:05:09Z") == "20260315200509"
+
+
+def test_a_number_that_lost_its_zeros_gets_them_back_and_zero_is_nothing() -> None:
+    unpadded = converter("unpadded 5")
+    assert unpadded.read is not None
+    assert [unpadded.read(theirs) for theirs in (7, "7", "00007", 22366)] == ["00007", "00007", "00007", "22366"]
+    assert (unpadded.read(0), unpadded.read("000")) == (None, None)
+    for theirs in (123456, -7, "0x7"):
+        with pytest.raises(ValueError, match="digits"):
+            unpadded.read(theirs)
+    with pytest.raises(ValueError, match="5 digits"):
+        unpadded.write("7")
+
+
+def test_a_day_that_came_with_a_time_or_an_offset_is_not_guessed() -> None:
+    """Midnight in UTC is already seven in the morning here, and midnight here is still the day before in UTC."""
+    iso = converter("date iso")
+    assert iso.read is not None
+    days = ("1980-05-17", "1980-05-17T00:00:00", "1980-05-17T00:00:00.000")
+    assert {iso.read(theirs) for theirs in days} == {date(1980, 5, 17)}
+    for theirs in ("1980-05-17T17:00:00", "1980-05-17T00:00:00Z", "1980-05-17T00:00:00+07:00", "0001-01-01T00:00:00"):
+        with pytest.raises(ValueError, match="day"):
+            iso.read(theirs)
 
 
 @pytest.mark.parametrize(

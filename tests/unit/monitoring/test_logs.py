@@ -42,6 +42,15 @@ def test_an_exchange_is_one_line_with_call_and_trace() -> None:
     ]
 
 
+def test_what_the_retention_removed_is_one_line_with_its_numbers() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    LogLines(writer, lambda: 0.0).retention({"calls": 50, "journal": 3})
+    writer.close()
+    (line,) = sink.lines()
+    assert (line["event"], line["removed"]) == ("retention", {"calls": 50, "journal": 3})
+
+
 def test_an_undeclared_field_cannot_be_written() -> None:
     writer = LineWriter(Sink(), lambda: 0.0)
     with pytest.raises(ValueError, match="zip"):
@@ -137,6 +146,9 @@ def test_a_closed_reader_is_survived() -> None:
 
 def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
     allowed = {
+        "way",
+        "bytes",
+        "question",
         "node",
         "alive",
         "by",
@@ -154,6 +166,7 @@ def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
         "traceparent",
         "state",
         "notice",
+        "removed",
     }
     allowed |= {
         "overhead",
@@ -169,6 +182,12 @@ def test_no_event_declares_a_field_that_could_hold_a_person() -> None:
         "admin",
         "agencies",
         "version",
+        "subscription",
+        "caller",
+        "taken",
+        "way",
+        "bytes",
+        "question",
     }
     assert {field for fields in FIELDS.values() for field in fields} == allowed
 
@@ -179,14 +198,28 @@ def test_nodes_that_come_and_go_are_lines_and_those_that_stay_are_not() -> None:
     lines = LogLines(writer, lambda: 0.0)
     for _ in range(3):
         lines.nodes({"hub_1": 0.1, "hub_2": 1.0}, frozenset({"hub_1", "hub_2"}), "redis")
-    lines.nodes({"hub_1": 0.1, "hub_2": 11.0}, frozenset({"hub_1"}), "redis")
+    lines.nodes({"hub_1": 0.1, "hub_2": 13.0}, frozenset({"hub_1"}), "redis")
     lines.nodes({"hub_1": 0.1}, frozenset({"hub_1"}), "none")
     writer.close()
-    told = [(line["event"], line.get("node") or line.get("by"), line.get("alive")) for line in sink.lines()]
+    told = [(line["event"], line.get("node") or line.get("by"), line.get("cause")) for line in sink.lines()]
     assert told == [
-        ("node", "hub_1", True),
-        ("node", "hub_2", True),
+        ("node", "hub_1", "started"),
+        ("node", "hub_2", "started"),
         ("granting", "redis", None),
-        ("node", "hub_2", False),
+        ("node", "hub_2", "silent"),
         ("granting", "none", None),
     ]
+
+
+def test_a_node_that_was_stopped_is_not_told_like_one_that_died() -> None:
+    sink = Sink()
+    writer = LineWriter(sink, lambda: 0.0)
+    lines = LogLines(writer, lambda: 0.0)
+    lines.nodes({"hub_1": 0.1, "hub_2": 1.0}, frozenset({"hub_1", "hub_2"}), "redis")
+    lines.nodes({"hub_1": 0.1}, frozenset({"hub_1"}), "redis")
+    writer.close()
+    assert (sink.lines()[-1]["node"], sink.lines()[-1]["alive"], sink.lines()[-1]["cause"]) == (
+        "hub_2",
+        False,
+        "stopped",
+    )

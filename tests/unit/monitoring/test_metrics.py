@@ -51,8 +51,8 @@ def test_a_hold_counts_down_and_ends() -> None:
 
 def test_who_needs_a_person_is_counted_anew_each_time() -> None:
     metrics = Metrics(lambda: 0.0)
-    metrics.needing("npsp", 3, 1)
-    metrics.needing("npsp", 0, 2)
+    metrics.needing("npsp", 3, 1, 4)
+    metrics.needing("npsp", 0, 2, 0)
     assert 'hub_dead_letters{agency="npsp"} 0.0' in lines(metrics)
     assert 'hub_in_doubt{agency="npsp"} 2.0' in lines(metrics)
 
@@ -119,6 +119,8 @@ def test_the_rest_is_counted() -> None:
     metrics.drift("police", "lookup_citizen", ("/a",))
     metrics.commit(0.0007, 4)
     metrics.loop_lag(0.06)
+    metrics.retention({"calls": 50, "journal": 3})
+    metrics.retention({"calls": 7})
     text = lines(metrics)
     assert 'hub_admission_total{agency="police",class="counter",decision="refused",reason="lane.full"} 1.0' in text
     assert 'hub_inbound_total{agency="npsp",decision="rate",notice="dossier_progressed"} 1.0' in text
@@ -127,6 +129,8 @@ def test_the_rest_is_counted() -> None:
     assert 'hub_store_commit_seconds_bucket{le="0.001"} 1.0' in text
     assert 'hub_loop_lag_seconds_bucket{le="0.05"} 0.0' in text
     assert "hub_overhead_seconds_count 1.0" in text
+    assert 'hub_retention_rows_total{kind="calls"} 57.0' in text
+    assert 'hub_retention_rows_total{kind="journal"} 3.0' in text
 
 
 def test_a_fan_tells_every_observer_everything() -> None:

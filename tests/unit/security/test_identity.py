@@ -150,11 +150,15 @@ async def test_a_change_that_was_not_written_did_not_happen(office: Any) -> None
 
 
 async def test_a_name_whose_adding_failed_is_free_again(office: Any) -> None:
+    whole = office.identity._registers
+
     class Failing:
+        callers, officers, units = whole.callers, whole.officers, whole.units
+
         async def put_caller(self, *_: Any) -> None:
             raise StoreUnavailable("the disk is full")
 
-    whole, office.identity._registers = office.identity._registers, Failing()
+    office.identity._registers = Failing()
     with pytest.raises(StoreUnavailable):
         await office.identity.add_caller("onestop", ["*"], Class.COUNTER, "operator")
     office.identity._registers = whole

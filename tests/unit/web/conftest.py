@@ -1,34 +1,56 @@
 """A door with an engine that does what a test tells it, and two ways to knock: a client, and raw ASGI."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from typing import Annotated, Any
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Annotated, Any, cast
 
 import httpx2
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.kit.manifest import Inbound
+from hub.arriving import Arriving, Speaking
 from hub.call import Call, Class, Kind, Purpose, Reply, State, Submission
 from hub.clock import VirtualClock
-from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing
+from hub.errors import AuthDenied, CallUnknown, HubError, PurposeMissing, StoreUnavailable
 from hub.feed import Feed
+from hub.files import Files
+from hub.inbound import InboundGuard
+from hub.outside import Outside
+from hub.pushing.signing import Signing
+from hub.pushing.subscribing import Subscribing
+from hub.reaching import Reaching
 from hub.security.identity import Caller
+from hub.security.links import Links
 from hub.security.quotas import Left
+from hub.shedding import Shedding
+from hub.store.files import StoredFile
 from hub.store.protocol import Record, Sought
+from hub.store.registers import CallerRow
 from hub.store.sqlite import SqliteStore
 from hub.turn import Payer
+from hub.web.answers import AnswerDoors, Asked
 from hub.web.batch import BatchDoor
 from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
+from hub.web.files import FileDoors
+from hub.web.inbound import InboundDoors
+from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
+from hub.web.subscriptions import SubscriptionDoors
+from mappings.canonical.dossier import DossierQuery
+from mappings.canonical.kinds import FileRef, FileUrl
 from monitoring.events import Silent
 from monitoring.health import Readiness
+from tests.speaking import KEY as KEY_OF_AGENCY
+from tests.speaking import Numbers, Spoken
+from tests.unit.web.knocking import KEY, PURPOSE, Knock
 
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
-KEY = "counter-key"
-PURPOSE = 'officer="cb-102", unit="H32", intake="TN-000-1"'
+FILE_BYTES = 1_000_000
+__all__ = ["KEY", "PURPOSE", "Knock"]
 
 
 class Strict(BaseModel):
@@ -48,6 +70,13 @@ class Query(Strict):
     places: tuple[Place, ...] = ()
     numbers: tuple[int, ...] = ()
     notes: dict[str, str] = {}
+
+
+class Paper(Strict):
+    """What names files."""
+
+    scan: FileRef | None = None
+    pages: tuple[FileUrl, ...] = ()
 
 
 class Person(Strict):
@@ -108,7 +137,9 @@ class FakeEngine:
         self.accepted += 1
         return self.accepted
 
-    async def wait_for(self, call_id: str, caller: str, seconds: float, *, agency: str | None = None) -> Reply:
+    async def wait_for(
+        self, call_id: str, caller: str, seconds: float, *, agency: str | None = None, through_pending: bool = False
+    ) -> Reply:
         self._of(agency)
         self.waited.append((call_id, caller, seconds))
         return self.reply
@@ -132,6 +163,7 @@ def caller_of(key: str) -> Caller | None:
     return {
         KEY: Caller("counter", frozenset({"*"}), Class.COUNTER),
         "bulk-key": Caller("mover", frozenset({"*"}), Class.BULK),
+        "one-notice-key": Caller("clerk", frozenset({"land.dossier_progressed"}), Class.NORMAL),
     }.get(key)
 
 
@@ -196,6 +228,95 @@ async def feed(store_of_calls: SqliteStore) -> AsyncIterator[Feed]:
     await feed.stop()
 
 
+class FakeFetching:
+    """Remembers what is to be fetched, and stores a small file in its place."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def fetch(self, agency: str, url: str, caller: str) -> StoredFile:
+        self.asked.append((agency, url, caller))
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"%PDF-1.7 fetched"
+
+        return await self._files.take(content(), caller)
+
+
+@pytest.fixture
+def files(store_of_calls: SqliteStore) -> Files:
+    numbers = itertools.count()
+    return Files(store_of_calls.files, lambda: f"upload-{next(numbers):04}", file_bytes=FILE_BYTES)
+
+
+@pytest.fixture
+def link_clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def links(link_clock: VirtualClock) -> Links:
+    return Links("signing-key-of-the-tests", "https://hub.example/", 7, link_clock)
+
+
+@pytest.fixture
+def fetching(files: Files) -> FakeFetching:
+    return FakeFetching(files)
+
+
+@pytest.fixture
+def spoken() -> Spoken:
+    """The words of the one agency that calls."""
+    return Spoken()
+
+
+@pytest.fixture
+def came() -> list[tuple[str, ...]]:
+    """What the observer was told of what agencies sent: agency, notice, decision."""
+    return []
+
+
+@pytest.fixture
+def inbound(
+    spoken: Spoken,
+    came: list[tuple[str, ...]],
+    store_of_calls: SqliteStore,
+    feed: Feed,
+    faults: list[BaseException],
+    store_is: dict[str, Exception | None],
+    files: Files,
+) -> InboundDoors:
+    class Watching(Silent):
+        def inbound(self, agency: str, notice: str, decision: str) -> None:
+            came.append((agency, notice, decision))
+
+        def fault(self, what: str, error: BaseException) -> None:
+            faults.append(error)
+
+    clock = VirtualClock()
+    numbers = itertools.count(1)
+    contracts = {
+        "land": Inbound(calls_per_second=500.0, calls_at_once=2, call_timeout=0.5, request_bytes=1_000_000),
+    }
+    arriving = Arriving(
+        {"land": Speaking(spoken, {}, frozenset({KEY_OF_AGENCY}))},
+        store_of_calls.notices,
+        lambda: f"notice-{next(numbers)}",
+        Watching(),
+        files.keep,
+        tell=feed.stir,
+    )
+    guard = InboundGuard(contracts, clock, Shedding(clock), Watching())
+    clock.advance(1000)  # long after the start; no time passes from now on, so a burst is all there is
+
+    def bear() -> None:
+        if isinstance(store_is["sick"], StoreUnavailable):
+            raise store_is["sick"]
+
+    return InboundDoors(arriving, guard, contracts, Watching(), clock.monotonic, bear)
+
+
 @pytest.fixture
 def doors(
     engine: FakeEngine,
@@ -205,6 +326,10 @@ def doors(
     store_is: dict[str, Exception | None],
     store_of_calls: SqliteStore,
     feed: Feed,
+    files: Files,
+    links: Links,
+    fetching: "FakeFetching",
+    inbound: InboundDoors,
 ) -> Doors:
     class Listener(Silent):
         def fault(self, what: str, error: BaseException) -> None:
@@ -221,26 +346,43 @@ def doors(
         "police": {
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
+            "file_paper": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
+            "file_link": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
+        "land": {},
     }
     locks = Locks(caller_of, check, quota.take)
+    reaching = Reaching(_Registered(), offered, {"land": ["dossier_progressed", "bell_rung"]})
+    named = NamedFiles(files, offered, {("police", "file_link")})
     calls = CallDoors(
         engine,
         engine.find,
         locks,
         offered,
         Listener(),
+        named,
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
     )
     readiness = Readiness({"store": store}, lambda: 0.0)
+    file_doors = FileDoors(
+        files,
+        named,
+        cast(Any, fetching),
+        links,
+        locks,
+        lambda: engine.admit("", "", Class.NORMAL, ("", ""), interactive=False, seconds=0.0),
+        store_of_calls.note,
+        file_bytes=FILE_BYTES,
+    )
     batch = BatchDoor(
         engine,
         locks,
         offered,
         Listener(),
+        named,
         request_bytes=1_000_000,
         random_bytes=lambda count: b"\x07" * count,
         new_id=lambda: BATCH,
@@ -251,10 +393,43 @@ def doors(
         Listener(),
         batch=batch,
         batch_results=BatchResults(store_of_calls.batches),
-        notices=NoticeDoors(feed, offered),
+        files=file_doors,
+        notices=NoticeDoors(feed, reaching),
+        answers=AnswerDoors(
+            store_of_calls.notices.published,
+            {
+                "land": {
+                    "number_asked": Asked(Numbers, hands_out=True),
+                    "procedures_asked": Asked(DossierQuery, hands_out=False),
+                }
+            },
+            quota.take,
+            request_bytes=1_000_000,
+            left=lambda agency, question, left: None,
+        ),
+        inbound=inbound,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
+        subscriptions=SubscriptionDoors(
+            Subscribing(
+                store_of_calls.subscriptions,
+                feed,
+                reaching,
+                Outside(["*.centre.example", "10.0.0.0/8"]),
+                Signing("k" * 40),
+                None,
+                VirtualClock(),
+                (f"01990a5e-8c1b-7cc3-98c4-{number:012x}" for number in itertools.count()).__next__,
+            )
+        ),
     )
+
+
+class _Registered:
+    """Callers with a key, as operators registered them."""
+
+    def callers(self) -> list[CallerRow]:
+        return []
 
 
 @pytest.fixture
@@ -275,53 +450,6 @@ def record() -> Callable[..., Record]:
         return Record(call, None, result, "", None)
 
     return make
-
-
-class Knock:
-    """Speaks ASGI by hand, to see what a door reads and when."""
-
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
-        self.read = 0
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.reading: Callable[[], Awaitable[None]] | None = None
-        """What this caller does before it takes the next of the answer."""
-
-    async def __call__(
-        self,
-        path: str,
-        chunks: Sequence[dict[str, Any]],
-        *headers: tuple[bytes, bytes],
-        method: str = "POST",
-        stays: asyncio.Event | None = None,
-    ) -> "Knock":
-        """Send *chunks*, then go away; with *stays*, only once that is set."""
-        waiting = list(chunks)
-
-        async def receive() -> MutableMapping[str, Any]:
-            self.read += 1
-            if not waiting and stays is not None:
-                await stays.wait()
-            return waiting.pop(0) if waiting else {"type": "http.disconnect"}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                self.status, self.headers = message["status"], dict(message["headers"])
-            else:
-                self.body += message["body"]
-                if self.reading is not None:
-                    await self.reading()
-
-        base = [
-            (b"authorization", f"Bearer {KEY}".encode()),
-            (b"content-type", b"application/json"),
-            (b"hub-purpose", PURPOSE.encode()),
-        ]
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [*base, *headers]}
-        await self._doors(scope, receive, send)
-        return self
 
 
 @pytest.fixture

@@ -355,7 +355,7 @@ async def test_a_caller_who_goes_away_takes_its_waiting_call_along(knock: Any, e
 async def test_who_waits_for_a_ticket_is_not_taken_for_gone(knock: Any, engine: Any) -> None:
     stays = asyncio.Event()
 
-    async def wait_for(call_id: str, caller: str, seconds: float, *, agency: str) -> Reply:
+    async def wait_for(call_id: str, caller: str, seconds: float, *, agency: str, through_pending: bool) -> Reply:
         await asyncio.sleep(WATCH_AFTER * 2)
         return engine.reply
 

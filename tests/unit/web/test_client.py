@@ -46,6 +46,33 @@ async def test_a_call_is_asked_and_answered_in_types(hub: HubClient, engine: Any
     assert submission.purpose == Purpose(officer="cb-102", unit="H32", intake="TN-000-1")
 
 
+async def test_a_document_is_handed_in_and_read_again(hub: HubClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7 "
+        yield b"invented"
+
+    kept = await hub.upload(b"%PDF-1.7 invented")
+    assert await hub.upload(pieces()) == kept
+    assert (kept.size, kept.media_type) == (17, "application/pdf")
+    assert b"".join([piece async for piece in hub.download(kept.file)]) == b"%PDF-1.7 invented"
+    fetched = await hub.fetch_file("police", "https://files.police.example/1")
+    assert b"".join([piece async for piece in hub.download(fetched.file)]) == b"%PDF-1.7 fetched"
+
+
+async def test_a_document_that_is_not_there_or_too_large_is_a_problem(hub: HubClient) -> None:
+    with pytest.raises(Problem, match=r"^file.unknown: .*"):
+        await anext(hub.download("0" * 64))
+    with pytest.raises(Problem, match=r"^request.too_large: .*"):
+        await hub.upload(bytes(1_000_001))
+
+
+async def test_what_is_not_the_whole_document_is_a_problem() -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=b"half"))
+    async with HubClient("http://hub.example", "k", transport=transport) as hub:
+        with pytest.raises(Problem, match=r"^file.cut: .*"):
+            [piece async for piece in hub.download("0" * 64)]
+
+
 async def test_a_filing_gets_a_key_and_a_ticket_that_waits(hub: HubClient, engine: Any) -> None:
     answered, engine.reply = engine.reply, Reply(ID, State.QUEUED)
     ticket = await hub.file("police.file_person", Ask(), answer=Person)
@@ -161,6 +188,8 @@ def test_the_client_needs_none_of_the_servers_libraries() -> None:
         sys.meta_path.insert(0, Block())
         import hub.client, mappings.canonical
         ours = {name for name in sys.modules if name.split(".")[0] in ("hub", "connectors", "monitoring")}
-        assert ours == {"hub", "hub.client", "hub.client.client", "hub.client.many", "hub.client.shapes"}, ours
+        assert ours == {"hub", "hub.client"} | {
+            f"hub.client.{one}" for one in ("client", "feed", "files", "many", "shapes", "webhooks")
+        }, ours
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=Path(__file__).parents[3])

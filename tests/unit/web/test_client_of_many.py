@@ -18,6 +18,9 @@ from hub.errors import BacklogFull, HubError
 from hub.feed import Feed
 from hub.store.sqlite import SqliteStore
 from hub.web.doors import Doors
+from mappings.canonical import ProcessingStep
+from tests.speaking import KEY as AGENCY_KEY
+from tests.speaking import STEP, Numbers, body, step
 from tests.unit.web.test_notice_doors import BATCH, Kept
 
 
@@ -140,7 +143,7 @@ async def test_results_come_page_after_page(hub: HubClient, kept: Kept) -> None:
 async def test_the_feed_goes_on_where_it_broke_off(
     doors: Doors, feed: Feed, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.client.many.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("hub.client.feed.FIRST_PAUSE", 0.05)
     listener = Listener(doors, "127.0.0.1:0")
     listener.start()
     await kept.cancelled()
@@ -166,6 +169,41 @@ async def test_the_feed_goes_on_where_it_broke_off(
         await events.aclose()  # type: ignore[attr-defined]
         await again.aclose()  # type: ignore[attr-defined]
     await feed.stop()
+    await listener.stop()
+
+
+async def test_what_an_agency_tells_is_followed_by_its_notice_and_dossier(doors: Doors, feed: Feed, kept: Kept) -> None:
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    await kept.cancelled(purpose=Purpose(dossier=STEP["dossier"]))
+    address = f"http://{listener.address}"
+    async with httpx2.AsyncClient(base_url=address, headers={"apikey": AGENCY_KEY}) as agency:
+        await agency.post("/in/land/bell_rung", content=body({"value": None}))
+        await agency.post("/in/land/dossier_progressed", content=body(step("A", {"slip": "BN-1"})))
+    async with HubClient(address, "counter-key") as hub, asyncio.timeout(20):
+        rung = await anext(hub.told("land.bell_rung", value=ProcessingStep, after="0"))
+        assert (rung.value, rung.dossier) == (None, "")
+        dossier = STEP["dossier"]
+        step_told = await anext(hub.told("land.dossier_progressed", value=ProcessingStep, dossier=dossier, after="0"))
+        assert step_told.value is not None
+        assert (step_told.value.status, step_told.dossier, step_told.refs) == ("processing", dossier, {"slip": "BN-1"})
+        call = await anext(hub.settled(answer=Person, after="0"))
+        assert call.call.state == "cancelled"
+    await feed.stop()
+    await listener.stop()
+
+
+async def test_an_answer_is_published_as_its_model(doors: Doors) -> None:
+    listener = Listener(doors, "127.0.0.1:0")
+    listener.start()
+    async with HubClient(f"http://{listener.address}", "counter-key") as hub:
+        await hub.publish("land.number_asked", Numbers(book="B1", numbers=("01", "02")))
+        with pytest.raises(Problem) as heard:
+            await hub.publish("land.nothing_asked", Ask())
+        assert heard.value.code == "operation.unknown"
+    async with httpx2.AsyncClient(base_url=f"http://{listener.address}", headers={"apikey": AGENCY_KEY}) as agency:
+        asked = await agency.post("/in/land/number_asked", content=body({"unique": "A"}))
+    assert asked.json()["data"]["numbers"] == ["01"]
     await listener.stop()
 
 

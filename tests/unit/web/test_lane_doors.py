@@ -21,6 +21,7 @@ from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from monitoring.events import Silent
 
 NAMES = ("npsp", "police")
@@ -54,8 +55,23 @@ class Doors:
             self.store.persons.needing,
         )
         nothing = cast(Any, None)
-        calls = CallOffice(nothing, nothing, nothing, {})
-        app = admin(Office("key", dict, nothing, nothing, calls, nothing, nothing, office, list, Silent()))
+        calls = CallOffice(nothing, nothing, nothing, {}, nothing)
+        app = admin(
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                office,
+                list,
+                Silent(),
+                nothing,
+                PollOffice(nothing, nothing),
+            )
+        )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
             base_url="http://hub/admin/v1",

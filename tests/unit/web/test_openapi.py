@@ -1,5 +1,6 @@
 """The document is OpenAPI 3.1, typed per operation, and says only what the doors do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from pydantic_core import from_json
 from connectors.kit.connector import Connector
 from connectors.kit.registry import find_connectors, load_connector
 from hub.lane import LaneView
+from hub.web.answers import Asked
 from hub.web.batch import BatchLine, LinePurpose
 from hub.web.openapi import openapi
 from hub.web.operations import AgencyFacts, operations
 from hub.web.problems import PROBLEMS
+from mappings.canonical import DossierQuery
+from tests.speaking import NOTICES
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +50,23 @@ def test_every_operation_has_a_typed_request_and_answer(document: Any, connector
                 "$ref": f"#/components/schemas/{operation.request.__name__}"
             }
             value = post["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["value"]
-            wanted = (
-                {"type": "null"}
-                if operation.answer is None
-                else {"$ref": f"#/components/schemas/{operation.answer.__name__}"}
-            )
-            assert wanted in value["anyOf"]
+            if operation.answer is None:
+                assert {"type": "null"} in value["anyOf"]
+            else:
+                assert f"#/components/schemas/{operation.answer.__name__}" in refs(value["anyOf"])
             keys = [one["$ref"].endswith("/IdempotencyKeyRequired") for one in post["parameters"]]
             assert any(keys) == (operation.kind == "filing")
     assert not [path for path in document["paths"] if "log_in" in path]
+
+
+def test_what_ends_by_another_operations_word_is_typed_by_both(connectors: dict[str, Connector]) -> None:
+    known = _callable(connectors["npsp"])
+    offered = {"npsp": known | {"file_dossier": replace(known["file_dossier"], then={"pending": "lookup_dossier"})}}
+    post = from_json(openapi(offered, {}, PROBLEMS, "0.1.0"))["paths"]["/v1/calls/npsp/file_dossier"]["post"]
+    value = post["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["value"]
+    answer = offered["npsp"]["lookup_dossier"].answer
+    assert answer is not None
+    assert f"#/components/schemas/{answer.__name__}" in refs(value)
 
 
 def test_every_reference_leads_somewhere(document: Any) -> None:
@@ -75,6 +87,37 @@ def test_the_doors_for_many_calls_say_what_they_take_and_tell(document: Any) -> 
     for path in ("/v1/calls/{agency}:batch", "/v1/calls/{agency}:batch/{id}", "/v1/notices/{agency}"):
         assert path in document["paths"]
     assert "text/event-stream" in document["paths"]["/v1/notices/stream"]["get"]["responses"]["200"]["content"]
+
+
+def test_what_agencies_tell_and_ask_is_typed_by_its_models(connectors: dict[str, Connector]) -> None:
+    offered = {"tax": _callable(connectors["npsp"])}
+    told = {"tax": {name: one for name, one in NOTICES.items() if one.kind == "notice"}}
+    asked = {"tax": {"procedures_asked": Asked(DossierQuery, hands_out=False)}}
+    document = from_json(openapi(offered, {}, PROBLEMS, "0.1.0", told, asked))
+    ref = {"$ref": "#/components/schemas/ProcessingStep"}
+    assert document["components"]["schemas"]["Told"]["properties"]["value"]["anyOf"] == [ref, {"type": "null"}]
+    put = document["paths"]["/v1/answers/tax/procedures_asked"]["put"]
+    ref = {"$ref": "#/components/schemas/DossierQuery"}
+    assert put["requestBody"]["content"]["application/json"]["schema"] == ref
+    for one in refs(document):
+        here = document
+        for step in one.removeprefix("#/").split("/"):
+            here = here[step]
+
+
+def test_notices_and_questions_are_listed_beside_operations(connectors: dict[str, Connector]) -> None:
+    facts = AgencyFacts(
+        "Tax", "Thuế", "draft", connectors["npsp"].manifest.contract, {},
+        {"dossier_progressed": NOTICES["dossier_progressed"]}, {"procedures_asked": Asked(DossierQuery, hands_out=True)},
+    )  # fmt: skip
+    listed = from_json(operations({"tax": facts}, dict)())
+    (notice,), (question,) = listed["notices"], listed["questions"]
+    assert (notice["notice"], notice["type"], notice["value"], notice["href"]) == (
+        "tax.dossier_progressed", "vn.lienthong.dossier_progressed", "ProcessingStep@1", "/v1/notices/tax",
+    )  # fmt: skip
+    assert (question["question"], question["answer"], question["hands_out"], question["href"]) == (
+        "tax.procedures_asked", "DossierQuery@1", True, "/v1/answers/tax/procedures_asked",
+    )  # fmt: skip
 
 
 def test_fields_are_described_with_examples(document: Any) -> None:

@@ -1,5 +1,6 @@
 """What operators see of doubts and dead letters at the admin doors, and what they may decide there."""
 
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,18 +10,21 @@ import httpx2
 import pytest
 from pydantic import Field
 
-from hub.call import Call, Class, Kind, Purpose, State, exchange_id, uuid7
+from hub.arriving import Arriving, Speaking
+from hub.call import NEVER, Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
 from hub.store.sqlite import SqliteStore
-from hub.verification import NEVER
 from hub.web.admin import Office, admin
+from hub.web.dead_notices import NoticeOffice
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
+from hub.web.polls import PollOffice
 from hub.web.replies import moment
 from mappings.canonical.shape import Canonical, personal, told
 from monitoring.events import Silent
+from tests.speaking import Spoken, body, pushed, step
 from tests.unit.engine.stage import operation
 
 SECRET = "000085000001"
@@ -47,10 +51,41 @@ class Doors:
         self.clock = VirtualClock()
         self.store = SqliteStore.in_memory(self.clock, backlog_calls={"npsp": 100})
         self.decided: list[Decision] = []
+        self._ids = itertools.count(1)
         nothing = cast(Any, None)
-        calls = CallOffice(self.store.find, self.store.persons, self._decide, OPERATIONS)
+        self.begins_at = 0.0
+        self.spoken = Spoken()
+        self.arriving = Arriving(
+            {"npsp": Speaking(self.spoken, {})},
+            self.store.notices,
+            lambda: f"notice-{next(self._ids)}",
+            Silent(),
+            nothing,
+        )
+        notices = NoticeOffice(self.store.notices.dead, self.arriving.again)
+        calls = CallOffice(
+            self.store.find,
+            self.store.persons,
+            self._decide,
+            OPERATIONS,
+            notices,
+            lambda agency: {"npsp": self.begins_at}[agency],
+        )
         app = admin(
-            Office("key", dict, nothing, nothing, calls, nothing, nothing, LaneOffice(*[nothing] * 8), list, Silent())
+            Office(
+                "key",
+                dict,
+                nothing,
+                nothing,
+                calls,
+                nothing,
+                nothing,
+                LaneOffice(*[nothing] * 8),
+                list,
+                Silent(),
+                nothing,
+                PollOffice(nothing, nothing),
+            )
         )
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
@@ -95,6 +130,16 @@ async def doors() -> AsyncIterator[Doors]:
     yield doors
     await doors.http.aclose()
     await doors.store.close()
+
+
+async def test_a_hub_that_has_just_begun_says_when_it_looks_first(doors: Doors) -> None:
+    """It waits until what an earlier process sent must have ended: for a minute and a half nobody saw why."""
+    call = await doors.stuck(State.IN_DOUBT)
+    doors.begins_at = doors.clock.now() + 90
+    listed, shown = (await doors.http.get("/doubts")).json(), (await doors.http.get(f"/doubts/{call}")).json()
+    assert listed["calls"][0]["next_look_up"] == shown["next_look_up"] == moment(doors.clock.now() + 90)
+    doors.begins_at = doors.clock.now() + 3
+    assert (await doors.http.get("/doubts")).json()["calls"][0]["next_look_up"] == moment(doors.clock.now() + 15)
 
 
 async def test_doubts_are_listed_with_who_looks_next(doors: Doors) -> None:
@@ -215,7 +260,8 @@ async def test_pages_follow_one_another_and_are_filtered(doors: Doors) -> None:
     assert [one["call"] for one in some] == [dead[1]]
     tolls = (await doors.http.get("/dead/tolls")).json()
     assert tolls == [
-        {"agency": "npsp", "cause": "connect", "calls": 2}, {"agency": "npsp", "cause": "deadline", "calls": 1},
+        {"agency": "npsp", "cause": "connect", "calls": 2, "notices": 0},
+        {"agency": "npsp", "cause": "deadline", "calls": 1, "notices": 0},
     ]  # fmt: skip
     tomorrow = datetime.fromtimestamp(doors.clock.now() + 86_400, UTC).isoformat()
     assert (await doors.http.get("/dead", params={"since": tomorrow})).json()["calls"] == []
@@ -239,3 +285,45 @@ async def test_nobody_looks_or_decides_without_the_admin_key(doors: Doors) -> No
     for path in ("/dead/replay", "/dead/discard", f"/doubts/{call}"):
         assert (await doors.http.post(path, json={"calls": [call], "reason": "x"}, headers=locked)).status_code == 401
     assert doors.decided == []
+
+
+async def test_dead_notices_are_listed_shown_counted_and_nothing_of_what_came_is(doors: Doors) -> None:
+    call = await doors.stuck(State.DEAD, "connect")
+    bad = step("A", handler=SECRET) | {"value": {"handler": SECRET}}
+    assert (await doors.arriving.push("npsp", "dossier_progressed", pushed(body(bad)))).way == "refused"
+    page = await doors.http.get("/dead")
+    (one,) = page.json()["notices"]
+    assert (one["agency"], one["notice"], one["cause"], one["times"]) == ("npsp", "dossier_progressed", "mapping", 1)
+    assert [call] == [dead["call"] for dead in page.json()["calls"]]
+    shown = await doors.http.get(f"/dead/{one['dead_notice']}")
+    assert {fault["place"] for fault in shown.json()["faults"]} == {
+        "told[0]/dossier", "told[0]/processed_at", "told[0]/status",
+    }  # fmt: skip
+    assert SECRET not in page.text + shown.text
+    assert (await doors.http.get("/dead/tolls")).json() == [
+        {"agency": "npsp", "cause": "connect", "calls": 1, "notices": 0},
+        {"agency": "npsp", "cause": "mapping", "calls": 0, "notices": 1},
+    ]
+    assert (await doors.http.get("/dead", params={"what": "notices"})).json()["calls"] == []
+    assert (await doors.http.get("/dead", params={"what": "calls"})).json()["notices"] == []
+    before = {"notices_after": 0}
+    assert (await doors.http.get("/dead", params=before)).json()["notices"] == []
+
+
+async def test_calls_and_notices_are_decided_about_in_one_request(doors: Doors) -> None:
+    call = await doors.stuck(State.DEAD, "connect")
+    bad = step("A")
+    del bad["value"]["handler"]
+    for content in (body(bad), b"{"):
+        await doors.arriving.push("npsp", "dossier_progressed", pushed(content))
+    broken, missing = [one["dead_notice"] for one in (await doors.http.get("/dead")).json()["notices"]]
+    doors.spoken.mended = True
+    wanted = {"calls": [broken, call, missing], "reason": "mapping mended", "by": "cb-014"}
+    told = (await doors.http.post("/dead/replay", json=wanted)).json()
+    assert [(one["call"], one["became"]) for one in told["calls"]] == [(call, "moved")]
+    assert [(one["notice"], one["became"]) for one in told["notices"]] == [(broken, "still_dead"), (missing, "taken")]
+    assert told["notices"][0]["faults"] == [{"place": "body", "rule": "is no JSON with records"}]
+    told = (await doors.http.post("/dead/discard", json=wanted | {"calls": [broken, missing]})).json()
+    assert [(one["notice"], one["became"]) for one in told["notices"]] == [(broken, "discarded")]
+    assert [one["became"] for one in told["calls"]] == ["unknown"]
+    assert (await doors.http.get("/dead")).json()["notices"] == []

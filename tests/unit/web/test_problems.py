@@ -10,10 +10,11 @@ from hub.web.replies import problem_body
 
 STATUSES = {
     "request.invalid": 400, "purpose.missing": 400, "idempotency.missing": 400, "auth.missing": 401, "auth.denied": 403,
-    "operation.unknown": 404, "call.unknown": 404, "method.not_allowed": 405, "idempotency.conflict": 409, "call.not_cancellable": 409,
-    "call.gone": 410, "request.too_large": 413, "media_type.unsupported": 415, "caller.quota": 429, "internal": 500, "agency.broken": 502,
+    "operation.unknown": 404, "call.unknown": 404, "file.unknown": 404, "method.not_allowed": 405, "idempotency.conflict": 409, "call.not_cancellable": 409,
+    "call.gone": 410, "link.expired": 410, "request.too_large": 413, "media_type.unsupported": 415, "caller.quota": 429, "internal": 500, "agency.broken": 502,
     "lane.full": 503, "lane.wait_too_long": 503, "lane.held": 503, "lane.open": 503, "backlog.full": 503, "store.unavailable": 503,
     "hub.overloaded": 503, "hub.stopping": 503, "agency.unavailable": 503, "call.expired": 504, "call.in_doubt": 504,
+    "subscription.unknown": 404,
 }  # fmt: skip
 """What callers decide by. A change here breaks them."""
 

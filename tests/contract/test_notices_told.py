@@ -25,17 +25,19 @@ PUSHED = [
 every_push = pytest.mark.parametrize(("name", "sample"), PUSHED, ids=[f"{one}:{two.name}" for one, two in PUSHED])
 
 
-def settings_of(name: str) -> dict[str, str]:
-    return {key: one.default or f"key-of-{key}" for key, one in CONNECTORS[name].manifest.settings.items()}
+def settings_of(name: str, sample: Sample) -> dict[str, str]:
+    declared = CONNECTORS[name].manifest.settings.items()
+    recorded = {key.partition(".")[2]: value for key, value in sample.sources.items() if key.startswith("settings.")}
+    return {key: one.default or f"key-of-{key}" for key, one in declared} | recorded
 
 
-def office(name: str) -> BoundAgency:
+def office(name: str, sample: Sample) -> BoundAgency:
     connector = CONNECTORS[name]
     return bind(
         connector,
         name=name,
         base_url="https://agency.example",
-        settings=settings_of(name),
+        settings=settings_of(name, sample),
         sender=CannedSender(lambda _: Unavailable("connect")),
         now=lambda: 1_795_392_000.0,
         contract=connector.manifest.contract,
@@ -43,13 +45,13 @@ def office(name: str) -> BoundAgency:
 
 
 def told(name: str, sample: Sample, **how: Any) -> Push:
-    teller = Teller(FOLDERS[name], settings_of(name))
+    teller = Teller(FOLDERS[name], settings_of(name, sample))
     (push,) = teller.pushes(Tell(samples=[sample.name], to="https://hub.example/in/agency/", **how))
     return push
 
 
-def heard(name: str, push: Push) -> Understood | NotTaken:
-    inbox = office(name).inbox
+def heard(name: str, sample: Sample, push: Push) -> Understood | NotTaken:
+    inbox = office(name, sample).inbox
     assert inbox is not None
     headers = {key.lower(): value for key, value in push.headers.items()}
     came = WireNotice(headers, dict(parse_qsl(urlsplit(push.url).query)), push.body)
@@ -58,7 +60,7 @@ def heard(name: str, push: Push) -> Understood | NotTaken:
 
 @every_push
 def test_what_the_played_agency_sends_is_read_as_recorded_and_twice_the_same(name: str, sample: Sample) -> None:
-    first, again = (heard(name, told(name, sample)) for _ in range(2))
+    first, again = (heard(name, sample, told(name, sample)) for _ in range(2))
     assert isinstance(first, Understood), first
     assert isinstance(again, Understood)
     model = CONNECTORS[name].notices[sample.operation].about.model
@@ -71,6 +73,6 @@ def test_what_the_played_agency_sends_is_read_as_recorded_and_twice_the_same(nam
 @every_push
 def test_what_does_not_prove_the_agency_is_denied(name: str, sample: Sample) -> None:
     shown = CONNECTORS[name].manifest.notices[sample.operation].auth is not None
-    found = heard(name, told(name, sample, wrong="secret" if shown else "signature"))
+    found = heard(name, sample, told(name, sample, wrong="secret" if shown else "signature"))
     assert isinstance(found, NotTaken)
     assert found.way == "denied"

@@ -44,7 +44,7 @@ connectors = "connectors"
 late_seconds = 60  # a busy machine must not decide what is shown
 
 """
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 """Seconds a hub may take to say that it is ready."""
 
 

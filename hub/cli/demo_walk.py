@@ -39,7 +39,7 @@ from mappings.canonical.transfer import Acknowledgement
 
 M = TypeVar("M", bound=BaseModel)
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds within which the centre's software must have heard of something that has happened."""
 PACE = 0.1
 """Seconds before a played agency tells something: at its door, too, a contract counts."""

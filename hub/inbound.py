@@ -1,6 +1,9 @@
 """
 How much an agency may ask of us: the guard before the doors at which agencies call. Its numbers are `[inbound]`.
 
+As many as may be under way together may come together, or one after the other without a pause: an agency sends what it
+has, and one that is refused may never send it again. In the long run `calls_per_second` holds.
+
 It shares nothing with the lane: what an agency sends us takes no permit from what we send to it, and the other way
 round. When the process itself is short, what comes from agencies is shed like class `normal`, so that no agency
 starves the counter.
@@ -66,7 +69,10 @@ class InboundGuard:
         self._shedding = shedding
         self._observer = observer
         self._doors = {
-            agency: _Door(Rate(clock, inbound.calls_per_second, margin=_WHOLE), inbound.calls_at_once)
+            agency: _Door(
+                Rate(clock, inbound.calls_per_second, margin=_WHOLE, together=inbound.calls_at_once),
+                inbound.calls_at_once,
+            )
             for agency, inbound in contracts.items()
         }
 

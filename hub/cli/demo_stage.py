@@ -1,15 +1,19 @@
 """
-The stage of `hub demo`: both agencies played in this process, and a real `hub serve` child that may be killed.
+The stage of `hub demo`: all agencies played in this process, and a real `hub serve` child that may be killed.
 
-Everything lies in a temporary folder and listens on free loopback ports. The acts are in `demo.py`.
+Everything lies in a temporary folder and listens on free loopback ports. The acts are in `demo_walk.py` and
+`demo_trouble.py`.
 """
 
 import asyncio
 import os
 import random
+import re
+import shutil
+import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +26,25 @@ from connectors.kit.sandbox.server import Play, Sandbox
 from hub.cli.sandbox import invented_settings, snippet
 from hub.client import HubClient
 
-AGENCIES = ("police", "npsp")
+AGENCIES = ("police", "npsp", "land_vbdlis", "payment")
 UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-01,2020-01-01,,npsp,000.00.14.H32\n"
 OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-01,2020-01-01,,police,000080000099\n"
-_PATIENCE = 30.0
+OFFICERS += "cb-014,mot-cua-01,2020-01-01,,land_vbdlis,000080000099\n"
+HURRIED = {r"^every +=.*": "every = 1.0", r"^call_timeout +=.*": "call_timeout = 4"}
+"""
+What the demo's copy of the payment connector has otherwise: a payment that nobody tells of is asked after from the first
+second on, not the three hundredth, and a hub that has just started asks after 6 s, not 90.
+"""
+HUB = """[hub]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"  # agencies fetch papers there
+admin = "127.0.0.1:0"
+admin_key = "env:DEMO_ADMIN_KEY"
+connectors = "connectors"
+late_seconds = 60  # a busy machine must not decide what is shown
+
+"""
+_PATIENCE = 60.0
 """Seconds a hub may take to say that it is ready."""
 
 
@@ -41,11 +60,13 @@ class Stage:
         self._admin = {"authorization": f"Bearer {admin_key}"}
         self._child: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._url = self._admin_url = self._key = ""
+        self.url = ""
+        """Where the hub's doors are, for callers and agencies."""
+        self._admin_url = self._key = ""
 
     def client(self) -> HubClient:
         """Return the typed client of the centre's software; `patience` is how long it heeds `Retry-After`."""
-        return HubClient(self._url, self._key, patience=10.0)
+        return HubClient(self.url, self._key, patience=10.0)
 
     async def serve(self) -> None:
         """
@@ -68,7 +89,7 @@ class Stage:
         if ready is None:
             raise RuntimeError((self._folder / "hub.log").read_text("utf-8", "replace") or "the hub did not get ready")
         self.ready_after = time.monotonic() - began
-        self._url, self._admin_url = f"http://{ready['listen']}", f"http://{ready['admin']}"
+        self.url, self._admin_url = f"http://{ready['listen']}", f"http://{ready['admin']}"
 
     async def register(self) -> None:
         """Do what an operator does once: import units and officers, give the centre's software a key."""
@@ -78,6 +99,13 @@ class Stage:
             made = {"name": "one-stop", "allowed": ["*"], "top_class": "counter"}
             added = (await http.post("/admin/v1/callers", json=made)).raise_for_status()
             self._key = from_json(added.content)["key"]
+
+    async def dead_notices(self) -> Sequence[Mapping[str, str]]:
+        """Return what an operator sees of notices that could not be taken, and wait for a person."""
+        async with httpx2.AsyncClient(base_url=self._admin_url, headers=self._admin) as http:
+            page = from_json((await http.get("/admin/v1/dead")).raise_for_status().content)
+            notices: Sequence[Mapping[str, str]] = page["notices"]
+            return notices
 
     async def kill(self) -> None:
         """Kill the hub as a power cut would: no signal that it could handle."""
@@ -103,20 +131,40 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     """Set the stage, and clear it away whatever happens."""
     chance = random.Random(14)  # noqa: S311 - names sessions of a played agency, guards nothing
-    folders = find_connectors()
-    plays = [Play(name, folders[name], invented_settings(folders[name])) for name in AGENCIES]
-    with TemporaryDirectory(prefix="lienthong-demo-") as folder:
+    folders = dict(find_connectors())
+    with TemporaryDirectory(prefix="lienthong-demo-") as place:
+        folder = Path(place)
+        folders["payment"] = _hurried(folders["payment"], folder / "connectors" / "hurried_payment")
+        plays = [Play(name, folders[name], invented_settings(folders[name])) for name in AGENCIES]
         sandbox = Sandbox(plays, now=time.time, chance=chance)
         await sandbox.start()
-        head = '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:DEMO_ADMIN_KEY"\n'
-        head += "late_seconds = 60\n\n"  # a busy machine must not decide what is shown
-        (Path(folder) / "hub.toml").write_text(head + snippet(plays), "utf-8")
-        stage = Stage(Path(folder), sandbox, os.urandom(16).hex())
+        (folder / "hub.toml").write_text(HUB.format(port=_free_port()) + snippet(plays), "utf-8")
+        stage = Stage(folder, sandbox, os.urandom(16).hex())
         try:
             yield stage
         finally:
             await stage.kill()
             await sandbox.stop()
+
+
+def _hurried(connector: Path, to: Path) -> Path:
+    """Copy *connector* to a folder beside the installed ones, with the numbers of `HURRIED`."""
+    shutil.copytree(connector, to)
+    manifest = (to / "manifest.toml").read_text("utf-8")
+    for slow, quick in HURRIED.items():
+        manifest, changed = re.subn(slow, quick, manifest, count=1, flags=re.MULTILINE)
+        if not changed:
+            raise RuntimeError(f"the payment connector says nothing like {slow}")
+    (to / "manifest.toml").write_text(manifest, "utf-8")
+    return to
+
+
+def _free_port() -> int:
+    """Return a port that nobody uses now; the hub comes back to it after it was killed, so links go on leading there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def _drain(lines: asyncio.StreamReader) -> None:

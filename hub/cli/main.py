@@ -61,7 +61,7 @@ def program() -> typer.Typer:
 
 
 def demo() -> None:
-    """Start hub and sandbox, and watch calls go through, an agency hang, and the hub be killed."""
+    """Start hub and sandbox, and watch a land dossier go both ways, an agency hang, and the hub be killed."""
     if importlib.util.find_spec(DEMO) is None:
         fail("This installation has no demo.")
     run: Callable[[], int | None] = importlib.import_module(DEMO).run

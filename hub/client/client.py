@@ -5,7 +5,7 @@ what is said and heard.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
@@ -223,7 +223,7 @@ class HubClient:
 
     def settled(
         self, agencies: Sequence[str] = (), *, answer: type[T], after: str | None = None
-    ) -> AsyncIterator[Settled[T]]:
+    ) -> AsyncGenerator[Settled[T], None]:
         """
         Follow the feed of *agencies*, or of all: what settles, as it settles, in order, at least once; without an end.
 
@@ -237,7 +237,7 @@ class HubClient:
 
     def told(
         self, notice: str, *, value: type[T], dossier: str | None = None, after: str | None = None
-    ) -> AsyncIterator[Told[T]]:
+    ) -> AsyncGenerator[Told[T], None]:
         """
         Follow what an agency tells by one *notice*, `agency.noun_verbed`, of one *dossier* if given; as `settled` does.
 

@@ -3,7 +3,7 @@ The feed, followed: calls as they settle, and what agencies tell. A stream that 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -57,7 +57,7 @@ class Told(Generic[T]):
 
 async def settled(
     hub: "HubClient", agencies: Sequence[str], answer: type[T], after: str | None
-) -> AsyncIterator[Settled[T]]:
+) -> AsyncGenerator[Settled[T], None]:
     """See `HubClient.settled`."""
     shape = member_of(answer)
     async for place, event in _events_of(hub, agencies, {}, SETTLED, after):
@@ -67,7 +67,7 @@ async def settled(
 
 async def told(
     hub: "HubClient", notice: str, value: type[T], dossier: str | None, after: str | None
-) -> AsyncIterator[Told[T]]:
+) -> AsyncGenerator[Told[T], None]:
     """See `HubClient.told`."""
     agency, _, name = notice.partition(".")
     only = {} if dossier is None else {"dossier": dossier}

@@ -82,6 +82,8 @@ class InRedis(Roads):
         self._reached: list[Callable[[bool], None]] = []
         self._asked: Counter[str] = Counter()
         """How often each lane has claimed: one that was called and has not, wants nothing any more."""
+        self._asking: Counter[str] = Counter()
+        """Claims under way, by lane: whoever asks wants something, however long the answer takes."""
         self._again: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -163,10 +165,13 @@ class InRedis(Roads):
         if (handle := self._again.pop(lane, None)) is not None:
             handle.cancel()
         road = self._of(lane)
+        self._asking[lane] += 1
         try:
             answers = await road.claim(lane, wanted)
         except Unreached as error:
             return [Wait(NOBODY_GRANTS, _TENDS, error.cause)] * len(wanted)
+        finally:
+            self._asking[lane] -= 1
         for wish, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Permit):
                 road.road.began(answer, wish)
@@ -222,7 +227,8 @@ class InRedis(Roads):
         asyncio.get_running_loop().call_later(PATIENCE, self._answered, lane, self._asked[lane])
 
     def _answered(self, lane: str, asked: int) -> None:
-        if not self._closed and self._asked[lane] == asked and self._of(lane).waits(lane):
+        silent = self._asked[lane] == asked and not self._asking[lane]
+        if silent and not self._closed and self._of(lane).waits(lane):
             self._spawn(self._of(lane).pass_on(lane))
 
     def _ask_again(self, lane: str) -> None:

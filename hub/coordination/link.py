@@ -27,6 +27,8 @@ _SECONDS = 1.0
 _PAUSE = 0.5
 """Seconds before the listening connection is tried again."""
 _ALIVE_MS = 5000
+_ALONE_MS = 20
+"""For which a node that insists is waited for: some swaps, so that one that died meanwhile costs the others little."""
 _POLICY = 60.0
 """Seconds between two looks at what Redis would do when its memory is full."""
 _WHY = (
@@ -81,6 +83,8 @@ class Reply:
     """If not done: what stands there instead; empty: nothing."""
     clock: bytes = b""
     state: bytes = b""
+    ours: bool = False
+    """If not done: nobody else may set it just now."""
 
 
 class Link:
@@ -118,16 +122,29 @@ class Link:
         """Called when `reaches` changes."""
 
     async def swap(
-        self, key: str, old: str, new: str, clock: bytes, state: bytes, seconds: float, says: Sequence[tuple[str, str]]
+        self,
+        key: str,
+        old: str,
+        new: str,
+        clock: bytes,
+        state: bytes,
+        seconds: float,
+        says: Sequence[tuple[str, str]],
+        *,
+        insists: bool = False,
     ) -> Reply:
         """
         Set what *key* holds, if its version is still *old*; keep it for *seconds*, and say what there is to say.
 
-        With *new* empty only ask. *says*: channels of `channel` and `everywhere`, and what is said there.
+        With *new* empty only ask. *says*: channels of `channel` and `everywhere`, and what is said there. *insists*: if
+        others are first this time, nobody but this node may set it for a moment.
         """
         said = [part for pair in says for part in pair]
         asked = self._clock.monotonic()
-        arguments = (1, f"{self.prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), *said)
+        who, alone = self._node if new else "", _ALONE_MS if insists else 0
+        arguments = (
+            1, f"{self.prefix}{self.cycle}:{{{key}}}", old, new, clock, state, int(1000 * seconds), who, alone, *said,
+        )  # fmt: skip
         answer = await self._ask(lambda: self._run(arguments))
         answered = self._clock.monotonic()
         try:
@@ -136,7 +153,8 @@ class Link:
                 if new:
                     self._reached(True)
                 return Reply(True, server, asked, answered)
-            return Reply(False, server, asked, answered, answer[3].decode(), answer[4], answer[5])
+            ours = bool(who) and answer[6].decode() == who
+            return Reply(False, server, asked, answered, answer[3].decode(), answer[4], answer[5], ours)
         except (IndexError, TypeError, ValueError, AttributeError) as strange:
             self._unreached(
                 "it answers in another way than a Redis does", "look what listens at the address of hub.redis"

@@ -26,9 +26,12 @@ T = TypeVar("T")
 IDLE = 3600.0
 """Seconds for which a state is kept that nothing uses: what its guards have learnt is forgotten then."""
 _TRIES = 200
-"""Times that others may be first. Of eight nodes that asked without a pause the unluckiest was at 44 once, in 2598."""
+"""Times that others may be first."""
 _PATIENT = 2
-"""Times after which a node that others are quicker than waits a little, so that fewer race at once."""
+"""
+Times after which a node that others are quicker than insists, so that the next is its own; while another does, it waits a
+little. Without that a node on a busy machine could lose every race for seconds against one that asks without a pause.
+"""
 _APART = 0.0005
 """Seconds of which that is a random part: about what a swap takes. Doubled each time, five times at most."""
 _MOMENT = 1.0
@@ -304,8 +307,9 @@ class SharedRoad:
 
     async def _apply(self, together: list[_Operation[Any]]) -> None:
         """Apply all of *together* and set what comes of it, or raise `Unreached`."""
+        ours = False
         for lost in range(_TRIES):
-            if lost > _PATIENT:
+            if lost > _PATIENT and not ours:
                 await asyncio.sleep(_APART * 2 ** min(lost - _PATIENT, 5) * self._random.random())
             together += self._pending  # what came meanwhile goes along
             self._pending = []
@@ -321,13 +325,14 @@ class SharedRoad:
             state = self.road.state()
             says, here = self._whom_to_wake()
             new = self._next_version() if state != self._set else ""
-            reply = await self._swap(new, state, says)
+            reply = await self._swap(new, state, says, insists=lost >= _PATIENT)
             if reply.done:
                 self._orphans = False
                 self._deliver(together, results, new, state, reply)
                 for lane in here:
                     self._wake(lane)
                 return
+            ours = reply.ours
             await self._take(reply)
         raise Unreached("contended")
 
@@ -349,11 +354,13 @@ class SharedRoad:
                 self.held |= {permit.id: permit for permit in permits}
                 operation.done.set_result(result)
 
-    async def _swap(self, new: str, state: bytes, says: list[tuple[str, str]], ask: str | None = None) -> Reply:
+    async def _swap(
+        self, new: str, state: bytes, says: list[tuple[str, str]], ask: str | None = None, *, insists: bool = False
+    ) -> Reply:
         old = ask if ask is not None else self._version or ""
         clock = self.clock.written() if new else b""
         lasts = max(self._idle, self.road.lasts()) if new else 0.0
-        return await self._link.swap(self.key, old, new, clock, state if new else b"", lasts, says)
+        return await self._link.swap(self.key, old, new, clock, state if new else b"", lasts, says, insists=insists)
 
     async def _take(self, reply: Reply) -> None:
         """Make the copy what *reply* says, or a new state where there is none that can be read."""

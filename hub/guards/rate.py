@@ -79,9 +79,18 @@ class Rate:
     """
 
     def __init__(
-        self, clock: Clock, calls: float, seconds: float = 1.0, *, margin: float = MARGIN, route: bool = False
+        self,
+        clock: Clock,
+        calls: float,
+        seconds: float = 1.0,
+        *,
+        margin: float = MARGIN,
+        route: bool = False,
+        together: float = 1.0,
     ) -> None:
+        """*together*: how many may come at once though the window then holds more; of what we send, never more than one."""
         self._clock = clock
+        self._together = together
         self._route = route
         self._margin = margin
         self._seconds = seconds
@@ -119,7 +128,7 @@ class Rate:
         """
         full, most = self._margin * calls_per_second, calls_per_second * self._seconds
         left = math.floor(most) + 1.0 - full * self._seconds - _LEFT_OUT
-        return full, max(1.0, _BURST * most * (self._margin >= 1.0), left)
+        return full, max(self._together, _BURST * most * (self._margin >= 1.0), left)
 
     def admit(self, wanted: Wanted) -> Wait | None:  # noqa: ARG002 - all wishes are one rate
         early = self.state.spacing.early(self._clock.monotonic(), 1.0 / self.limit, self._burst)

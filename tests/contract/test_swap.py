@@ -70,3 +70,33 @@ async def test_roads_know_nothing_of_each_other(link: Link) -> None:
     await link.swap("road", "", "v1", b"", b"one", 60, [])
     assert (await link.swap("street", "", "v1", b"", b"two", 60, [])).done
     assert (await link.swap("road", "?", "", b"", b"", 60, [])).state == b"one"
+
+
+async def test_who_insists_is_next_and_nobody_is_before_it(link: Link, redis_server: Redis) -> None:
+    other = Link(redis_server.address(), SystemClock(), link.prefix, "n2")
+    await link.swap("road", "", "v1", b"", b"", 60, [])
+    late = await other.swap("road", "stale", "w1", b"", b"", 60, [], insists=True)
+    assert (late.done, late.ours) == (False, True)
+    passed = await link.swap("road", "v1", "v2", b"", b"", 60, [], insists=True)
+    assert (passed.done, passed.ours, passed.version) == (False, False, "v1")
+    assert (await link.swap("road", "v1", "", b"", b"", 60, [])).done, "who only asks is answered as ever"
+    assert (await other.swap("road", "v1", "w1", b"", b"", 60, [])).done
+    assert (await link.swap("road", "w1", "v2", b"", b"", 60, [])).done, "it was once, and is over"
+    await other.aclose()
+
+
+async def test_who_insisted_and_was_never_heard_of_again_is_waited_for_a_moment(
+    link: Link, redis_server: Redis
+) -> None:
+    other = Link(redis_server.address(), SystemClock(), link.prefix, "n2")
+    await link.swap("road", "", "v1", b"", b"", 60, [])
+    await other.swap("road", "stale", "w1", b"", b"", 60, [], insists=True)
+    await other.aclose()
+    async with asyncio.timeout(5):
+        while not (await link.swap("road", "v1", "v2", b"", b"", 60, [])).done:  # noqa: ASYNC110 - Redis's own clock
+            await asyncio.sleep(0.005)
+
+
+async def test_nobody_insists_on_what_is_not_there(link: Link) -> None:
+    assert not (await link.swap("road", "stale", "v1", b"", b"", 60, [], insists=True)).ours
+    assert (await link.swap("road", "", "v1", b"", b"", 60, [])).done

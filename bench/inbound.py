@@ -300,7 +300,7 @@ async def _flood(rig: Run, url: str) -> asyncio.subprocess.Process:
         "url": url, "path": f"/in/{FLOODING}/{WITHDRAWN.name}", "body": body,
         "per_second": TIMES * CONTRACT.per_second, "seconds": rig.size.seconds,
     }  # fmt: skip
-    words = ("nice", "-n", "19", sys.executable, "-m", "bench.telling", json.dumps(asked))
+    words = (sys.executable, "-m", "bench.telling", json.dumps(asked))
     child = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     await child.stdout.readline()

@@ -143,10 +143,11 @@ FLOOD_HEAD = (
 
 
 def _row(notice: str, name: str, seen: Sequence[Taken], bare: Sequence[Taken]) -> str:
-    cpu = median(one.cpu_us for one in seen) / max(1e-9, median(one.cpu_us for one in bare))
+    cpu, least = median(one.cpu_us for one in seen), median(one.cpu_us for one in bare)
+    times = f"{cpu / least:.1f}" if least else "-"  # too few to weigh, in hundredths of a second
     return (
         f"| {notice} | {name} | {spread([one.per_second for one in seen])} | {spread(_ratios(seen, bare))} "
-        f"| {spread([one.cpu_us for one in seen])} | {cpu:.1f} | {median(one.p50_ms for one in seen):.1f} "
+        f"| {spread([one.cpu_us for one in seen])} | {times} | {median(one.p50_ms for one in seen):.1f} "
         f"| {median(one.p99_ms for one in seen):.1f} | {median(one.asking_us for one in seen):.0f} "
         f"| {sum(one.failed for one in seen)} |"
     )

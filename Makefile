@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test check lint types layers pytest crash bench overhead congestion durability lock wheel clean
+.PHONY: help demo demo-cluster test check lint types layers pytest crash bench overhead congestion durability inbound lock wheel clean
 
 help:  ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ crash: $(STAMP)  ## only the crash tests, of all that `make test` runs: kill, fr
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check
 
-bench: overhead congestion durability  ## all benchmarks; results and plots go to bench/results
+bench: overhead congestion durability inbound  ## all benchmarks; results and plots go to bench/results
 
 overhead: $(STAMP)  ## what the hub costs, beside its peers: four minutes
 	@$(BIN)/python -m bench.overhead
@@ -57,6 +57,9 @@ durability: $(STAMP)  ## what it costs that nothing is lost, beside taskiq and C
 	@$(BIN)/python -c 'import celery, taskiq_redis' 2>/dev/null || \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[bench]'
 	@$(BIN)/python -m bench.durability
+
+inbound: $(STAMP)  ## what it costs to be told by agencies, and to be flooded by one: seven minutes
+	@$(BIN)/python -m bench.inbound
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

@@ -67,7 +67,7 @@ _LOOK_UP = re.compile(r'(?ms)^\[operations\.\w+\]\nkind\s*=\s*"lookup".*?(?=^\[|
 
 def _each_its_own(table: re.Match[str]) -> str:
     """Make each call its own exchange: all calls of a run ask the same, and what may be repeated may be shared."""
-    return re.sub(r"(?m)^repeat_safe.*\n", "", table[0]).rstrip("\n") + "\nrepeat_safe = false\n\n"
+    return re.sub(r"(?m)^(repeat_safe|fresh)\b.*\n", "", table[0]).rstrip("\n") + "\nrepeat_safe = false\n\n"
 
 
 def sample_of(folder: Path, agency: str) -> Sample:
@@ -75,10 +75,11 @@ def sample_of(folder: Path, agency: str) -> Sample:
     return next(one for one in load_samples(folder / f"{agency}_lab") if one.name == OPERATIONS[agency])
 
 
-def plays(folder: Path) -> list[Play]:
+def plays(folder: Path, *more: str) -> list[Play]:
+    """Return what is played of the lab copies in *folder*: what is measured here, and *more*."""
     return [
         Play(name, folder / f"{name}_lab", invented_settings(folder / f"{name}_lab"), session_seconds=86_400)
-        for name in OPERATIONS
+        for name in (*OPERATIONS, *more)
     ]
 
 
@@ -158,11 +159,15 @@ async def hub(folder: Path, lab: Path, urls: Mapping[str, str]) -> tuple[Child, 
     for play in played:
         play.base_url = urls[play.name]
     child = await serve(folder, lab, snippet(played))
-    async with operator(child) as http:
+    return child, f"http://{child.said['listen']}", await introduce(child)
+
+
+async def introduce(hub: Child) -> str:
+    """Tell *hub* of the unit and the officer on whose behalf is asked, and of a caller; return the caller's key."""
+    async with operator(hub) as http:
         for register, content in (("units", UNITS), ("officers", OFFICERS)):
             (await http.put(f"/admin/v1/{register}", content=content.encode())).raise_for_status()
-        key = await add_caller(http, "bench", "counter")
-    return child, f"http://{child.said['listen']}", key
+        return await add_caller(http, "bench", "counter")
 
 
 async def serve(folder: Path, connectors: Path, agencies: str, **more: str) -> Child:
@@ -195,12 +200,18 @@ async def add_caller(http: httpx2.AsyncClient, name: str, top_class: str) -> str
 
 if (
     __name__ == "__main__"
-):  # the sandbox of a run, as a process of its own: `python -m bench.lab <folder of lab copies>`
+):  # the sandbox of a run, as a process of its own: `python -m bench.lab <folder of lab copies> [more agencies]`
 
     def _ready(sandbox: Sandbox) -> None:
         addresses = {one["agency"]: one["base_url"] for one in sandbox.plays_shown()}
         print(json.dumps({"event": "ready", "urls": addresses}), flush=True)
 
     asyncio.run(
-        serve_sandbox(plays(Path(sys.argv[1])), now=time.time, chance=random.Random(7), validate=False, ready=_ready)
+        serve_sandbox(
+            plays(Path(sys.argv[1]), *sys.argv[2:]),
+            now=time.time,
+            chance=random.Random(7),
+            validate=False,
+            ready=_ready,
+        )
     )

@@ -325,7 +325,8 @@ def _read_again(inbox: Inbox, notice: str, came: WireNotice) -> Understood | Not
 
 
 def _dossiers(told: Told) -> list[str]:
-    named = [told.refs.get(name) or getattr(told.value, name, None) for name in _OURS]
+    fields = {} if told.value is None else vars(told.value)  # a model is slow to say that it has no such field
+    named = [told.refs.get(name) or fields.get(name) for name in _OURS]
     return [name for name in dict.fromkeys(named) if isinstance(name, str) and name]
 
 

@@ -137,8 +137,10 @@ def differing(fields: Sequence[str], filing: Operation, sent: BaseModel, found: 
     Compared as the agency knows it: *sent* goes through the filing's mapping and back, so that a code written in its
     short form, or a text that is cut, equals what is found.
     """
-    known = _as_found(filing, sent)
-    return tuple(path for path in fields if (value := value_at(known, path)) is None or value != value_at(found, path))
+    # what equals what was sent, word for word, needs no way through the mapping, which costs a quarter of a notice
+    left = [path for path in fields if (value := value_at(sent, path)) is None or value != value_at(found, path)]
+    known = _as_found(filing, sent) if left else sent
+    return tuple(path for path in left if (value := value_at(known, path)) is None or value != value_at(found, path))
 
 
 def _as_found(filing: Operation, sent: BaseModel) -> BaseModel:

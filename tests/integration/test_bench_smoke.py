@@ -13,6 +13,7 @@ import pytest
 from bench import overhead
 from bench.congestion import RESULTS
 from bench.forms import FORMS
+from bench.inbound_page import ON
 from bench.plan import QUICK
 from bench.queues import KINDS
 
@@ -40,6 +41,25 @@ def test_the_run_of_documents_prints_how_memory_grew() -> None:
     assert ran.returncode == 0, ran.stderr
     verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
     assert len(verdicts) == 2, ran.stdout
+
+
+def test_the_inbound_run_prints_every_figure_beside_its_aim_and_every_notice_is_taken() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.inbound", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    verdicts = [line for line in ran.stdout.splitlines() if line.endswith(("| met |", "| **missed** |"))]
+    assert len(verdicts) == 7, ran.stdout
+    told = [
+        line for line in ran.stdout.splitlines() if line.startswith(("| payment_settled |", "| dossier_withdrawn |"))
+    ]
+    assert len(told) == 6, ran.stdout
+    assert all(row.endswith("| 0 |") for row in told), "a notice was not taken"
+    flooded = next(line for line in ran.stdout.splitlines() if line.startswith(f"| {ON} |"))
+    assert flooded.endswith("| 0 |"), "a look-up failed"
+    refused = re.search(r"\| (\d+\.\d) % \|", flooded)
+    assert refused is not None
+    assert float(refused[1]) > 80, "the flood was above its contract"
 
 
 @pytest.mark.parametrize(("failed", "met"), [(0, True), (1, False)])

@@ -49,7 +49,10 @@ class Opened:
             return isinstance(host, str) and (
                 host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
             )
-        return not isinstance(host, str) and host in self.host
+        if isinstance(host, str):
+            return False
+        several = self.host.num_addresses > 1  # one address is meant as it is written, and in no other form
+        return (_unwrapped(host) if several else host) in self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Outside:
         numeric = _numeric(host)
         if numeric is None and (found["six"] is not None or _like_a_number(host)):
             raise ValueError("names no host")
-        if not any(one.holds(_unwrapped(numeric) if numeric else host, port) for one in self.opened):
+        if not any(one.holds(numeric or host, port) for one in self.opened):
             raise ValueError(f"names a host or a port that is not listed; an operator lists it in {self.setting}")
         shown = f"[{host}]" if ":" in host else host
         rest = found["rest"]

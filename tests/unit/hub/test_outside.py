@@ -217,6 +217,7 @@ def test_an_address_that_is_named_itself_may_lie_anywhere() -> None:
     assert [may(one) for one in ("10.1.2.4", "127.0.0.1", "192.168.7.8")] == [False] * 3
     assert lan.checked("http://10.1.2.3:8080/f")
     assert lan.checked("http://[::1]/f") == "http://[::1]:80/f"
+    assert lan.fault("http://[::ffff:10.1.2.3]:8080/f") is not None, "named in one form, it is meant in no other"
 
 
 @pytest.mark.parametrize(

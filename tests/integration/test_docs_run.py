@@ -133,6 +133,17 @@ def test_a_guide_begins_with_its_sections_in_their_order(page: Path) -> None:
     assert re.findall(r"\]\(#([^)]+)\)", begin) == anchors(page, "## ")
 
 
+def test_every_decision_is_listed_in_order_under_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    kept = [path.name for path in sorted(folder.glob("0*.md"))]
+    assert [name for _, name, _ in listed] == kept
+    for number, name, title in listed:
+        assert (folder / name).read_text("utf-8").startswith(f"# {number} {title}\n")
+
+
 def anchors(page: Path, of: str = "#") -> list[str]:
     """Return where headings of *page* can be linked to, as GitHub names them."""
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)

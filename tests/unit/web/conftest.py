@@ -403,7 +403,7 @@ def doors(
                     "procedures_asked": Asked(DossierQuery, hands_out=False),
                 }
             },
-            quota.take,
+            locks.count,
             request_bytes=1_000_000,
             left=lambda agency, question, left: None,
         ),

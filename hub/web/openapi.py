@@ -69,7 +69,7 @@ def openapi(
                 "key": {"type": "http", "scheme": "bearer", "description": "A caller's key, from `hub callers add`"}
             },
             "schemas": schemas["by_name"]
-            | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply({})}
+            | {"Problem": _problem(errors), "Reason": _REASON, "Reply": _reply(())}
             | openapi_many.SCHEMAS
             | openapi_files.SCHEMAS
             | openapi_push.SCHEMAS
@@ -92,13 +92,13 @@ def _schemas(offered: Mapping[str, Mapping[str, Described]], more: Sequence[type
     return {"refs": {model: ref for (model, _), ref in refs.items()}, "by_name": top.get("$defs", {})}
 
 
-def _value(operation: Described, others: Mapping[str, Described], refs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the schema of what an operation answers: at once, and when what was pending has ended by another's word."""
+def _values(operation: Described, others: Mapping[str, Described], refs: Mapping[Any, Any]) -> list[dict[str, Any]]:
+    """Return the schemas of what an operation answers: at once, and when what was pending has ended by another's word."""
     answered = refs[operation.answer] if operation.answer is not None else {"type": "null"}
     look_up = others.get(operation.then.get("pending", ""))
     if look_up is None or look_up.answer in (None, operation.answer):
-        return dict(answered)
-    return {"anyOf": [answered, refs[look_up.answer]]}
+        return [answered]
+    return [answered, refs[look_up.answer]]
 
 
 def _operation(
@@ -106,7 +106,7 @@ def _operation(
 ) -> dict[str, Any]:
     operation = operations[name]
     filing = operation.kind == Kind.FILING
-    value = _value(operation, operations, schemas["refs"])
+    values = _values(operation, operations, schemas["refs"])
     waits = (
         "Taken, recorded and delivered later unless `Prefer: wait=N`."
         if filing
@@ -140,7 +140,7 @@ def _operation(
             "200": {
                 "description": "Answered by the agency",
                 "headers": _QUOTA,
-                "content": {"application/json": {"schema": _reply(value)}},
+                "content": {"application/json": {"schema": _reply(values)}},
             },
             "202": _TICKET | {"headers": _TICKET["headers"] | _QUOTA},
             "default": PROBLEM | {"headers": _QUOTA},
@@ -186,7 +186,7 @@ def _reading() -> dict[str, Any]:
     }
 
 
-def _reply(value: Mapping[str, Any]) -> dict[str, Any]:
+def _reply(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     moment = {"type": ["string", "null"], "format": "date-time"}
     return {
         "type": "object",
@@ -198,8 +198,8 @@ def _reply(value: Mapping[str, Any]) -> dict[str, Any]:
                 "enum": ["ok", "not_found", "refused", "pending", None],
                 "description": "What the agency's answer means",
             },
-            "value": {"anyOf": [dict(value), {"type": "null"}]}
-            if value
+            "value": {"anyOf": [*map(dict, values), {"type": "null"}]}
+            if values
             else {"description": "What the agency answered"},
             "reason": {"anyOf": [{"$ref": REF.format(model="Reason")}, {"type": "null"}]},
             "answered_at": moment | {"description": "When this call was answered"},

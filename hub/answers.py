@@ -46,9 +46,9 @@ def value_of(answer: bytes, model: type[BaseModel] | None) -> BaseModel | None:
         return None
 
 
-def verified_json() -> bytes:
-    """Return the answer of a filing that a look-up found as it was sent."""
-    return answer_json(Answered(Result.OK, reason=VERIFIED))
+def verified_json(result: Result = Result.OK) -> bytes:
+    """Return the answer of a filing that a look-up found as it was sent: done, or begun and pending. Its own is lost."""
+    return answer_json(Answered(result, reason=VERIFIED))
 
 
 def confirmed_json() -> bytes:

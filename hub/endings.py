@@ -147,7 +147,10 @@ class Endings:
             if turn.pending_since is not None:
                 said = asked_after(outcome, differs=bool(operation.agrees) and not same)
             else:
-                said = verified(outcome, agrees=same, sees_writes=operation.sees_writes)
+                asked_on = (
+                    filed.then.get("pending") == turn.call.step
+                )  # it can be asked on: by the same, which needs no answer
+                said = verified(outcome, agrees=same, sees_writes=operation.sees_writes, asked_on=asked_on)
         else:
             # One that tried the ground for everybody is no attempt, and so never the last one either.
             judged = replace(call, attempts=call.attempts - 1) if ended.probe and not turn.interactive else call
@@ -198,9 +201,10 @@ class Endings:
         return said
 
     def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
-        if said.state is State.ANSWERED and isinstance(outcome, Answered) and not (said.pending and turn.asks_after):
+        stays = said.pending and turn.pending_since is not None  # it has an answer already, the first one
+        if said.state is State.ANSWERED and isinstance(outcome, Answered) and not stays:
             doubted = turn.asks_after and turn.pending_since is None
-            answer = verified_json() if doubted else answer_json(outcome)
+            answer = verified_json(outcome.result) if doubted else answer_json(outcome)
             return Reply(turn.call.id, State.ANSWERED, answer, self._around.clock.now())
         return Reply(turn.call.id, said.state, cause=said.cause)
 

@@ -332,7 +332,7 @@ class AgencyEntry(BaseModel):
     scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
     file_hosts: Annotated[tuple[FileHost, ...], Strict(False), BeforeValidator(_number)] | None = Field(
         None,
-        description="Hosts beside base_url's from which its files may be fetched, each `host` or `host:port`, and networks"
+        description="Hosts beside base_url's from which its files may be fetched, each `host`, `host:port` or `*.domain`, and networks"
         " in which they may lie though they are not public",
         examples=[["files.police.example", "10.20.0.0/16"]],
     )

@@ -144,16 +144,21 @@ def _given_up(call: Call) -> State:
     return State.EXPIRED if call.interactive else State.DEAD
 
 
-def verified(outcome: Outcome | StaleCredentials, *, agrees: bool, sees_writes: bool) -> Verdict:
+def verified(
+    outcome: Outcome | StaleCredentials, *, agrees: bool, sees_writes: bool, asked_on: bool = False
+) -> Verdict:
     """
     Return what the *outcome* of a verifying look-up means for a filing that is in doubt.
 
     *agrees*: the record found equals what was sent. *sees_writes*: what this look-up does not find was not done.
+    *asked_on*: what the filing began is asked after until it ends, so it need not have ended yet to be proven.
     A verdict `in_doubt` without `again` needs a person.
     """
     match outcome:
         case Answered(result=Result.OK) if agrees:
             return Verdict(State.ANSWERED, "answered", "verified", "agency")
+        case Answered(result=Result.PENDING) if agrees and asked_on:
+            return Verdict(State.ANSWERED, "answered", "verified", "agency", again=Again.SPACED, pending=True)
         case Answered(result=Result.NOT_FOUND) if sees_writes:
             return Verdict(State.QUEUED, "answered", "not_done", "agency", again=Again.LATER, repeat=True)
         case Answered(result=Result.NOT_FOUND):

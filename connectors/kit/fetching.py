@@ -2,7 +2,7 @@
 Fetching a file that an agency only links to: one GET, no redirect, and only from addresses that the hub allows.
 
 Whether an address may be connected to is asked when the socket for it is made, after the name was looked up, so that
-no second look-up can lead elsewhere. Next: `hub/fetching.py`, which says what is allowed.
+no second look-up can lead elsewhere. Next: `hub/outside.py`, which says what is allowed.
 """
 
 import asyncio
@@ -13,20 +13,16 @@ from pathlib import Path
 
 import aiohttp
 
-from connectors.kit.http import CAUSES, LaneResolver
+from connectors.kit.http import LaneResolver, cause_of, sockets
 from connectors.kit.names import LookUp, Names
 
 
 class NotFetched(Exception):
-    """There is no file, or it is not to be had. *cause* is one of `CAUSES`, `forbidden`, `redirect`, `too_large` or `http_404`."""
+    """There is no file, or it is not to be had. *cause* is one of `CAUSES` (`forbidden`: no address of it may be connected to), `redirect`, `too_large` or `http_404`."""
 
     def __init__(self, cause: str) -> None:
         self.cause = cause
         super().__init__(cause)
-
-
-class _Forbidden(OSError):
-    """The name leads to an address that may not be connected to."""
 
 
 class Fetcher:
@@ -62,7 +58,7 @@ class Fetcher:
             async with asyncio.timeout_at(until):
                 response = await self._begun().get(url, allow_redirects=False)
         except Exception as error:
-            raise NotFetched(_cause(error)) from None
+            raise NotFetched(cause_of(error)) from None
         try:
             if response.status != 200:
                 raise NotFetched("redirect" if response.status // 100 == 3 else f"http_{response.status}")
@@ -72,7 +68,7 @@ class Fetcher:
                     async with asyncio.timeout_at(until):
                         piece = await response.content.readany()
                 except Exception as error:
-                    raise NotFetched(_cause(error)) from None
+                    raise NotFetched(cause_of(error)) from None
                 if not piece:
                     return
                 yield piece
@@ -95,7 +91,7 @@ class Fetcher:
                 force_close=True,
                 resolver=LaneResolver(self._names),
                 use_dns_cache=False,
-                socket_factory=self._socket,
+                socket_factory=sockets(self._may_connect),
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -106,15 +102,3 @@ class Fetcher:
                 timeout=aiohttp.ClientTimeout(),  # none: `fetch` bounds the whole
             )
         return self._session
-
-    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, where = address
-        if not self._may_connect(str(where[0])):
-            raise _Forbidden("this address may not be connected to")  # one text, so that it is seen among several
-        return socket.socket(family, kind, protocol)
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(getattr(error, "os_error", None), _Forbidden):
-        return "forbidden"
-    return next(CAUSES[kind] for kind in type(error).__mro__ if kind in CAUSES)

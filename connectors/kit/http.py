@@ -11,10 +11,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import client_exceptions
@@ -30,7 +28,7 @@ from mappings.errors import Fault
 
 
 class NotAllowed(OSError):
-    """None of the addresses of this host may be connected to. Look at the list of hosts in the settings."""
+    """This address may not be connected to. Look at the list of hosts in the settings."""
 
 
 CAUSES: MappingProxyType[type[BaseException], str] = MappingProxyType(
@@ -86,17 +84,43 @@ _STREAMED_BYTES = 1 << 20
 """Bodies above this are written piece by piece; in one piece they would hold the loop."""
 
 
+def cause_of(error: BaseException) -> str:
+    """Return what `CAUSES` calls *error*."""
+    inner = getattr(
+        error, "os_error", None
+    )  # aiohttp takes an address that is not allowed for one that does not answer
+    return CAUSES[
+        next(kind for kind in type(inner if isinstance(inner, NotAllowed) else error).__mro__ if kind in CAUSES)
+    ]
+
+
+def sockets(may_connect: Callable[[str], bool] | None) -> Callable[[aiohttp.AddrInfoType], socket.socket] | None:
+    """
+    Return what makes sockets for those numeric addresses alone that *may_connect* lets pass; None: for all.
+
+    The address that is judged is the one that is connected to, whatever name led to it and however it was written.
+    """
+    if may_connect is None:
+        return None
+
+    def make(address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if not may_connect(str(where[0])):
+            raise NotAllowed("this address may not be connected to")  # one text, so that it is seen among several
+        return socket.socket(family, kind, protocol)
+
+    return make
+
+
 def outcome_of(error: BaseException, *, sent: bool) -> Outcome:
     """Return how an exchange ended that *error* cut short; *sent* says whether a byte may have left."""
-    kind = next(kind for kind in type(error).__mro__ if kind in CAUSES)
-    if isinstance(getattr(error, "os_error", None), NotAllowed):  # aiohttp takes it for a look-up that failed
-        kind = NotAllowed
+    cause = cause_of(error)
     if sent:
-        return InDoubt(CAUSES[kind])
-    if kind in (ValueError, UnicodeEncodeError):
+        return InDoubt(cause)
+    if cause == "header":
         # No retry mends a header that cannot be written, so the call must not wait for one.
         return Broken("header", (Fault("header", "holds a character that HTTP forbids"),), sent=False)
-    return Unavailable(CAUSES[kind])
+    return Unavailable(cause)
 
 
 class HttpSender:
@@ -128,8 +152,6 @@ class HttpSender:
         """See `exchange.Sender.send`."""
         if self._closed or timeout <= 0:
             return Unavailable("closed" if self._closed else "timeout")
-        if self._may_connect is not None and _leads_astray(request.url, self._may_connect):
-            return Unavailable(CAUSES[NotAllowed])
         attempt = _Attempt()
         try:
             async with asyncio.timeout(timeout):
@@ -179,8 +201,9 @@ class HttpSender:
                 limit=0,  # the lane's permits are the only queue
                 ssl=self._tls,
                 force_close=fresh,
-                resolver=LaneResolver(self._names, self._may_connect),
+                resolver=LaneResolver(self._names),
                 use_dns_cache=False,  # `Names` keeps what is better than a cache: the last good answer
+                socket_factory=sockets(self._may_connect),
             )
             # aiohttp has no public way to say which connections it makes; tests/incidents pins this one.
             kind: type[ResponseHandler] = AskedOnly
@@ -222,22 +245,11 @@ class _Attempt:
         return await handler(request)
 
 
-def _leads_astray(url: str, may_connect: Callable[[str], bool]) -> bool:
-    """Say whether *url* names a numeric address that may not be connected to: such a one is never looked up."""
-    host = urlsplit(url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return not may_connect(host)
-
-
 class LaneResolver(AbstractResolver):
     """Shows `Names` to aiohttp."""
 
-    def __init__(self, names: Names, may_connect: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._may_connect = may_connect
 
     async def resolve(
         self,
@@ -247,10 +259,6 @@ class LaneResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         addresses = await self._names.addresses(host, port)
-        if self._may_connect is not None:
-            addresses = [known for known in addresses if self._may_connect(known.host)]
-            if not addresses:
-                raise NotAllowed("its name leads to no address that may be connected to")
         return [
             ResolveResult(hostname=host, host=known.host, port=known.port, family=known.family, proto=0, flags=numeric)
             for known in addresses

@@ -387,7 +387,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             answers=AnswerDoors(
                 store.notices.published,
                 questions,
-                locks.take,
+                locks.count,
                 request_bytes=settings.hub.request_bytes,
                 left=observer.answers_left,
             ),

@@ -9,7 +9,8 @@ from connectors.kit.fetching import Fetcher
 from hub.app.installed import Installed
 from hub.app.opening import signing_key
 from hub.clock import Clock
-from hub.fetching import Allowed, Source
+from hub.fetching import Source
+from hub.outside import Outside
 from hub.security.links import Links
 from hub.settings import Settings
 from mappings.errors import FileFault, FilesRefused
@@ -48,13 +49,13 @@ def sources_of(settings: Settings, installed: Mapping[str, Installed]) -> dict[s
     sources: dict[str, tuple[Source, Fetcher]] = {}
     for name, entry in settings.agencies.items():
         try:
-            allowed = Allowed.by(entry.base_url, entry.file_hosts or ())
+            outside = Outside.files(entry.base_url, entry.file_hosts or ())
         except ValueError as error:
             faults.append(FileFault("hub.toml", f"agencies.{name}.file_hosts", str(error)))
             continue
         ca_file = settings.path(entry.ca_file) if entry.ca_file else None  # `install` has read it
-        fetcher = Fetcher(allowed.may_connect, ca_file=ca_file)
-        sources[name] = (Source(allowed, fetcher, installed[name].contract.call_timeout), fetcher)
+        fetcher = Fetcher(outside.connectable(entry.base_url), ca_file=ca_file)
+        sources[name] = (Source(outside, fetcher, installed[name].contract.call_timeout), fetcher)
     if faults:
         raise FilesRefused(faults)
     return sources

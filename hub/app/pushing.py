@@ -40,7 +40,7 @@ def pushing(
     Raises:
         FilesRefused: The settings list somebody, and no key can be found, or the file of the authorities cannot be read.
     """
-    outside = Outside(settings.push.hosts)
+    outside = Outside.receivers(settings.push.hosts)
     signing = pusher = None
     if settings.push.hosts:
         signing = Signing(signing_key(settings, environ))

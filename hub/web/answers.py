@@ -13,9 +13,8 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from hub.asked import items_of
-from hub.errors import AuthDenied, CallerQuota, OperationUnknown
+from hub.errors import AuthDenied, OperationUnknown
 from hub.security.identity import Caller
-from hub.security.quotas import Left
 from hub.store.published import Answer, Published
 from hub.web.bodies import Bodies, check_media_type, read_body
 from hub.web.replies import Receive, Scope, Send, answer, moment
@@ -40,15 +39,15 @@ class AnswerDoors:
         self,
         published: Published,
         questions: Mapping[str, Mapping[str, Asked]],
-        take: Callable[[Caller], Left],
+        count: Callable[[Caller], None],
         *,
         request_bytes: int,
         left: Callable[[str, str, int], None],
     ) -> None:
-        """*take* counts against a caller's quota; *left* is told agency, question and how many items are left."""
+        """*count* is `Locks.count`; *left* is told agency, question and how many items are left."""
         self._published = published
         self._questions = questions
-        self._take = take
+        self._count = count
         self._most = request_bytes
         self._left = left
         self._bodies = Bodies()
@@ -58,9 +57,7 @@ class AnswerDoors:
     ) -> None:
         """`PUT`: let the body answer *question* from now on."""
         asked = self._asked(agency, question, caller)
-        taken = self._take(caller)
-        if taken.over:
-            raise CallerQuota(retry_after=taken.over)
+        self._count(caller)
         headers = dict(scope["headers"])
         check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
         length = headers.get(b"content-length", b"")

@@ -86,6 +86,17 @@ class Locks:
     take: Callable[[Caller], Left]
     """Counts a call against its caller's quota, and says what is left of it."""
 
+    def count(self, caller: Caller) -> None:
+        """
+        Count what is no call against the quota of *caller*.
+
+        Raises:
+            CallerQuota: It is used up.
+        """
+        left = self.take(caller)
+        if left.over:
+            raise CallerQuota(retry_after=left.over)
+
 
 _NOTHING: Final[Mapping[str, Offered]] = MappingProxyType({})
 

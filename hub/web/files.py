@@ -145,9 +145,7 @@ class FileDoors:
             self._under_way[reader] -= 1
 
     def _may(self, caller: Caller) -> None:
-        left = self._locks.take(caller)
-        if left.over:
-            raise CallerQuota(retry_after=left.over)
+        self._locks.count(caller)
         self._admit()
 
     async def _find(self, file: str, holders: Sequence[str] | None) -> StoredFile:

@@ -16,6 +16,7 @@ from hub.errors import HubError
 from hub.web import openapi_answers, openapi_files, openapi_many, openapi_push
 from hub.web.answers import Asked
 from hub.web.calls import Offered
+from hub.web.openapi_shared import PROBLEM
 
 REF: Final = "#/components/schemas/{model}"
 
@@ -142,7 +143,7 @@ def _operation(
                 "content": {"application/json": {"schema": _reply(values)}},
             },
             "202": _TICKET | {"headers": _TICKET["headers"] | _QUOTA},
-            "default": _PROBLEM | {"headers": _QUOTA},
+            "default": PROBLEM | {"headers": _QUOTA},
         },
     }
 
@@ -166,12 +167,12 @@ def _reading() -> dict[str, Any]:
                 "operationId": "calls.read",
                 "summary": "Read a call, or wait for its answer",
                 "parameters": [_query("wait", "Seconds to wait for the answer", "number")],
-                "responses": one | {"202": _TICKET, "default": _PROBLEM},
+                "responses": one | {"202": _TICKET, "default": PROBLEM},
             },
             "delete": {
                 "operationId": "calls.cancel",
                 "summary": "Take a call back while it is queued",
-                "responses": one | {"default": _PROBLEM},
+                "responses": one | {"default": PROBLEM},
             },
         },
         "/v1/calls": {
@@ -179,7 +180,7 @@ def _reading() -> dict[str, Any]:
                 "operationId": "calls.find",
                 "summary": "Find own calls, such as a lost ticket",
                 "parameters": [_query(name, text, "string") for name, text in _FINDING.items()],
-                "responses": {"200": found, "default": _PROBLEM},
+                "responses": {"200": found, "default": PROBLEM},
             }
         },
     }
@@ -289,10 +290,6 @@ _TICKET: Final[dict[str, Any]] = {
     "description": "Not answered yet: read it at `Location`",
     "headers": {"Location": {"schema": {"type": "string"}}},
     "content": {"application/json": {"schema": {"$ref": REF.format(model="Reply")}}},
-}
-_PROBLEM: Final[dict[str, Any]] = {
-    "description": "A problem; `Retry-After` where waiting helps",
-    "content": {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}},
 }
 _KEY: Final = "Makes a repeat safe: the same key and request is the same call"
 _PARAMETERS: Final[dict[str, Any]] = {

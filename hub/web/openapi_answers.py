@@ -1,11 +1,8 @@
 """What the OpenAPI document says of the doors at which callers publish answers to agencies' questions. See `openapi.py`."""
 
-from typing import Any, Final
+from typing import Any
 
-_PROBLEM: Final = {
-    "description": "A problem; `Retry-After` where waiting helps",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+from hub.web.openapi_shared import PROBLEM
 
 
 def path(agency: str, question: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -42,5 +39,5 @@ def _got(description: str, properties: dict[str, Any]) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties}
     return {
         "200": {"description": description, "content": {"application/json": {"schema": schema}}},
-        "default": _PROBLEM,
+        "default": PROBLEM,
     }

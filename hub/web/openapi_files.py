@@ -2,12 +2,9 @@
 
 from typing import Any, Final
 
-_PROBLEM: Final = {
-    "description": "A problem; `Retry-After` where waiting helps",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
+from hub.web.openapi_shared import PROBLEM, TEXT
+
 _BYTES: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_TEXT: Final = {"type": "string"}
 _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the content: its id"}
 _FILE: Final[dict[str, Any]] = {
     "type": "object",
@@ -31,19 +28,19 @@ _FETCH: Final[dict[str, Any]] = {
 _KEPT: Final[dict[str, Any]] = {
     "201": {
         "description": "Kept",
-        "headers": {"Location": {"schema": _TEXT}},
+        "headers": {"Location": {"schema": TEXT}},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/File"}}},
     },
-    "default": _PROBLEM,
+    "default": PROBLEM,
 }
 _CONTENT: Final[dict[str, Any]] = {
     "200": {
         "description": "The content, as it was handed in",
-        "headers": {"ETag": {"schema": _TEXT}},
+        "headers": {"ETag": {"schema": TEXT}},
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     },
     "304": {"description": "It is what `If-None-Match` names"},
-    "default": _PROBLEM,
+    "default": PROBLEM,
 }
 _NAMED: Final = {"name": "id", "in": "path", "required": True, "schema": _ID}
 SCHEMAS: Final[dict[str, Any]] = {"File": _FILE}
@@ -80,8 +77,8 @@ def paths() -> dict[str, Any]:
             "parameters": [
                 _NAMED,
                 _asked("until", "When the link ends, in Unix seconds", {"type": "integer"}),
-                _asked("for", "Name of the agency that got it", _TEXT),
-                _asked("sig", "The hub's signature", _TEXT),
+                _asked("for", "Name of the agency that got it", TEXT),
+                _asked("sig", "The hub's signature", TEXT),
             ],
             "get": {
                 "operationId": "files.read_by_link",

@@ -7,15 +7,10 @@ from hub.call import State
 from hub.feed import PAGE
 from hub.web.batch import LinePurpose
 from hub.web.batch_results import LONGEST_PAGE
+from hub.web.openapi_shared import NUMBER, PROBLEM, TEXT
 
-_PROBLEM: Final = {
-    "description": "A problem; `Retry-After` where waiting helps",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 _AGENCY: Final = {"$ref": "#/components/parameters/Agency"}
-_TEXT: Final = {"type": "string"}
 _UUID: Final = {"type": "string", "format": "uuid"}
-_NUMBER: Final = {"type": "integer", "minimum": 0}
 _LINE: Final[dict[str, Any]] = {
     "type": "object",
     "description": "One line of a batch: what a call of its own would say in path, headers and body",
@@ -28,7 +23,7 @@ _LINE: Final[dict[str, Any]] = {
         "purpose": {
             "type": "object",
             "description": "What takes the place of members of `Hub-Purpose`",
-            "properties": dict.fromkeys(LinePurpose.model_fields, _TEXT),
+            "properties": dict.fromkeys(LinePurpose.model_fields, TEXT),
             "additionalProperties": False,
         },
         "deadline": {"type": "number", "description": "Seconds from now after which it is no longer wanted"},
@@ -42,13 +37,13 @@ _TOLD: Final[dict[str, Any]] = {
             "title": "Ticket",
             "type": "object",
             "required": ["line", "call", "state", "location"],
-            "properties": {"line": _NUMBER, "call": _UUID, "state": {"enum": list(State)}, "location": _TEXT},
+            "properties": {"line": NUMBER, "call": _UUID, "state": {"enum": list(State)}, "location": TEXT},
         },
         {
             "title": "Refused line",
             "allOf": [{"$ref": "#/components/schemas/Problem"}],
             "required": ["line"],
-            "properties": {"line": _NUMBER, "retry_after": _NUMBER},
+            "properties": {"line": NUMBER, "retry_after": NUMBER},
         },
         {
             "title": "Summary",
@@ -56,14 +51,14 @@ _TOLD: Final[dict[str, Any]] = {
             "required": ["batch", "lines", "accepted", "refused", "send_again_from", "location", "problem"],
             "properties": {
                 "batch": _UUID,
-                "lines": _NUMBER,
-                "accepted": _NUMBER,
-                "refused": _NUMBER,
+                "lines": NUMBER,
+                "accepted": NUMBER,
+                "refused": NUMBER,
                 "send_again_from": {
                     "type": ["integer", "null"],
                     "description": "First line that is to be sent again; null: all were read",
                 },
-                "location": _TEXT,
+                "location": TEXT,
                 "problem": {"anyOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]},
             },
         },
@@ -81,9 +76,9 @@ _MEMBER: Final[dict[str, Any]] = {
         "reason": {"anyOf": [{"$ref": "#/components/schemas/Reason"}, {"type": "null"}]},
         "answered_at": {"type": ["string", "null"], "format": "date-time"},
         "fresh_as_of": {"type": ["string", "null"], "format": "date-time"},
-        "location": _TEXT,
+        "location": TEXT,
         "cause": {"type": "string", "description": "Why a call that is not answered stands where it stands"},
-        "operation": _TEXT,
+        "operation": TEXT,
         "idempotency_key": {"type": ["string", "null"]},
     },
 }
@@ -93,7 +88,7 @@ _EVENT: Final[dict[str, Any]] = {
     "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": _TEXT,
+        "id": TEXT,
         "source": {"type": "string", "example": "/v1/calls/npsp"},
         "type": {"type": "string", "example": "vn.lienthong.call.settled"},
         "subject": {"type": "string", "description": "Id of the call; of a notice the dossier, or empty"},
@@ -103,7 +98,7 @@ _EVENT: Final[dict[str, Any]] = {
         "data": {"anyOf": [{"$ref": "#/components/schemas/Member"}, {"$ref": "#/components/schemas/Told"}]},
     },
 }
-_CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": _NUMBER}}
+_CURSOR: Final = {"type": "object", "required": ["after"], "properties": {"after": NUMBER}}
 SCHEMAS: Final[dict[str, Any]] = {
     "BatchLine": _LINE,
     "BatchAnswer": _TOLD,
@@ -115,7 +110,7 @@ SCHEMAS: Final[dict[str, Any]] = {
 def told(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of what an agency told, whose record is one of *values*."""
     value = {"anyOf": [*values, {"type": "null"}], "description": "The record, if the notice carries one"}
-    keys = {"type": "object", "additionalProperties": _TEXT, "description": "The agency's own keys, by our name"}
+    keys = {"type": "object", "additionalProperties": TEXT, "description": "The agency's own keys, by our name"}
     return {"type": "object", "required": ["value", "refs"], "properties": {"value": value, "refs": keys}}
 
 
@@ -132,7 +127,7 @@ _DOSSIER: Final = {
 
 
 def _got(description: str, media: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"200": {"description": description, "content": {media: {"schema": schema}}}, "default": _PROBLEM}
+    return {"200": {"description": description, "content": {media: {"schema": schema}}}, "default": PROBLEM}
 
 
 def _page_of(name: str, schema: str, **more: Any) -> dict[str, Any]:
@@ -149,7 +144,7 @@ def paths() -> dict[str, Any]:
         "description": "Id to hand these in under: that of an upload which broke off; else one is made",
         "schema": _UUID,
     }
-    counts = {"type": ["object", "null"], "additionalProperties": _NUMBER, "description": "By state; on the first page"}
+    counts = {"type": ["object", "null"], "additionalProperties": NUMBER, "description": "By state; on the first page"}
     following = {"type": ["string", "null"], "description": "Address of the next page"}
     return {
         "/v1/calls/{agency}:batch": {
@@ -193,10 +188,10 @@ def paths() -> dict[str, Any]:
                 "summary": "Read what settled and what the agency told, by page",
                 "parameters": [
                     _DOSSIER,
-                    _query("after", "Place after which to go on: `after` of the page before; else the cursor", _NUMBER),
+                    _query("after", "Place after which to go on: `after` of the page before; else the cursor", NUMBER),
                     _query("limit", "Events of a page", {"type": "integer", "minimum": 1, "maximum": PAGE}),
                 ],
-                "responses": _got("Events in order", "application/json", _page_of("events", "Event", after=_NUMBER)),
+                "responses": _got("Events in order", "application/json", _page_of("events", "Event", after=NUMBER)),
             },
         },
         "/v1/notices/{agency}/cursor": {
@@ -213,17 +208,17 @@ def paths() -> dict[str, Any]:
                 "operationId": "notices.stream",
                 "summary": "Hear what settles and what agencies tell as it happens, as server-sent events; each has an `Event` as its data",
                 "parameters": [
-                    _query("agencies", "Names of agencies, with commas between them; else all the key reaches", _TEXT),
+                    _query("agencies", "Names of agencies, with commas between them; else all the key reaches", TEXT),
                     _DOSSIER,
-                    _query("after", "Place after which to begin; else now", _NUMBER),
+                    _query("after", "Place after which to begin; else now", NUMBER),
                     {
                         "name": "Last-Event-ID",
                         "in": "header",
                         "description": "Place after which to go on when the stream broke off",
-                        "schema": _TEXT,
+                        "schema": TEXT,
                     },
                 ],
-                "responses": _got("A stream without an end", "text/event-stream", _TEXT),
+                "responses": _got("A stream without an end", "text/event-stream", TEXT),
             },
         },
     }

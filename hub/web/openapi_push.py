@@ -2,52 +2,47 @@
 
 from typing import Any, Final
 
+from hub.web.openapi_shared import NUMBER, PROBLEM, TEXT
 from hub.web.subscriptions import NewSubscription
 
-_PROBLEM: Final = {
-    "description": "A problem; `Retry-After` where waiting helps",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-_TEXT: Final = {"type": "string"}
-_NUMBER: Final = {"type": "integer", "minimum": 0}
 _MOMENT: Final = {"type": ["string", "null"], "format": "date-time"}
 _SUBSCRIPTION: Final[dict[str, Any]] = {
     "type": "object",
     "description": "A subscription, and how it goes",
     "properties": {
         "id": {"type": "string", "format": "uuid"},
-        "url": _TEXT,
-        "agencies": {"type": "array", "items": _TEXT, "description": "Empty: all that the key reaches"},
+        "url": TEXT,
+        "agencies": {"type": "array", "items": TEXT, "description": "Empty: all that the key reaches"},
         "dossier": {"type": ["string", "null"]},
         "made_at": _MOMENT,
-        "after": _NUMBER | {"description": "Place of the feed up to which everything was delivered, or died"},
+        "after": NUMBER | {"description": "Place of the feed up to which everything was delivered, or died"},
         "state": {"enum": ["well", "failing", "stopped"], "description": "`stopped`: the receiver answered 410"},
-        "cause": _TEXT | {"description": "Of the last failure"},
-        "attempts": _NUMBER,
+        "cause": TEXT | {"description": "Of the last failure"},
+        "attempts": NUMBER,
         "failing_since": _MOMENT,
         "next_attempt_at": _MOMENT,
-        "dead": _NUMBER | {"description": "Events that could not be delivered"},
+        "dead": NUMBER | {"description": "Events that could not be delivered"},
     },
 }
 _DEAD: Final[dict[str, Any]] = {
     "type": "object",
     "description": "An event that could not be delivered",
     "properties": {
-        "after": _NUMBER | {"description": "Its place in the feed, by which it is sent again or discarded"},
-        "id": _TEXT | {"description": "Its `webhook-id`"},
-        "type": _TEXT,
-        "agency": _TEXT,
+        "after": NUMBER | {"description": "Its place in the feed, by which it is sent again or discarded"},
+        "id": TEXT | {"description": "Its `webhook-id`"},
+        "type": TEXT,
+        "agency": TEXT,
         "call": {"type": ["string", "null"]},
         "died_at": _MOMENT,
-        "attempts": _NUMBER,
-        "cause": _TEXT,
+        "attempts": NUMBER,
+        "cause": TEXT,
         "to_be_sent_again": {"type": "boolean"},
     },
 }
 _NEW: Final = NewSubscription.model_json_schema()
 _MADE: Final[dict[str, Any]] = {
     "allOf": [{"$ref": "#/components/schemas/Subscription"}],
-    "properties": {"secret": _TEXT | {"description": "`whsec_` and base64; shown this once"}},
+    "properties": {"secret": TEXT | {"description": "`whsec_` and base64; shown this once"}},
 }
 SCHEMAS: Final[dict[str, Any]] = {
     "NewSubscription": _NEW,
@@ -61,13 +56,13 @@ def _path(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
-_ID: Final = _path("id", "Id of the subscription", _TEXT)
-_AFTER: Final = _path("after", "Place of the dead event", _NUMBER)
+_ID: Final = _path("id", "Id of the subscription", TEXT)
+_AFTER: Final = _path("after", "Place of the dead event", NUMBER)
 
 
 def _does(act: str, summary: str, schema: dict[str, Any], status: str = "200", **more: Any) -> dict[str, Any]:
     content = {"application/json": {"schema": schema}}
-    responses = {status: {"description": "Done", "content": content}, "default": _PROBLEM}
+    responses = {status: {"description": "Done", "content": content}, "default": PROBLEM}
     return {"operationId": f"subscriptions.{act}", "summary": summary, **more, "responses": responses}
 
 
@@ -79,14 +74,14 @@ def _listed(name: str, schema: str) -> dict[str, Any]:
 def paths() -> dict[str, Any]:
     """Return the paths, by template."""
     one = {"$ref": "#/components/schemas/Subscription"}
-    again = {"type": "object", "properties": {"again": _NUMBER}}
+    again = {"type": "object", "properties": {"again": NUMBER}}
     wanted = {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewSubscription"}}},
     }
     made = {"$ref": "#/components/schemas/MadeSubscription"}
-    removed = {"type": "object", "properties": {"id": _TEXT, "removed": {"const": True}}}
-    discarded = {"type": "object", "properties": {"discarded": _NUMBER}}
+    removed = {"type": "object", "properties": {"id": TEXT, "removed": {"const": True}}}
+    discarded = {"type": "object", "properties": {"discarded": NUMBER}}
     return {
         "/v1/subscriptions": {
             "post": _does(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import click
 import pytest
@@ -37,6 +38,7 @@ from hub.settings import (
     load_settings,
 )
 from hub.store.feed import Noticed
+from hub.web.admin import admin
 from hub.web.batch import BatchLine
 from hub.web.notices import event
 from hub.web.problems import PROBLEMS
@@ -118,6 +120,37 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert lost == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_into_a_page_leads_to_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*\.md|)#([^)]+)\)", page.read_text("utf-8"))
+    lost = [(other, anchor) for other, anchor in links if anchor not in anchors(page.parent / other if other else page)]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", [CALLERS, OPERATE], ids=lambda page: page.name)
+def test_a_guide_begins_with_its_sections_in_their_order(page: Path) -> None:
+    begin = page.read_text("utf-8").partition("\n## ")[0]
+    assert re.findall(r"\]\(#([^)]+)\)", begin) == anchors(page, "## ")
+
+
+def test_every_decision_is_listed_in_order_under_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    kept = [path.name for path in sorted(folder.glob("0*.md"))]
+    assert [name for _, name, _ in listed] == kept
+    for number, name, title in listed:
+        assert (folder / name).read_text("utf-8").startswith(f"# {number} {title}\n")
+
+
+def anchors(page: Path, of: str = "#") -> list[str]:
+    """Return where headings of *page* can be linked to, as GitHub names them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = [line.lstrip("#").strip() for line in text.splitlines() if line.startswith(of)]
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
 def test_the_first_page_stays_short() -> None:
     assert len(README.read_text("utf-8").splitlines()) <= 120
 
@@ -141,11 +174,24 @@ def test_every_key_of_the_settings_is_explained_as_the_code_explains_it() -> Non
     declared = (
         dict(keys(Hub, "hub"))
         | dict(keys(Retention, "retention"))
+        | dict(keys(Push, "push"))
         | routes
         | dict(keys(AgencyEntry, "agencies.<name>"))
-        | dict(keys(Push, "push"))
     )
-    assert rows(OPERATE, "key by key") == declared
+    shown = rows(OPERATE, "\n## `hub.toml`, key by key\n")
+    assert shown == declared
+    tables = [key.partition(".")[0] for key in shown]
+    assert tables == sorted(tables, key=tables.index), "the keys of a table stand together"
+
+
+def test_every_door_of_operators_is_named() -> None:
+    def plain(text: str) -> str:
+        return re.sub(r"\{\w+\}", "{}", text).replace("/routes/{}/", "/lanes/{}/")  # a route takes the same orders
+
+    office: Any = MagicMock()
+    doors = {plain(route.path) for route in admin(office).routes if getattr(route, "path", "").startswith("/admin/v1/")}
+    assert len(doors) > 20
+    assert doors <= set(map(plain, re.findall(r"/admin/v1/[\w/{}]+", OPERATE.read_text("utf-8"))))
 
 
 def test_every_state_cause_and_result_is_explained() -> None:

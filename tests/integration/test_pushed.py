@@ -92,7 +92,7 @@ async def test_what_settles_is_pushed_signed_and_again_after_the_receiver_was_do
     async with stage.client() as hub:
         subscription = await hub.subscribe(receiver.url, agencies=["npsp"])
         other = await hub.subscribe(receiver.url, dossier="another dossier")
-        with pytest.raises(Problem, match="lies in no listed network"):
+        with pytest.raises(Problem, match="a host or a port that is not listed"):
             await hub.subscribe("http://10.1.2.3/hooks")
     calls = await filed(stage, dossier, step, purpose, 2)
     await stage.until(lambda: receiver.calls() == calls, "events")

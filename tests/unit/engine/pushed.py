@@ -106,7 +106,7 @@ class Node:
         self.feed = Feed(world.told, world.clock, lambda what, error: None)
         around = Around(
             kept=world.kept, feed=self.feed, connect=lambda url: _Sender(world.receivers[url]),
-            fault=Outside(["*.centre.example"]).fault, reach=world.reached, body=event,
+            fault=Outside.receivers(["*.centre.example"]).fault, reach=world.reached, body=event,
             signing=Signing(KEY), waits=Waits(Random(1)), clock=world.clock, node=name, busy=lambda: world.busy,
             observer=world.log,
         )  # fmt: skip

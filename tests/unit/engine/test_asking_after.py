@@ -28,6 +28,11 @@ class Payment(BaseModel):
     paid: bool = True
 
 
+class BegunQuery(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    code: str
+
+
 class PaymentQuery(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
     code: str
@@ -45,6 +50,17 @@ PAYING = {
             "start_payment", "filing", Paper, repeat_safe=True, answer=Link, then={"pending": "lookup_payment"},
             then_requests={"pending": PaymentQuery},
         ),
+        operation(
+            "begin_payment", "filing", Paper, answer=Link,
+            then={"in_doubt": "lookup_begun", "pending": "lookup_begun"},
+            then_requests={"in_doubt": BegunQuery, "pending": BegunQuery},
+        ),
+        operation(
+            "begin_otherwise", "filing", Paper, answer=Link,
+            then={"in_doubt": "lookup_begun", "pending": "lookup_payment"},
+            then_requests={"in_doubt": BegunQuery, "pending": PaymentQuery},
+        ),
+        operation("lookup_begun", "lookup", BegunQuery, answer=Payment, agrees=("code",), every=EVERY),
         operation("lookup_payment", "lookup", PaymentQuery, answer=Payment, agrees=("code",), every=EVERY),
         operation(
             "lookup_slowly", "lookup", Paper, answer=Link, then={"pending": "lookup_payment"},
@@ -181,6 +197,50 @@ def test_a_record_that_is_not_the_one_that_was_sent_ends_nothing_and_is_for_a_pe
         record = await world.store.get(reply.call)
         assert (record.result, record.cause, record.call.due_at) == ("pending", "differs", NEVER)
         assert len(asked_at(world)) == 1
+
+    pay(scenario)
+
+
+def test_a_start_in_doubt_that_is_found_pending_is_asked_on_until_it_ends() -> None:
+    async def scenario(world: World) -> None:
+        begun = (0.1, Answered(Result.PENDING, Payment(code="H32-1", paid=False)))
+        world.agency.will["begin_payment"].append((0.1, InDoubt("reset")))
+        world.agency.will["lookup_begun"].extend([begun, begun, PAID])
+        ticket = await world.file("begin_payment", wait=5.0)
+        assert ticket.state is State.IN_DOUBT
+        await asyncio.sleep(EVERY)
+        found = await world.store.get(ticket.call)
+        assert (found.call.state, found.result, found.cause) == (State.ANSWERED, "pending", "verified")
+        first = (await world.hub.wait_for(ticket.call, CALLER, 0)).answer
+        assert first is not None
+        assert b'"result":"pending","value":null,"reason":{"agency_code":"","code":"verified"' in first
+        await asyncio.sleep(3600)
+        ended = await world.hub.wait_for(ticket.call, CALLER, 0)
+        assert ended.answer == b'{"result":"ok","value":{"code":"H32-1","paid":true},"reason":null}'
+        assert world.agency.sent() == ["begin_payment", *["lookup_begun"] * 3], "started once"
+        assert await settled_results(world) == [None, "pending", "ok"]
+        assert world.log.ended[ticket.call] == ("answered", "verified")
+
+    pay(scenario)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "why"),
+    [
+        ("begin_payment", "other", "it is not the one that was started"),
+        ("begin_otherwise", "H32-1", "what it is asked on by may want more than a look-up knows"),
+    ],
+)
+def test_a_start_in_doubt_that_is_found_pending_but_not_to_be_asked_on_is_for_a_person(
+    operation: str, code: str, why: str
+) -> None:
+    async def scenario(world: World) -> None:
+        world.agency.will[operation].append((0.1, InDoubt("reset")))
+        world.agency.will["lookup_begun"].append((0.1, Answered(Result.PENDING, Payment(code=code, paid=False))))
+        ticket = await world.file(operation)
+        await asyncio.sleep(86_400)
+        assert await world.state(ticket) == (State.IN_DOUBT, "differs"), why
+        assert world.agency.sent() == [operation, "lookup_begun"]
 
     pay(scenario)
 

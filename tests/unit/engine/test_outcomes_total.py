@@ -187,4 +187,12 @@ def test_only_proof_ends_a_doubt(outcome: Any, agrees: bool, sees_writes: bool, 
     told = verified(outcome, agrees=agrees, sees_writes=sees_writes)
     assert told.state is state
     assert not told.attempt, "a look-up is no attempt to file"
+    assert not told.pending
     assert state is IN_DOUBT or state in MOVES[State.IN_DOUBT]
+
+
+@pytest.mark.parametrize(("agrees", "asked_on"), [(True, True), (True, False), (False, True)])
+def test_what_was_begun_is_pending_only_if_it_is_proven_and_asked_on(agrees: bool, asked_on: bool) -> None:
+    told = verified(Answered(Result.PENDING), agrees=agrees, sees_writes=True, asked_on=asked_on)
+    assert told.pending is (agrees and asked_on)
+    assert told.state is (ANSWERED if told.pending else IN_DOUBT)

@@ -15,6 +15,7 @@ from hub.pushing.delivery import CALL_TIMEOUT
 from hub.pushing.lane import LONGEST_TRIED, PAGE
 from hub.pushing.pusher import BEAT, TTL
 from hub.pushing.signing import Signing
+from hub.store.feed import Reach
 from tests.unit.engine.pushed import CALLER, KEY, OK, World, play, status
 
 DAY = 86_400.0
@@ -298,7 +299,7 @@ def test_pushing_takes_no_streams_from_a_caller_that_listens_too() -> None:
             await world.subscribed(f"https://r{number}.centre.example/")
         node = world.node()
         await asyncio.sleep(1)
-        async with node.feed.listen(CALLER, ["npsp"]) as listener:
+        async with node.feed.listen(CALLER, Reach(["npsp"], [])) as listener:
             call = await world.settled()
             (told,) = await listener.next() or ()
             assert told.call == call

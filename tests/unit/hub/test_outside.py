@@ -2,9 +2,10 @@
 
 import pytest
 
-from hub.outside import LONGEST, Outside, host_fault
+from hub.outside import LONGEST, Outside, as_sent, host_fault
 
-OUTSIDE = Outside(["onestop.example", "*.centre.example", "10.0.0.0/8", "192.168.7.7", "fd00:1::/32"])
+OUTSIDE = Outside.receivers(["onestop.example", "*.centre.example", "10.0.0.0/8", "192.168.7.7", "fd00:1::/32"])
+FILES = Outside.files("https://police.example/api", ["files.police.example", "lab.example:8443", "10.20.0.0/16"])
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_what_is_listed_may_be_called(url: str) -> None:
 )
 def test_what_is_not_listed_or_could_be_read_in_two_ways_is_refused(url: str) -> None:
     assert OUTSIDE.fault(url) is not None
+    assert FILES.fault(as_sent(url)) is not None
+    assert FILES.fault(url.replace("http:", "https:").replace("onestop", "police")) is not None
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ def test_a_name_may_lead_into_private_networks(address: str) -> None:
 )  # fmt: skip
 def test_no_name_leads_to_this_machine_its_link_or_to_many(address: str) -> None:
     assert not OUTSIDE.connectable("https://a.centre.example/")(address)
+    assert not FILES.connectable("https://police.example/")(address)
 
 
 def test_into_the_internet_only_https_goes() -> None:
@@ -93,14 +97,14 @@ def test_into_the_internet_only_https_goes() -> None:
 
 
 def test_a_listed_network_opens_what_lies_in_it_even_this_machine() -> None:
-    opened = Outside(["localhost", "127.0.0.0/8"])
+    opened = Outside.receivers(["localhost", "127.0.0.0/8"])
     assert opened.fault("http://127.0.0.1:80/") is None
     assert opened.connectable("http://localhost/")("127.0.0.1")
     assert not opened.connectable("http://localhost/")("::1")
 
 
 def test_an_empty_list_opens_nothing() -> None:
-    assert Outside([]).fault("http://onestop.example/") is not None
+    assert Outside.receivers([]).fault("http://onestop.example/") is not None
 
 
 @pytest.mark.parametrize(
@@ -127,3 +131,121 @@ def test_an_entry_is_a_host_hosts_of_a_domain_or_a_network(entry: str) -> None:
 )
 def test_any_other_entry_is_told_how_to_be_written(entry: str) -> None:
     assert host_fault(entry) is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "checked"),
+    [
+        ("https://police.example/f/1?a=b%2Fc", "https://police.example:443/f/1?a=b%2Fc"),
+        ("https://POLICE.example:443/f", "https://police.example:443/f"),
+        ("https://files.police.example", "https://files.police.example:443/"),
+        ("https://lab.example:8443/f#part", "https://lab.example:8443/f"),
+        ("https://police.example/tệp 1".replace(" ", "%20"), "https://police.example:443/t%E1%BB%87p%201"),
+    ],
+)
+def test_an_address_of_a_file_that_the_entry_names_is_taken(url: str, checked: str) -> None:
+    assert FILES.checked(as_sent(url)) == checked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "police.example/f",
+        "//police.example/f",
+        "http://police.example/f",
+        "file:///etc/passwd",
+        "ftp://police.example/f",
+        "gopher://police.example:443/f",
+        "https://police.example:8443/f",
+        "https://lab.example/f",
+        "https://evil.example/f",
+        "https://police.example.evil.example/f",
+        "https://evil.example#@police.example/f",
+        "https://police.example@evil.example/f",
+        "https://user:secret@police.example/f",
+        "https://evil.example\\@police.example/f",
+        "https://police.example\\.evil.example/f",
+        "https://police.example /f",
+        "https://police.example\n/f",
+        "https://police.example\t.evil.example/f",
+        "https://169.254.169.254/latest",
+        "https://10.20.0.1/f",
+        "https://2130706433/f",
+        "https://[::ffff:127.0.0.1]/f",
+        "https://[::1/f",
+        "https://police.example:99999/f",
+        "https://ｐolice.example/f",
+    ],
+)
+def test_any_other_address_of_a_file_is_not(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^(is|begins|names) "):
+        FILES.checked(as_sent(url))
+
+
+def test_an_agency_without_tls_may_link_without_tls() -> None:
+    plain = Outside.files("http://police.example:8080/api", ["files.example"])
+    assert plain.checked("http://police.example:8080/f")
+    assert plain.checked("http://files.example/f") == "http://files.example:80/f"
+    assert plain.checked("https://files.example/f")
+    with pytest.raises(ValueError, match="names a host"):
+        plain.checked("http://police.example/f")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "224.0.0.1", "240.0.0.1", "255.255.255.255", "198.18.0.1", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1",
+        "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe", "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    ],
+)  # fmt: skip
+def test_for_a_file_no_address_that_is_not_public_is_connected_to(address: str) -> None:
+    assert not FILES.connectable("https://police.example/api")(address)
+
+
+@pytest.mark.parametrize("address", ["113.160.0.1", "2405:4800::1", "10.20.255.1", "::ffff:10.20.0.1"])
+def test_for_a_file_one_that_is_public_or_in_a_named_network_is(address: str) -> None:
+    assert FILES.connectable("https://police.example/api")(address)
+
+
+def test_an_address_that_is_named_itself_may_lie_anywhere() -> None:
+    lan = Outside.files("http://10.1.2.3:8080/api", ["::1", "192.168.7.7:81"])
+    may = lan.connectable("http://10.1.2.3:8080/api")
+    assert [may(one) for one in ("10.1.2.3", "::1", "192.168.7.7")] == [True] * 3
+    assert [may(one) for one in ("10.1.2.4", "127.0.0.1", "192.168.7.8")] == [False] * 3
+    assert lan.checked("http://10.1.2.3:8080/f")
+    assert lan.checked("http://[::1]/f") == "http://[::1]:80/f"
+    assert lan.fault("http://[::ffff:10.1.2.3]:8080/f") is not None, "named in one form, it is meant in no other"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.20.0.1/16",
+        "10.20.0.0/40",
+        "a/8",
+        "host:port",
+        ":80",
+        "a.example:0",
+        "a.example:70000",
+        "[a.example]:80",
+        "a@b.example",
+    ],
+)
+def test_what_is_neither_host_nor_network_is_refused_with_advice(text: str) -> None:
+    with pytest.raises(ValueError, match="write "):
+        Outside.files("https://police.example", [text])
+
+
+def test_a_host_of_a_domain_may_be_listed_for_files_too() -> None:
+    opened = Outside.files("https://police.example/api", ["*.police.example"])
+    assert opened.checked("https://a.police.example/f") == "https://a.police.example:443/f"
+    assert opened.fault("https://a.police.example:8443/f") is not None
+
+
+def test_files_of_an_agency_without_tls_may_lie_in_the_internet_but_not_near_us() -> None:
+    may = Outside.files("http://police.example/api", []).connectable("http://police.example/api")
+    assert may("113.160.0.1")
+    assert not may("10.0.0.1")

@@ -403,7 +403,7 @@ def doors(
                     "procedures_asked": Asked(DossierQuery, hands_out=False),
                 }
             },
-            quota.take,
+            locks.count,
             request_bytes=1_000_000,
             left=lambda agency, question, left: None,
         ),
@@ -415,7 +415,7 @@ def doors(
                 store_of_calls.subscriptions,
                 feed,
                 reaching,
-                Outside(["*.centre.example", "10.0.0.0/8"]),
+                Outside.receivers(["*.centre.example", "10.0.0.0/8"]),
                 Signing("k" * 40),
                 None,
                 VirtualClock(),

@@ -16,7 +16,13 @@ Step: TypeAlias = tuple[str | int, str]
 
 
 def collector(spot: Spot) -> Collect:
-    """Return what fills slots from the object at *spot*; keys in another letter case count when the exact one is absent."""
+    """
+    Return what fills slots from the object at *spot*; keys in another letter case count when the exact one is absent.
+
+    Where the one line of a mapping names the empty place, what stands there is the value itself: a bare JSON text.
+    """
+    if spot.slot is not None:
+        return lambda tree, slots, _notes, whole=spot.slot: slots.__setitem__(whole, tree)  # type: ignore[misc]  # bound at once
     leaves = {child.key: child.slot for child in spot.read() if child.slot is not None}
     branches = {child.key: _branch(child) for child in spot.read() if child.slot is None}
     places = {child.key: child.place for child in spot.read()}
@@ -90,6 +96,8 @@ def _numbered(spot: Spot) -> Collect:
 
 def emitter(spot: Spot) -> Callable[[Slots], Any]:
     """Return what makes the object at *spot* from slots, or OMITTED when nothing but fixed values would stand in it."""
+    if spot.slot is not None:
+        return lambda slots, whole=spot.slot: slots[whole]  # type: ignore[misc]  # bound at once
     entries = [(child.key, child.slot, None if child.slot is not None else _maker(child)) for child in spot.ordered()]
     needed = spot.field_slots()
 

@@ -88,7 +88,8 @@ class PlaceTree:
             if spot.slot is not None and not (part and spot.part and self.form == "xml"):
                 raise ValueError(f"lies in `{spot.place}`, which another line takes whole")
             spot = self._below(spot, step)
-        if spot.slot is not None or spot is self.root:
+        whole = spot is self.root
+        if spot.slot is not None or (whole and (self.form == "xml" or group or fixed or part or place.each)):
             raise ValueError(
                 "has a line already: one place, one line" if spot.slot is not None else "is empty: name a place"
             )

@@ -1,5 +1,5 @@
 """
-The doors at which agencies call: `POST /in/{agency}/{notice}`, `POST /in/{agency}/soap`, `GET /in/{agency}/soap?wsdl`.
+The doors at which agencies call: `POST /in/{agency}/{notice}` (`GET` too for a question), and the same of `/in/{agency}/soap`.
 
 The agency's contract with us (`[inbound]`) stands before the first byte of a body. Whatever the answer is, an agency
 hears it in its own envelope; only an address that leads nowhere, or another method, is a problem like everywhere else.
@@ -68,8 +68,9 @@ class InboundDoors:
             return
         if notice not in inbox.notices:
             raise OperationUnknown("This agency has no such notice.")
-        if method != "POST":
-            raise MethodNotAllowed("POST")
+        question = inbox.notices[notice].kind == "question"
+        if method != "POST" and not (question and method == "GET"):  # a list is asked for by its address alone
+            raise MethodNotAllowed("GET, POST" if question else "POST")
         await self._push(agency, notice, scope, receive, send)
 
     async def _soap(self, inbox: Inbox, agency: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:

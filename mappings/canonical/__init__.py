@@ -27,10 +27,12 @@ from mappings.canonical.catalogues import (
 )
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
 from mappings.canonical.document_store import (
+    FetchedFile,
     StoredDocument,
     StoredDocumentQuery,
     StoredDocuments,
     StoredFile,
+    StoredFileQuery,
     WantedDocument,
 )
 from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
@@ -132,6 +134,8 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "Feedback@1": Feedback,
         "StoredDocumentQuery@1": StoredDocumentQuery,
         "StoredDocuments@1": StoredDocuments,
+        "StoredFileQuery@1": StoredFileQuery,
+        "FetchedFile@1": FetchedFile,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -195,6 +199,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "ResultRefusal@1": "dossier",
         "QuestionAnswer@1": "question",
         "StoredDocumentQuery@1": "owner_number",
+        "StoredFileQuery@1": "path",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from mappings.canonical.kinds import Choice, Code, Line, Many, Name, ProcedureCode, Text, Url
+from mappings.canonical.kinds import Choice, Code, FileRef, Line, Many, Name, ProcedureCode, Text, Url
 from mappings.canonical.shape import Canonical, personal, told
 
 
@@ -59,3 +59,16 @@ class StoredDocuments(Canonical):
     """The papers that were found (danh sách giấy tờ kết quả)."""
 
     documents: Annotated[Many[StoredDocument], told("The papers (danh sách giấy tờ kết quả)")] = ()
+
+
+class StoredFileQuery(Canonical):
+    """Asks for one file of a stored paper (lấy tệp)."""
+
+    agency: Annotated[Line, told("Agency that keeps the paper (cơ quan chủ quản)", "000.00.14.H32")]
+    path: Annotated[Url, personal("Where the store keeps the file (đường dẫn)", "/kho/000001")]
+
+
+class FetchedFile(Canonical):
+    """A file that an agency gave, now kept by the hub (tệp đã lấy)."""
+
+    file: Annotated[FileRef, personal("The file, by its SHA-256 (tệp)", "0" * 64)]

@@ -12,9 +12,18 @@ from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.wrap import CALL_SOURCES, PURPOSE_SOURCES
+from mappings.values_files import CONTENT
 
 FOLDERS = find_connectors()
 CONNECTORS = {name: load_connector(folder) for name, folder in FOLDERS.items()}
+
+
+def brings_files(name: str, operation: str) -> bool:
+    """Whether what comes is stored for one caller, so that no other may have it."""
+    returns = CONNECTORS[name].operations[operation].returns
+    return returns is not None and CONTENT in returns.files
+
+
 LOOK_UPS = [
     (name, sample)
     for name, folder in FOLDERS.items()
@@ -22,6 +31,7 @@ LOOK_UPS = [
     if sample.operation in CONNECTORS[name].operations
     and CONNECTORS[name].operations[sample.operation].kind == "lookup"
     and CONNECTORS[name].operations[sample.operation].every is None  # what fetches notices is never shared
+    and not brings_files(name, sample.operation)
     and sample.request is not None
 ]
 every_look_up = pytest.mark.parametrize(

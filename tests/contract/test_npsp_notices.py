@@ -15,10 +15,12 @@ from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import find_connectors, load_connector
 from mappings.canonical.catalogues import Catalogue, CatalogueEntry
 from mappings.canonical.document_store import (
+    FetchedFile,
     StoredDocument,
     StoredDocumentQuery,
     StoredDocuments,
     StoredFile,
+    StoredFileQuery,
     StoreReader,
     WantedDocument,
 )
@@ -123,6 +125,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         procedure_code=PROCEDURES,
         wanted=few(model(WantedDocument, result_code=CODES, number=maybe(CODES))),
     ),
+    "stored_file_query": model(StoredFileQuery, agency=WORDS, path=URLS),
+    "fetched_file": model(FetchedFile, file=st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
     "stored_documents": model(
         StoredDocuments,
         documents=few(

@@ -10,7 +10,7 @@ from mappings.canonical.dossier_parts import Document, Fee
 from mappings.canonical.partial_date import PartialDate
 from mappings.codes import CodeRow, CodeTable
 from mappings.engine import Mapping, compile_mapping
-from mappings.errors import Fault, MappingFailed
+from mappings.errors import Fault, FilesRefused, MappingFailed
 from mappings.language import MappingFile
 from mappings.values import converter
 
@@ -305,3 +305,22 @@ def test_masking_hides_what_no_line_knows() -> None:
 
 def test_a_fault_reads_as_place_and_rule() -> None:
     assert str(Fault("A/B", "is missing")) == "A/B: is missing"
+
+
+def test_the_empty_place_is_the_whole_payload() -> None:
+    """An answer may be one JSON text, with no name to it."""
+    whole = mapping("ConsultedDatabase@1", {"code": ""})
+    made = whole.write(CANONICAL["ConsultedDatabase@1"](code="7"), {})
+    reading = whole.read(made)
+    assert made == "7"
+    assert reading is not None
+    assert reading.value == CANONICAL["ConsultedDatabase@1"](code="7")
+    assert [rule for _, rule in faults(whole.read, {"code": "7"})] == ["is no text"]
+
+
+@pytest.mark.parametrize("fields", [{"name": "", "amount": "Gia"}, {"amount": "Gia", "name": ""}])
+def test_the_empty_place_leaves_room_for_no_other(fields: dict[str, str]) -> None:
+    with pytest.raises(FilesRefused) as refused:
+        mapping("Fee@1", fields)
+    told = " ".join(fault.says for fault in refused.value.faults)
+    assert "another line takes whole" in told or "has other lines inside it" in told

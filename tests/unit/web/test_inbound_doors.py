@@ -94,7 +94,7 @@ async def test_a_header_sent_twice_proves_nothing(agency: httpx2.AsyncClient) ->
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", PATH, 405), ("PUT", PATH, 405), ("DELETE", PATH, 405), ("PUT", "/in/land/soap", 405),
+        ("GET", PATH, 405), ("PUT", PATH, 405), ("PUT", "/in/land/procedures_asked", 405), ("DELETE", PATH, 405), ("PUT", "/in/land/soap", 405),
         ("POST", "/in/land/dossier_returned", 404), ("POST", "/in/police/dossier_progressed", 404),
         ("POST", "/in/land", 404), ("POST", "/in/land/a/b", 404), ("POST", "/in/", 404), ("GET", "/in/land/soap", 404),
     ],
@@ -106,6 +106,14 @@ async def test_an_address_or_method_that_leads_nowhere_is_a_problem(
     assert reply.status_code == status
     assert reply.headers["content-type"] == "application/problem+json"
     assert came == [], "no name that a stranger makes up becomes a label"
+
+
+async def test_a_question_may_be_asked_by_its_address_alone(agency: httpx2.AsyncClient) -> None:
+    """Land registers ask for lists by GET."""
+    asked, posted = await agency.get("/in/land/procedures_asked"), await agency.post("/in/land/procedures_asked")
+    assert asked.headers["content-type"] == "application/json"
+    assert (asked.status_code, asked.json()) == (posted.status_code, posted.json())
+    assert (await agency.get("/in/land/procedures_asked", headers={"apikey": "another"})).json()["result"] == "denied"
 
 
 async def test_the_contract_stands_before_the_first_byte_of_a_body(

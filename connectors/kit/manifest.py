@@ -193,7 +193,8 @@ class Conversation(Table):
     )
     ref: str | dict[Name, str] | None = Field(
         None,
-        description="Place of the agency's own key in its reply, remembered for the dossier; or name = place."
+        description="Place of the agency's own key in its reply, remembered for the dossier; or name = place. In a notice:"
+        " by which its dossier is found."
         " A place that our request fixes from `call.x` is a key that we give, and no reply needs to repeat it",
         examples=["MaBienNhan"],
     )

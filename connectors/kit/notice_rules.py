@@ -128,7 +128,8 @@ def _pushed(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]]
         if holds_payload(template) and not (question and way == "taken"):
             yield f"replies.{way}", "holds `payload`, which is the published answer in `replies.taken` of a question"
     if question and "taken" in table.replies and not holds_payload(table.replies["taken"]):
-        yield "replies.taken", "has no place for `payload`, so that the question would never be answered"
+        says = 'has no place for the answer; write one, `items = "payload"`, or leave `taken` out: it then stands alone'
+        yield "replies.taken", says
 
 
 def _reply_fault(manifest: Manifest, source: str) -> str | None:

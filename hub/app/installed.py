@@ -46,8 +46,7 @@ def connector_folder(name: str, entry: AgencyEntry, settings: Settings) -> Path:
         FilesRefused: There is no such connector, the nearest is named; or it is data that brings code.
     """
     installed = find_connectors()
-    beside = _beside(settings)
-    folders = beside | dict(installed)
+    folders = known_connectors(settings)
     wanted = entry.connector or name
     if wanted in folders:
         if wanted not in installed and (folders[wanted] / "hooks.py").exists():
@@ -57,6 +56,16 @@ def connector_folder(name: str, entry: AgencyEntry, settings: Settings) -> Path:
     near = difflib.get_close_matches(wanted, folders, 1, 0.6)
     advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(folders)}"
     raise FilesRefused([FileFault("hub.toml", f"agencies.{name}.connector", f"`{wanted}` is no connector; {advice}")])
+
+
+def known_connectors(settings: Settings) -> dict[str, Path]:
+    """
+    Return name and folder of every connector that an agency may name: installed ones, and those of `[hub] connectors`.
+
+    Raises:
+        FilesRefused: `[hub] connectors` is no folder.
+    """
+    return _beside(settings) | dict(find_connectors())
 
 
 def _beside(settings: Settings) -> dict[str, Path]:

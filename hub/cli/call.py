@@ -25,7 +25,7 @@ from connectors.kit.outcomes import Answered, Outcome, Result, StaleCredentials
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
-from hub.app.installed import connector_folder
+from hub.app.installed import connector_folder, known_connectors
 from hub.cli.output import fail, show_json
 from hub.cli.sandbox import invented_settings
 from hub.cli.settings import Config, read_settings
@@ -103,6 +103,10 @@ def _choose(target: str, data: str, sample: str, config: Path | None) -> Chosen:
     connector = load_connector(_folder(agency, config))
     operation = connector.operations.get(name)
     offered = [one.name for one in connector.operations.values() if one.kind != "login"]
+    if name in connector.notices:
+        fail(
+            f"{target} is what the agency tells or asks; let `hub sandbox` do so: POST /tell/{agency}, connectors/README.md"
+        )
     if operation is None or name not in offered:
         fail(f"{agency} has no operation {name}; it has {', '.join(offered)}.")
     samples = {one.case: one for one in load_samples(connector.folder) if one.operation == name}
@@ -128,9 +132,12 @@ def _folder(agency: str, config: Path | None) -> Path:
         return folders[agency]
     settings = read_settings(config)
     entry = settings.agencies.get(agency)
-    if entry is None:
+    if entry is not None:
+        return connector_folder(agency, entry, settings)
+    folders = known_connectors(settings)
+    if agency not in folders:
         fail(f"{agency} is no agency of hub.toml and no connector; connectors are {', '.join(folders)}.")
-    return connector_folder(agency, entry, settings)
+    return folders[agency]
 
 
 def _sample(samples: Mapping[str, Sample], case: str, target: str) -> Sample | None:

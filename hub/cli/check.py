@@ -11,23 +11,23 @@ from pydantic_core import to_json
 
 from connectors.kit.checks.rules import RULES, check_folder
 from connectors.kit.manifest import manifest_schema
-from connectors.kit.registry import find_connectors
 from connectors.kit.samples import sample_schema
 from hub.cli.output import AsJson, fail, say, show_json
+from hub.cli.settings import Config, connectors_for
 from mappings.language import MappingFile
 
 Folders = Annotated[
-    list[Path] | None, typer.Argument(help="Folders of connectors, or their names; all of them unless given.")
+    list[Path] | None, typer.Argument(help="Folders of connectors, or their names; all installed ones unless given.")
 ]
 Explain = Annotated[str, typer.Option("--explain", help="Explain a rule, or a key of manifest, mapping or sample.")]
 
 
-def check(folders: Folders = None, *, explain: Explain = "", as_json: AsJson = False) -> None:
+def check(folders: Folders = None, *, explain: Explain = "", config: Config = None, as_json: AsJson = False) -> None:
     """Prove that connectors keep every rule; exit 1 when one does not."""
     if explain:
         say(_explained(explain))
         return
-    known = find_connectors()
+    known = connectors_for([str(folder) for folder in folders or () if not folder.is_dir()], config)
     reports = []
     for folder in folders or list(known.values()):
         path = folder if folder.is_dir() else known.get(str(folder))

@@ -235,7 +235,7 @@ def _report(act: str, ended: list[dict[str, Any]], *, nobody: bool) -> None:
     if fates["taken"] + fates["seen"]:
         say(f"{fates['taken'] + fates['seen']} notices taken.")
     if fates["discarded"]:
-        say(f"{fates['discarded']} notices discarded.")
+        say(f"{fates['discarded']} dead notice{'s' if fates['discarded'] > 1 else ''} discarded.")
     for fate, words in _LEFT.items():
         if fates[fate]:
             say(f"{fates[fate]} {words}.")

@@ -19,13 +19,13 @@ from connectors.kit.binding import shown_settings
 from connectors.kit.http import CannedSender
 from connectors.kit.manifest import load_manifest
 from connectors.kit.outcomes import Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import bind, load_connector
 from connectors.kit.sandbox.gateway import TOKEN_SECONDS, PlayedRoute
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
 from hub.app.installed import connector_folder, followed
 from hub.app.roads import TOKEN_KEYS, follow_key
 from hub.cli.output import AsJson, fail, say, show_json
-from hub.cli.settings import Config, read_settings
+from hub.cli.settings import Config, connectors_for, read_settings
 from hub.settings import PARTNER, LgspRoute, Settings
 from mappings.errors import FileFault, FilesRefused
 
@@ -52,7 +52,7 @@ def sandbox(
 ) -> None:
     """Play agencies until Ctrl-C, and print the lines of hub.toml that lead to them."""
     if names:
-        plays = played_by_name(names)
+        plays = played_by_name(names, config)
         routes = [invented_route(route, plays)] if route else []
     elif route:
         fail("name the agencies behind the LGSP, such as `hub sandbox --route lgsp police npsp`.")
@@ -69,6 +69,8 @@ def sandbox(
         else:
             say(snippet(plays, routes))
             say(f"# faults on demand: {sandbox.control_url}/faults/<agency or route>   Ctrl-C ends it")
+            if any(load_manifest(play.connector).notices for play in plays):
+                say(f"# to let one call the hub: POST {sandbox.control_url}/tell/<agency>, see connectors/README.md")
 
     try:
         playing = serve_sandbox(
@@ -79,9 +81,9 @@ def sandbox(
         say("sandbox ended")
 
 
-def played_by_name(names: list[str]) -> list[Play]:
+def played_by_name(names: list[str], config: Path | None = None) -> list[Play]:
     """Return plays of the connectors called *names*, with invented settings."""
-    folders = find_connectors()
+    folders = connectors_for(names, config)
     unknown = [name for name in names if name not in folders]
     if unknown:
         fail(f"{', '.join(unknown)}: no such connector; there are {', '.join(folders)}.")

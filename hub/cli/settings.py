@@ -3,11 +3,14 @@ How commands find `hub.toml`: `--config`, else `HUB_CONFIG`, else the file in th
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from connectors.kit.registry import find_connectors
+from hub.app.installed import known_connectors
 from hub.settings import Settings, load_settings
 
 Config = Annotated[
@@ -23,3 +26,19 @@ def read_settings(config: Path | None) -> Settings:
         FilesRefused: Every fault at once.
     """
     return load_settings(os.environ, config)
+
+
+def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Path]:
+    """
+    Return name and folder of the connectors among which *names* are looked for.
+
+    `hub.toml` is read for a name that is not installed only, and need not be there: most connectors need none.
+
+    Raises:
+        FilesRefused: Every fault of the settings.
+    """
+    installed = find_connectors()
+    named = config is not None or bool(os.environ.get("HUB_CONFIG"))
+    if all(name in installed for name in names) or not (named or Path("hub.toml").exists()):
+        return installed
+    return known_connectors(read_settings(config))

@@ -255,11 +255,11 @@ def test_the_answers_that_are_shown_have_the_shape_of_answers() -> None:
 
 def test_the_notice_that_is_shown_is_an_event_of_its_model() -> None:
     shown = from_json(blocks(CALLERS, "json notice")[0])
-    value = canonical.ProcessingStep.model_validate_json(to_json(shown["data"]["value"]))
+    value = canonical.DossierProgress.model_validate_json(to_json(shown["data"]["value"]))
     data = to_json({"value": shown["data"]["value"], "refs": shown["data"]["refs"]})
     model = canonical.canonical_name(type(value))
     notice = Noticed(
-        1, shown["id"], "npsp", "dossier_progressed", None, AT, {}, None, value.dossier, told=data, model=model
+        1, shown["id"], "land_vbdlis", "dossier_progressed", None, AT, {}, None, value.dossier, told=data, model=model
     )
     assert from_json(event(notice)) == shown
 

@@ -162,7 +162,8 @@ def _values(folder: Folder, sample: Sample, ready: ReadyNotice, found: Understoo
     recorded = sample.request if isinstance(sample.request, list) else None
     if recorded is None or len(recorded) != len(found.told):
         says = "is missing" if sample.request is None else "is another number of values than the push has records"
-        yield FileFault(file, "", f"{says}; write a list of {len(found.told)}, one for each record")
+        values = f"a list of {len(found.told)}, one for each record" if ready.returns else "[null]: it tells no value"
+        yield FileFault(file, "", f"{says}; write {values}")
         return
     for number, (value, told) in enumerate(zip(recorded, found.told, strict=True)):
         if ready.about.model is None or told.value is None or ready.returns is None:

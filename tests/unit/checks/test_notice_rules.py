@@ -182,6 +182,27 @@ def test_a_question_without_words_has_nothing_to_pin(told: Path) -> None:
     assert found(told, "loads") == []
 
 
+def test_who_records_a_question_is_told_that_it_carries_no_value_and_where_its_answer_can_stand(told: Path) -> None:
+    with (told / "manifest.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write(
+            '[notices.step_asked]\nkind = "question"\nsends = "step"\n'
+            'auth = { put = { "header:X-Key" = "settings.security_key" } }\n'
+        )
+    sample = told / "samples/step_asked.taken"
+    sample.mkdir()
+    (sample / "request.agency.json").write_text("{}", "utf-8")
+    (sample / "sample.toml").write_text(f'result = "taken"\n{KEYS}"header:X-Key" = "sample-key"\n', "utf-8")
+    for recorded in (None, "[]"):
+        if recorded:
+            (sample / "request.canonical.json").write_text(recorded, "utf-8")
+        assert "write [null]: it tells no value" in found(told, "notices_are_read")[0].says
+    (sample / "request.canonical.json").write_text("[null]", "utf-8")
+    assert found(told, "notices_are_read") == []
+    with (told / "manifest.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write('replies = { taken = { ma = "=0" } }\n')
+    assert 'write one, `items = "payload"`' in found(told, "loads")[0].says
+
+
 def test_what_an_agency_pushes_is_pinned_like_what_it_answers(told: Path) -> None:
     (told / "contract/file_sent.request.schema.json").unlink()
     assert [finding.file for finding in found(told, "contract_pinned")] == [

@@ -60,6 +60,30 @@ def test_connectors_are_checked_by_name_and_by_folder(hub: Hub, tmp_path: Path) 
     assert "police" in errors
 
 
+def test_a_connector_beside_the_installed_ones_is_known_by_name_where_hub_toml_says_so(
+    hub: Hub, tmp_path: Path
+) -> None:
+    template = find_connectors()["npsp"].parent / "kit/template"
+    shutil.copytree(template, tmp_path / "ours/tax_office")
+    one = ("call", "tax_office.verify_citizen", "--sample", "ok", "--sandbox")
+    assert hub("check", "tax_office")[0] == 1
+    (tmp_path / "hub.toml").write_text('[hub]\nconnectors = "ours"\n', "utf-8")
+    assert hub("check", "tax_office")[0] == 0
+    status, out, _ = hub(*one)
+    assert (status, json.loads(out)["result"]) == (0, "ok")
+    status, _, errors = hub("sandbox", "tax_offise")
+    assert status == 1
+    assert "tax_office" in errors
+
+
+def test_an_installed_connector_is_checked_beside_a_hub_toml_that_is_wrong(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text("[hub]\nnonsense = 1\n", "utf-8")
+    assert hub("check", "police")[0] == 0
+    status, _, errors = hub("check", "tax_office")
+    assert status != 0
+    assert "hub.nonsense" in errors
+
+
 def test_rules_and_keys_are_explained(hub: Hub) -> None:
     assert "Calls under way at one moment" in hub("check", "--explain", "calls_at_once")[1]
     assert hub("check", "--explain", "personal_data_declared")[0] == 0
@@ -95,6 +119,7 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
         (("call", "police"), "write agency.operation"),
         (("call", "nobody.lookup_citizen", "--sandbox", "--config", "hub.toml"), "is missing; create it"),
         (("call", "police.lookup_nothing"), "it has lookup_citizen, verify_citizen"),
+        (("call", "land_vbdlis.dossier_progressed"), "POST /tell/land_vbdlis"),
         (("call", "police.lookup_citizen", "--sample", "none"), "it has"),
         (("call", "police.lookup_citizen", "--data", "@none.json"), "cannot be read"),
         (("call", "police.lookup_citizen", "--data", '{"citizen_id": "SECRET", "born": 1}', "--sandbox"), "citizen_id"),

@@ -268,7 +268,7 @@ def test_a_dead_notice_stands_beside_dead_calls(hub: Hub, fill: Fill, unread: Ca
 def test_dead_notices_are_discarded_one_or_many_with_calls(hub: Hub, fill: Fill, unread: Callable[..., str]) -> None:
     (call,) = fill()
     first, *others = [unread(number) for number in range(1, 4)]
-    assert hub("dead", "discard", first, "--reason", "thử")[:2] == (0, "1 notices discarded.\n")
+    assert hub("dead", "discard", first, "--reason", "thử")[:2] == (0, "1 dead notice discarded.\n")
     assert json.loads(hub("dead", "discard", "--agency", "npsp", "--reason", "x", "--dry-run", "--json")[1]) == {
         "letters": 3,
         "of": [

@@ -36,6 +36,8 @@ LONGEST_REF = 255
 LONGEST_UNIQUE = 512
 """Bytes up to which `unique` is kept as it is; what is longer is kept as its hash, since an index takes no megabytes."""
 FIELDS_AT_MOST = 1_000
+VALUES_AT_MOST = 50_000
+"""Values of one push, as of a request. Who sends it is known by what is read: a stranger may not make that costly."""
 FORM = "application/x-www-form-urlencoded"
 
 Shown: TypeAlias = tuple[Spot, str]
@@ -78,7 +80,9 @@ class ReadyNotice:
             return inside_envelope(root) if self.soap else root
         if came.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
             return _form(came.body)
-        return parse_json(came.body, came.headers) if came.body.strip() else {}  # a question may come without words
+        return (
+            parse_json(came.body, came.headers, VALUES_AT_MOST) if came.body.strip() else {}
+        )  # a question may come without words
 
     def unproven(self, carried: Carried, settings: Sources, *, beside: bool = False) -> tuple[Fault, ...]:
         """

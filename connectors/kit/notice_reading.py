@@ -31,6 +31,8 @@ from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
 
 FAULTS_AT_MOST = 100
+POISON_AT_MOST = 1_000
+"""Records of a page that are told one by one as unreadable: the page is kept whole, and millions would take gigabytes."""
 LONGEST_REF = 255
 """Characters of an agency's own key; no identifier of theirs comes near it."""
 LONGEST_UNIQUE = 512
@@ -122,7 +124,8 @@ class ReadyNotice:
         self, carried: Carried, *, all_or_none: bool = False
     ) -> tuple[Understood | NotTaken, tuple[Poison, ...]]:
         """
-        Return the records that *carried* holds, and those that cannot be read. `NotTaken`: not even records are found.
+        Return the records that *carried* holds, and the first of those that cannot be read. `NotTaken`: not even records
+        are found.
 
         *all_or_none*: no more of those that cannot be read are looked for than are told.
         """
@@ -143,6 +146,8 @@ class ReadyNotice:
             try:
                 told.append(self._told(record, whole, differs))
             except MappingFailed as failed:
+                if len(poison) == POISON_AT_MOST:
+                    continue
                 prefix = f"told[{number}]/" if self.several else ""
                 faults = tuple(replace(fault, place=prefix + fault.place) for fault in failed.faults)
                 poison.append(Poison(faults, self._refs_of_poison(record, whole)))

@@ -8,6 +8,7 @@ taken that can be; where one cannot, the page is kept as it came, and read again
 from collections.abc import Sequence
 
 from connectors.kit.inbox import Fetched, NotTaken, Poison, Understood
+from connectors.kit.notice_reading import FAULTS_AT_MOST
 from hub.arriving import AGREES, MAPPING, Arriving, Record
 from hub.polling import Sorted
 from hub.store.batch import Batch
@@ -47,7 +48,7 @@ class FetchedPages:
         poison = [*unread, *differing]
         if not poison or fetched.came is None:
             return None
-        faults = [(fault.place, fault.rule) for one in poison for fault in one.faults]
+        faults = [(fault.place, fault.rule) for one in poison for fault in one.faults][:FAULTS_AT_MOST]
         return self._arriving.raw(agency, notice, fetched.came), Found(MAPPING if unread else AGREES, faults)
 
 

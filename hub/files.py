@@ -114,8 +114,8 @@ class Files:
                         await self._kept.add(upload, number, part)
                 digest.update(part)
                 size, number = size + len(part), number + 1
-        except Exception:  # whoever sends it went away, or it may not be kept
-            if number:
+        except (Exception, asyncio.CancelledError):  # whoever sends it went away or was too slow, or it may not be kept
+            if media_type:  # its first part was, or may still be, written
                 await self._drop(upload)
             raise
         if not number:

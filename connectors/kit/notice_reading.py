@@ -31,11 +31,15 @@ from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
 
 FAULTS_AT_MOST = 100
+POISON_AT_MOST = 1_000
+"""Records of a page that are told one by one as unreadable: the page is kept whole, and millions would take gigabytes."""
 LONGEST_REF = 255
 """Characters of an agency's own key; no identifier of theirs comes near it."""
 LONGEST_UNIQUE = 512
 """Bytes up to which `unique` is kept as it is; what is longer is kept as its hash, since an index takes no megabytes."""
 FIELDS_AT_MOST = 1_000
+VALUES_AT_MOST = 50_000
+"""Values of one push, as of a request. Who sends it is known by what is read: a stranger may not make that costly."""
 FORM = "application/x-www-form-urlencoded"
 
 Shown: TypeAlias = tuple[Spot, str]
@@ -78,7 +82,9 @@ class ReadyNotice:
             return inside_envelope(root) if self.soap else root
         if came.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
             return _form(came.body)
-        return parse_json(came.body, came.headers) if came.body.strip() else {}  # a question may come without words
+        return (
+            parse_json(came.body, came.headers, VALUES_AT_MOST) if came.body.strip() else {}
+        )  # a question may come without words
 
     def unproven(self, carried: Carried, settings: Sources, *, beside: bool = False) -> tuple[Fault, ...]:
         """
@@ -118,7 +124,8 @@ class ReadyNotice:
         self, carried: Carried, *, all_or_none: bool = False
     ) -> tuple[Understood | NotTaken, tuple[Poison, ...]]:
         """
-        Return the records that *carried* holds, and those that cannot be read. `NotTaken`: not even records are found.
+        Return the records that *carried* holds, and the first of those that cannot be read. `NotTaken`: not even records
+        are found.
 
         *all_or_none*: no more of those that cannot be read are looked for than are told.
         """
@@ -139,6 +146,8 @@ class ReadyNotice:
             try:
                 told.append(self._told(record, whole, differs))
             except MappingFailed as failed:
+                if len(poison) == POISON_AT_MOST:
+                    continue
                 prefix = f"told[{number}]/" if self.several else ""
                 faults = tuple(replace(fault, place=prefix + fault.place) for fault in failed.faults)
                 poison.append(Poison(faults, self._refs_of_poison(record, whole)))

@@ -20,6 +20,8 @@ Tree: TypeAlias = Json | etree._Element
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _PROLOG_WITH_DTD = re.compile(rb"(?:\s++|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[,\[{]', re.DOTALL)
+"""A whole text, or what stands outside of one and makes room for one more value."""
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
 
 LARGE = 256 * 1024
@@ -35,14 +37,16 @@ class Unreadable(Exception):
         super().__init__(rule)
 
 
-def parse_json(body: bytes, headers: Mapping[str, str]) -> Json:
+def parse_json(body: bytes, headers: Mapping[str, str], most_values: int | None = None) -> Json:
     """
     Read JSON in UTF-8, or in the charset that *headers* declare when it is not UTF-8.
 
     Raises:
-        Unreadable: It is empty, truncated, not JSON, or nested too deeply.
+        Unreadable: It is empty, truncated, not JSON, nested too deeply, or holds more than *most_values*.
     """
     text = body if _is_utf8(body) else _decoded(body, headers)
+    if most_values is not None and holds_more(text if isinstance(text, bytes) else text.encode(), most_values):
+        raise Unreadable(f"holds more than {most_values} values")
     try:
         value: Json = from_json(
             text.removeprefix(codecs.BOM_UTF8) if isinstance(text, bytes) else text, allow_inf_nan=False
@@ -53,6 +57,22 @@ def parse_json(body: bytes, headers: Mapping[str, str]) -> Json:
         truncated = not body.strip() or str(error).startswith("EOF")
         raise Unreadable("ends in the middle" if truncated else "is not JSON", truncated=truncated) from None
     return value
+
+
+def holds_more(body: bytes, most: int) -> bool:
+    """
+    Say whether *body*, JSON in UTF-8, holds more than *most* values, before anything is parsed.
+
+    A parser runs in one step that no thread can interrupt, and makes forty bytes of one: too late to count.
+    """
+    if sum(map(body.count, (b",", b"[", b"{"))) <= most:
+        return False
+    found = 0
+    for number, token in enumerate(_TOKENS.finditer(body)):
+        found += token[0][:1] != b'"'
+        if found > most or number >= 4 * most:  # JSON has no more than two texts for each value
+            return True
+    return False
 
 
 def parse_xml(body: bytes, headers: Mapping[str, str]) -> etree._Element:

@@ -186,7 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if not (self._in_head or self._in_body):
             self._patience.end()  # it was idle
-        self._begun_before = True
+        self._begun_before = not self._in_body  # what ends a body is no part of the head behind it
         self._in_head = not self._in_body
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():

@@ -7,7 +7,6 @@ repeats what was sent, beyond the names of fields.
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
@@ -15,14 +14,13 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
+from connectors.kit.texts import holds_more
 from hub.errors import MediaTypeUnsupported, RequestFault, RequestInvalid, RequestTooLarge
 from hub.web.replies import Receive
 
 MOST_FAULTS: Final = 100
 MOST_VALUES: Final = 50_000
 """Values in one request. A dossier has hundreds; millions of wrong ones would hold the loop for seconds."""
-_TOKENS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
-"""A whole text, or a comma that stands outside of one."""
 IN_THREAD_BYTES: Final = 256 * 1024
 BODY_SECONDS: Final = 60.0
 """How long a body may take to arrive: a caller that drips must not hold memory for ever."""
@@ -100,7 +98,7 @@ class Bodies:
 
     def validate(self, model: type[BaseModel], body: bytes) -> BaseModel:
         """See `validated`."""
-        if body.count(b",") >= MOST_VALUES and _many(body):
+        if holds_more(body, MOST_VALUES):
             raise RequestInvalid(faults=[RequestFault("", f"holds more than {MOST_VALUES} values")])
         try:
             value = model.model_validate_json(body)
@@ -155,16 +153,6 @@ def _doubled(value: Any, pointer: str) -> Iterator[RequestFault]:
         for place, inner in enumerate(value):
             if isinstance(inner, dict | list):
                 yield from _doubled(inner, f"{pointer}/{place}")
-
-
-def _many(body: bytes) -> bool:
-    """
-    Say whether there are more values than may be, by the commas between them and before anything is parsed.
-
-    A parser runs in one step that no thread can interrupt, and makes forty bytes of one: too late to count.
-    """
-    commas = (token for token in _TOKENS.finditer(body) if token[0] == b",")
-    return next(islice(commas, MOST_VALUES, None), None) is not None
 
 
 def _faults(error: ValidationError, model: type[BaseModel], body: bytes) -> list[RequestFault]:

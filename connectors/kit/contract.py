@@ -20,6 +20,8 @@ Check: TypeAlias = Callable[[Tree], tuple[Fault, ...]]
 """A payload to the places where it breaks the contract. Never holds a value, nor a key that may be one."""
 
 FAULTS_AT_MOST = 100
+ITEMS_AT_MOST = 10_000
+"""Items of lists in which faults are looked for one by one: all are found before the first is told, each with a copy."""
 _POSITION = re.compile(r"/?\[\d+\]")
 _NAME = re.compile(r"[^\W\d][\w.\-]{0,63}")
 
@@ -40,7 +42,16 @@ def json_contract(file: Path) -> Check | None:
         raise FilesRefused([FileFault(f"{file.parent.name}/{file.name}", "", says)]) from None
 
     def faults(tree: Tree) -> tuple[Fault, ...]:
-        return () if validator.is_valid(tree) else _first(_json_faults(validator.iter_errors(tree)))
+        if validator.is_valid(tree):
+            return ()
+        found = _first(_json_faults(validator.iter_errors(_shortened(tree, [ITEMS_AT_MOST]))))
+        if found:
+            return found
+        try:
+            validator.validate(tree)  # it stands behind what was looked at: the first of them
+        except jsonschema_rs.ValidationError as error:
+            return _first(_json_faults([error]))
+        return ()
 
     return faults
 
@@ -69,6 +80,21 @@ def _first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
         if len(found) == FAULTS_AT_MOST:
             break
     return tuple(found)
+
+
+def _shortened(value: Any, left: list[int]) -> Any:
+    """Return *value* with as many items of its lists as *left* counts down."""
+    if isinstance(value, dict):
+        return {name: _shortened(inner, left) for name, inner in value.items()}
+    if not isinstance(value, list):
+        return value
+    found = []
+    for inner in value:
+        if left[0] <= 0:
+            break
+        left[0] -= 1
+        found.append(_shortened(inner, left))
+    return found
 
 
 def _json_faults(errors: Iterable[Any]) -> Iterable[Fault]:

@@ -1,12 +1,16 @@
 """
 A page of four megabytes that held a million empty records took more than two gigabytes: each was told apart as one that
-cannot be read, with all its faults, and the faults of all of them went into the one row that keeps the page.
+cannot be read, with all its faults, and the faults of all of them went into the one row that keeps the page. Before
+that, the pinned shape found the faults of all items, each with a copy of what was wrong, to tell the first hundred.
 """
 
+import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from connectors.kit.carried import Carried
+from connectors.kit.contract import ITEMS_AT_MOST, Check, drift, json_contract
 from connectors.kit.inbox import Fetched, Understood, WireNotice
 from connectors.kit.notice_reading import FAULTS_AT_MOST, POISON_AT_MOST
 from connectors.kit.outcomes import Answered, Result
@@ -41,3 +45,25 @@ async def test_a_page_is_kept_with_its_first_faults() -> None:
     await FetchedPages(arriving, store).sort("npsp", "question_asked", fetched(2 * FAULTS_AT_MOST))
     ((_, found),) = kept
     assert len(found.faults) == FAULTS_AT_MOST
+
+
+def test_faults_of_a_reply_are_looked_for_in_the_first_of_its_items(tmp_path: Path) -> None:
+    check = shape(tmp_path)
+    tracemalloc.start()
+    assert drift(check, [{} for _ in range(20 * ITEMS_AT_MOST)]) == ("[]",)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 40_000_000
+
+
+def test_a_fault_behind_the_first_items_is_told_too(tmp_path: Path) -> None:
+    check = shape(tmp_path)
+    assert drift(check, [*({"a": 1} for _ in range(2 * ITEMS_AT_MOST)), {}]) == ("[]",)
+    assert drift(check, [{"a": 1} for _ in range(2 * ITEMS_AT_MOST)]) == ()
+
+
+def shape(folder: Path) -> Check:
+    (folder / "a.json").write_text('{"type": "array", "items": {"type": "object", "required": ["a"]}}')
+    made = json_contract(folder / "a.json")
+    assert made is not None
+    return made

@@ -9,8 +9,8 @@ round. When the process itself is short, what comes from agencies is shed like c
 starves the counter.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 
@@ -27,21 +27,35 @@ _WHOLE: Final = 1.0
 """Part of the rate that an agency may use. Towards an agency a tenth is left out; here its calls have jittered already."""
 _FULL_SECONDS: Final = 1.0
 """After how long to come again when as many as allowed are under way: only they know when they end."""
+_PATIENCE: Final = 2.0
+"""
+Seconds for which a body may be on its way before its place is given to another that finds all taken: far more than a
+message takes from an agency's machine. Else a stranger who sends a byte a minute on few connections shuts an agency out.
+"""
 
 
 class InboundPermit:
     """Leave for one request of an agency. A context manager; releasing it once more changes nothing."""
 
-    __slots__ = ("_door", "_number", "_wanted")
+    __slots__ = ("_door", "_number", "_wanted", "began", "give_up")
 
-    def __init__(self, door: "_Door", number: int, wanted: Wanted) -> None:
+    def __init__(self, door: "_Door", number: int, wanted: Wanted, began: float) -> None:
         self._door: _Door | None = door
         self._number = number
         self._wanted = wanted
+        self.began = began
+        self.give_up: Callable[[], None] = lambda: None
+        """Called when its place goes to another, while its body is still on its way."""
+
+    def arrived(self) -> None:
+        """Note that its body is here: nobody takes its place any more."""
+        if self._door is not None:
+            self._door.arriving.pop(self._number, None)
 
     def release(self) -> None:
         """Let the next one in: the agency has its reply, or has gone."""
         if self._door is not None:
+            self._door.arriving.pop(self._number, None)
             self._door.under_way -= 1
             self._door.rate.released(self._number, self._wanted, "", 0.0)
             self._door = None
@@ -59,6 +73,8 @@ class _Door:
     at_once: int
     under_way: int = 0
     number: int = 0
+    arriving: dict[int, InboundPermit] = field(default_factory=dict)
+    """Those whose body is on its way, by number: the one that began first comes first."""
 
 
 class InboundGuard:
@@ -66,6 +82,7 @@ class InboundGuard:
 
     def __init__(self, contracts: Mapping[str, Inbound], clock: Clock, shedding: Shedding, observer: Observer) -> None:
         """*contracts* by agency; an agency that is not among them has no door."""
+        self._clock = clock
         self._shedding = shedding
         self._observer = observer
         self._doors = {
@@ -89,10 +106,16 @@ class InboundGuard:
         self._observer.inbound(agency, notice, wait.guard if wait else "accepted")
         if wait:
             return wait
+        if door.under_way >= door.at_once:
+            slowest = next(iter(door.arriving.values()))
+            slowest.release()
+            slowest.give_up()
         door.number += 1
         door.rate.granted(door.number, wanted)
         door.under_way += 1
-        return InboundPermit(door, door.number, wanted)
+        permit = InboundPermit(door, door.number, wanted, self._clock.monotonic())
+        door.arriving[door.number] = permit
+        return permit
 
     def under_way(self, agency: str) -> int:
         """Return how many requests of *agency* are in our hands."""
@@ -105,6 +128,11 @@ class InboundGuard:
             return Wait("overload", refusal.retry_after)
         return None
 
-    @staticmethod
-    def _crowd(door: _Door) -> Wait | None:
-        return Wait("concurrency", _FULL_SECONDS) if door.under_way >= door.at_once else None
+    def _crowd(self, door: _Door) -> Wait | None:
+        if door.under_way < door.at_once:
+            return None
+        first = next(iter(door.arriving.values()), None)
+        return None if self._dawdles(first) else Wait("concurrency", _FULL_SECONDS)
+
+    def _dawdles(self, permit: InboundPermit | None) -> bool:
+        return permit is not None and self._clock.monotonic() - permit.began >= _PATIENCE

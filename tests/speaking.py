@@ -62,6 +62,9 @@ class Spoken:
     def notices(self) -> Mapping[str, Notice]:
         return NOTICES
 
+    def denies(self, notice: str, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+        return headers.get("apikey") != KEY
+
     def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         self.threads.add(threading.current_thread().name)
         return NotTaken(notice, "denied") if came.headers.get("apikey") != KEY else self.read_again(notice, came)

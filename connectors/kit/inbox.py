@@ -120,6 +120,15 @@ class Inbox(Protocol):
         """By `noun_verbed`."""
         ...
 
+    def denies(self, notice: str, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+        """
+        Say, before a body is waited for, whether what stands beside it already shows that the agency did not send it.
+
+        Raises:
+            KeyError: The agency has no such notice.
+        """
+        ...
+
     def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         """
         Say what *came* at the address of *notice*: handshake and signature first, then `select`, unwrap, mapping.

@@ -40,6 +40,13 @@ class Notices:
         """See `inbox.Inbox.notices`."""
         return self._notices
 
+    def denies(self, notice: str, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+        """See `inbox.Inbox.denies`."""
+        ready = self._ready[notice]
+        return ready.about.fetched_by is not None or bool(
+            ready.unproven(Carried(None, headers, query), self._settings, beside=True)
+        )
+
     def read(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         """See `inbox.Inbox.read`."""
         ready = self._ready[notice]

@@ -17,7 +17,7 @@ from connectors.kit.manifest import Inbound
 from hub.arriving import AGAIN_SECONDS, Answered, Arriving
 from hub.errors import MethodNotAllowed, OperationUnknown, RequestInvalid, RequestTooLarge, StoreUnavailable
 from hub.guards.guard import Wait
-from hub.inbound import InboundGuard
+from hub.inbound import InboundGuard, InboundPermit
 from hub.web.bodies import read_body
 from hub.web.replies import Header, Receive, Scope, Send
 from monitoring.events import Observer
@@ -89,6 +89,11 @@ class InboundDoors:
     async def _push(self, agency: str, notice: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         length, close = _length(scope)
         name = notice or ""
+        inbox = self._arriving.inbox(agency)
+        if inbox is not None and notice is not None and inbox.denies(notice, _headers(scope), _query(scope)):
+            self._observer.inbound(agency, notice, "denied")  # before it costs the agency anything of its contract
+            await _send(send, self._arriving.answered(agency, notice, "denied").reply, close)
+            return
         permit = self._guard.admit(agency, notice or SOAP)
         if isinstance(permit, Wait):
             busy = self._arriving.answered(agency, name, "busy", retry_after=permit.seconds or AGAIN_SECONDS)
@@ -96,7 +101,7 @@ class InboundDoors:
             return
         with permit:
             begun = self._monotonic()
-            answered, size, close = await self._taken(agency, notice, scope, receive, length, close)
+            answered, size, close = await self._taken(agency, notice, scope, receive, length, close, permit)
             self._observer.inbound(agency, answered.notice or SOAP, answered.way)
             self._observer.arrived(agency, answered.notice or SOAP, answered.way, size, self._monotonic() - begun)
             await _send(send, answered.reply, close)
@@ -109,13 +114,16 @@ class InboundDoors:
         receive: Receive,
         length: int | None,
         close: tuple[Header, ...],
+        permit: InboundPermit,
     ) -> tuple[Answered, int, tuple[Header, ...]]:
         """Read the body and take it, all within `call_timeout`; of what is cut short nothing is told but `busy`."""
         contract, name, size = self._contracts[agency], notice or "", 0
         try:
             self._bear()
-            async with asyncio.timeout(contract.call_timeout):
+            async with asyncio.timeout(contract.call_timeout) as limit:
+                permit.give_up = lambda: limit.reschedule(0.0)
                 body = await read_body(receive, contract.request_bytes, length)
+                permit.arrived()
                 size, close = len(body), ()
                 came = WireNotice(_headers(scope), _query(scope), body)
                 return await self._arriving.push(agency, notice, came), size, close

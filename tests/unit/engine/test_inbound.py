@@ -65,6 +65,7 @@ def test_no_pattern_exceeds_rate_or_calls_at_once(
         for _ in range(come):
             got = inbound.admit("tax", "dossier_progressed")
             if isinstance(got, InboundPermit):
+                got.arrived()
                 held.append(got)
                 moments.append(clock.monotonic())
             else:

@@ -20,6 +20,7 @@ from tests.speaking import KEY, Spoken, body, step
 from tests.unit.web.conftest import Knock
 
 PATH = "/in/land/dossier_progressed"
+PROOF = (b"apikey", KEY.encode())
 HEADERS = {"apikey": KEY}
 
 
@@ -122,19 +123,45 @@ async def test_the_contract_stands_before_the_first_byte_of_a_body(
     for _ in range(60):
         await agency.post(PATH, content=body())
     before = knock.read
-    await knock(PATH, [{"type": "http.request", "body": b"x" * 1000, "more_body": True}])
+    await knock(PATH, [{"type": "http.request", "body": b"x" * 1000, "more_body": True}], PROOF)
     assert knock.read == before
     assert json.loads(knock.body)["result"] == "busy"
     assert b"retry-after" in knock.headers
     assert came[-1] == ("land", "dossier_progressed", "rate")
 
 
+async def test_a_stranger_costs_the_agency_nothing_of_its_contract(
+    knock: Knock, agency: httpx2.AsyncClient, came: list[tuple[str, ...]]
+) -> None:
+    for _ in range(1000):
+        await knock(PATH, [], (b"apikey", b"guessed"))
+    assert set(came) == {("land", "dossier_progressed", "denied")}
+    assert knock.read == 0
+    assert (await agency.post(PATH, content=body(step("A")))).json()["result"] == "taken"
+
+
+async def test_who_dawdles_gives_its_place_to_who_finds_none(
+    agency: httpx2.AsyncClient, doors: Doors, inbound: InboundDoors
+) -> None:
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    knocks = [Knock(doors) for _ in range(2)]
+    slow = [asyncio.create_task(knock(PATH, [part], PROOF, stays=asyncio.Event())) for knock in knocks]
+    await asyncio.sleep(0)
+    assert (await agency.post(PATH, content=body(step("A")))).json()["result"] == "busy"
+    inbound._guard._clock.advance(2.0)  # type: ignore[attr-defined]
+    assert (await agency.post(PATH, content=body(step("A")))).json()["result"] == "taken"
+    await asyncio.wait_for(slow[0], 1)
+    assert json.loads(knocks[0].body)["result"] == "busy"
+    assert knocks[1].body == b"", "one place was needed, and one was taken"
+    slow[1].cancel()
+
+
 async def test_no_more_at_once_than_the_contract_says(knock: Knock, doors: Doors, came: list[tuple[str, ...]]) -> None:
     stays = asyncio.Event()
     part = {"type": "http.request", "body": b"{", "more_body": True}
-    slow = [asyncio.create_task(Knock(doors)(PATH, [part], stays=stays)) for _ in range(2)]
+    slow = [asyncio.create_task(Knock(doors)(PATH, [part], PROOF, stays=stays)) for _ in range(2)]
     await asyncio.sleep(0)
-    await knock(PATH, [])
+    await knock(PATH, [], PROOF)
     assert came[-1] == ("land", "dossier_progressed", "concurrency")
     assert json.loads(knock.body)["result"] == "busy"
     stays.set()
@@ -144,7 +171,7 @@ async def test_no_more_at_once_than_the_contract_says(knock: Knock, doors: Doors
 async def test_a_body_that_drips_is_told_to_come_again_within_the_time_of_the_contract(doors: Doors) -> None:
     knock = Knock(doors)
     part = {"type": "http.request", "body": b"{", "more_body": True}
-    await asyncio.wait_for(knock(PATH, [part], stays=asyncio.Event()), 5)
+    await asyncio.wait_for(knock(PATH, [part], PROOF, stays=asyncio.Event()), 5)
     assert json.loads(knock.body)["result"] == "busy"
     assert knock.headers[b"connection"] == b"close"
 
@@ -176,7 +203,7 @@ async def test_an_endless_body_is_refused_where_the_contract_ends(knock: Knock, 
 
 
 async def test_a_promise_of_a_gigabyte_is_refused_unread(knock: Knock) -> None:
-    await knock(PATH, [], (b"content-length", b"1073741824"))
+    await knock(PATH, [], PROOF, (b"content-length", b"1073741824"))
     assert knock.read == 0
     assert json.loads(knock.body)["result"] == "refused"
     assert knock.headers[b"connection"] == b"close"

@@ -401,7 +401,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             ),
             operations=listed,
             openapi=document,
-            subscriptions=SubscriptionDoors(subscribing),
+            subscriptions=SubscriptionDoors(subscribing, locks.count),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,

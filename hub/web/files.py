@@ -122,7 +122,8 @@ class FileDoors:
         await _told(send, await self._fetching.fetch(asked.agency, asked.url, caller.name))
 
     async def read(self, scope: Scope, send: Send, file: str, caller: Caller) -> None:
-        """`GET /v1/files/{id}`, and `HEAD`."""
+        """`GET /v1/files/{id}`, and `HEAD`: each is in the journal, so it counts against the quota."""
+        self._locks.count(caller)
         stored = await self._find(file, self._named.holders(caller))
         purpose = self._headers.read(scope["headers"]).purpose
         said = [f"{name}={value}" for name, value in purpose._asdict().items() if value is not None]

@@ -5,6 +5,7 @@ The doors at which callers say where they want to be pushed what they are told. 
 `GET|POST .../{id}/dead` · `POST|DELETE .../{id}/dead/{after}`
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -51,8 +52,10 @@ class NewSubscription(BaseModel):
 class SubscriptionDoors:
     """Everything under `/v1/subscriptions`."""
 
-    def __init__(self, subscribing: Subscribing) -> None:
+    def __init__(self, subscribing: Subscribing, count: Callable[[Caller], None]) -> None:
+        """*count* is `Locks.count`: each change is in the journal, so it counts against the quota."""
         self._subscribing = subscribing
+        self._count = count
         self._bodies = Bodies()
 
     async def lead(
@@ -62,6 +65,8 @@ class SubscriptionDoors:
         name, act = caller.name, self._subscribing
         if steps and ID.fullmatch(steps[0]) is None:
             raise SubscriptionUnknown
+        if method != "GET":
+            self._count(caller)
         match steps, method:
             case [], "POST":
                 await self._subscribe(scope, receive, send, caller)

@@ -420,7 +420,8 @@ def doors(
                 None,
                 VirtualClock(),
                 (f"01990a5e-8c1b-7cc3-98c4-{number:012x}" for number in itertools.count()).__next__,
-            )
+            ),
+            locks.count,
         ),
     )
 

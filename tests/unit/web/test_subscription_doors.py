@@ -14,10 +14,11 @@ import pytest
 from hub.client import DeadEvent, HubClient, NotSigned, Problem, read_pushed, verify
 from hub.pushing.signing import Signing
 from hub.pushing.subscribing import MOST, NOBODY
+from hub.security.quotas import Left
 from hub.store.subscriptions import DeadEvent as Died
 from hub.store.subscriptions import Progress
 from hub.web.doors import Doors
-from tests.unit.web.conftest import KEY, Knock, Person
+from tests.unit.web.conftest import KEY, Knock, Person, Quota
 from tests.unit.web.test_notice_doors import Kept
 
 URL = "http://onestop.centre.example:8000/hooks"
@@ -249,3 +250,16 @@ async def test_the_receiver_of_the_guide_takes_what_is_signed_and_nothing_else(
         for sent, status in ((body, 204), (body, 204), (body + b" ", 401)):
             assert (await receiver.post("/", content=sent, headers=headers)).status_code == status
     assert capsys.readouterr().out == "c answered ok\n", "once, though it came twice"
+
+
+async def test_each_change_counts_against_the_quota_and_looking_does_not(
+    client: httpx2.AsyncClient, quota: Quota
+) -> None:
+    made = await client.post("/v1/subscriptions", json={"url": "https://a.centre.example/"})
+    assert made.status_code == 201
+    quota.left = Left(3.0, 0, 10)
+    assert (await client.get("/v1/subscriptions")).status_code == 200
+    refused = await client.delete(f"/v1/subscriptions/{made.json()['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (429, "caller.quota")
+    quota.left = Left(0.0, 999, 10)
+    assert (await client.delete(f"/v1/subscriptions/{made.json()['id']}")).status_code == 200

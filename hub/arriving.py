@@ -24,7 +24,7 @@ from hub.errors import StoreUnavailable
 from hub.files import of_agency
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
-from mappings.canonical import canonical_name
+from mappings.canonical import MASK, canonical_name
 from mappings.errors import Fault, MappingFailed
 from monitoring.events import Observer
 
@@ -39,6 +39,8 @@ REASON: Final = 10
 """Faults that an agency is told of one push."""
 MAPPING: Final = "mapping"
 AGREES: Final = "agrees"
+_LONG_ENOUGH: Final = 8
+"""Signs of a secret that is taken out of a body; a shorter one may stand there for something else."""
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _OURS: Final = ("dossier", "code")
 """Fields of a value that may hold the code of a dossier of ours."""
@@ -288,8 +290,12 @@ class Arriving:
         )  # fmt: skip
 
     def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
-        """Return what is kept of a push; of headers and query nothing that proves who sent it."""
+        """Return what is kept of a push, without what proves who sent it: that is not asked for when it is read again."""
         secrets = self._agencies[agency].secrets
+        body = came.body
+        for secret in secrets:
+            if len(secret) >= _LONG_ENOUGH:
+                body = body.replace(secret.encode(), MASK.encode())
 
         def harmless(named: Mapping[str, str]) -> dict[str, str]:
             return {
@@ -298,7 +304,7 @@ class Arriving:
                 if name not in _SECRET_HEADERS and not any(secret in text for secret in secrets)
             }
 
-        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), came.body)
+        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body)
 
     async def _in_thread(self, agency: str, size: int, work: Callable[[], T]) -> T:
         """Do *work*, in the thread of this agency when it is about many bytes, so that it holds up nobody else."""

@@ -175,6 +175,18 @@ async def test_a_call_that_ended_is_left_alone(stage: Stage) -> None:
 # --- Read again ------------------------------------------------------------------------------------------------------
 
 
+async def test_of_what_is_kept_the_agencys_key_is_taken_out_wherever_it_stands(stage: Stage) -> None:
+    bad = step("A") | {"SecurityKey": KEY}
+    del bad["value"]["handler"]
+    assert (await stage.push(bad)).way == "refused"
+    (dead,) = await stage.dead()
+    kept = await stage.store.notices.dead.get(dead.id)
+    assert kept is not None
+    assert KEY.encode() not in kept[1].body + json.dumps(dict(kept[1].headers)).encode()
+    stage.spoken.mended = True
+    assert (await stage.arriving.again(dead.id, "cb-014")).became == "taken", "it had proven itself when it came"
+
+
 async def test_a_dead_notice_is_taken_once_the_mapping_knows_it(stage: Stage) -> None:
     bad = step("A")
     del bad["value"]["handler"]

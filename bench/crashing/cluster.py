@@ -84,7 +84,7 @@ class Cluster:
         minute = "" if contract.per_minute is None else f"calls_per_minute = {contract.per_minute:.1f}\n"
         (self.folder / "hub.toml").write_text(
             '[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:ADMIN_KEY"\n'
-            '[push]\nhosts = ["127.0.0.0/8"]\nkey = "a key of the tests that nobody else has"\n'
+            'signing_key = "a key of the tests that nobody else has"\n[push]\nhosts = ["127.0.0.0/8"]\n'
             f"[routes.road.contract]\n{most}{minute}"
             f'[agencies.{AGENCY}]\nroute = "road"\nbase_url = "{play.base_url}"\n{settings}'
             f"[agencies.{AGENCY}.contract]\n{most}call_timeout = {CALL_TIMEOUT}\n",

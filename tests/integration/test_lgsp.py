@@ -119,7 +119,7 @@ async def test_one_token_serves_two_agencies_of_two_protocols(
         assert lgsp.arrived("token") == 1
         route = await lgsp.route()
         assert (route["kind"], route["held"], route["token"]) == ("lgsp", "", "valid")
-        assert route["lanes"] == sorted(find_connectors())
+        assert route["lanes"] == ["npsp", "police"]
         assert route["token_seconds"] > 3000
         assert route["contract"]["calls_at_once"] == 20
 

@@ -89,6 +89,18 @@ def test_rules_and_keys_are_explained(hub: Hub) -> None:
     assert hub("check", "--explain", "personal_data_declared")[0] == 0
     assert "(mapping, Line): Further places of the same value" in hub("check", "--explain", "also")[1]
     assert "(sample): Values that make the request reproducible" in hub("check", "--explain", "sources")[1]
+    assert (
+        "its keys: calls_per_second, calls_at_once, call_timeout, request_bytes"
+        in hub("check", "--explain", "inbound")[1]
+    )
+    assert "its keys: kind," not in hub("check", "--explain", "kind")[1]
+    assert "unwrap" in hub("check", "--explain", "notices")[1]
+    timeouts = hub("check", "--explain", "call_timeout")[1].splitlines()
+    assert [line.partition(")")[0] for line in timeouts] == [
+        "call_timeout (manifest, Contract",
+        "call_timeout (manifest, Inbound",
+    ]
+    assert "a call that comes in" in timeouts[1]
     status, _, errors = hub("check", "--explain", "nonsense")
     assert status == 1
     assert "personal_data_declared" in errors

@@ -22,17 +22,15 @@ from connectors.kit.connector import Connector
 from connectors.kit.exchange import Sender, Sources, WireReply, WireRequest
 from connectors.kit.files import Link, example_link, linked, marked
 from connectors.kit.inbox import Fetched, Inbox, Understood, WireNotice
-from connectors.kit.judging import Judged, judge
+from connectors.kit.judging import Judged, judge, session_in
 from connectors.kit.manifest import Contract, Manifest
 from connectors.kit.notices import Notices
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Outcome, Result, StaleCredentials
-from connectors.kit.places import text_at
 from connectors.kit.signatures import SETTING
 from connectors.kit.texts import LARGE
 from mappings.canonical import MASK
 from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
-from mappings.paths import read_place
 from mappings.values_files import CONTENT, LINK
 
 T = TypeVar("T")
@@ -159,13 +157,7 @@ class BoundAgency:
             return judged.outcome if judged.outcome.route else Answered(Result.REFUSED)
         if not isinstance(judged.outcome, Answered) or judged.outcome.result is not Result.OK:
             return judged.outcome
-        kept = {f"auth.{key}": text_at(judged.tree, read_place(place)) or "" for key, place in self._auth.keep.items()}
-        missing = [
-            Fault(place, "is not in the answer to the login")
-            for key, place in self._auth.keep.items()
-            if not kept[f"auth.{key}"]
-        ]
-        return Broken("keep", tuple(missing)) if missing else kept
+        return session_in(judged.tree, self._auth.keep)
 
     async def close(self) -> None:
         """See `exchange.Agency.close`."""

@@ -24,6 +24,7 @@ from connectors.kit.signatures import Signing
 from connectors.kit.statuses import by_status, retry_after
 from connectors.kit.texts import Tree, Unreadable
 from mappings.errors import Fault, MappingFailed
+from mappings.paths import read_place
 
 _BLAMES_US = ("Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown")
 """Fault codes of SOAP that say: the message was wrong, so it was not processed."""
@@ -62,6 +63,15 @@ def judge(
         return judged
     except Exception as error:  # a fault of ours must not lose what the agency may have done
         return Judged(Broken("fault", (Fault("", f"reading failed with {type(error).__name__}"),)))
+
+
+def session_in(tree: Tree, keep: Mapping[str, str]) -> Mapping[str, str] | Broken:
+    """Return what the answer to a login, *tree*, gives to *keep* (name = place), as sources `auth.x`; `Broken` when a part is missing."""
+    kept = {f"auth.{name}": text_at(tree, read_place(place)) or "" for name, place in keep.items()}
+    missing = [
+        Fault(place, "is not in the answer to the login") for name, place in keep.items() if not kept[f"auth.{name}"]
+    ]
+    return Broken("keep", tuple(missing)) if missing else kept
 
 
 def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, said: str | None) -> Judged:

@@ -108,13 +108,18 @@ class Inbound(Table):
 
     calls_per_second: float = Field(gt=0, le=10_000, description="Calls a second, all nodes together", examples=[5.0])
     calls_at_once: Count = Field(le=1_000, description="Calls under way at one moment", examples=[8])
-    call_timeout: CallSeconds = Field(description="Seconds from name resolution to the last byte", examples=[30.0])
+    call_timeout: CallSeconds = Field(
+        description="Seconds in which a call that comes in must be here whole, and be read and kept; then it is told to"
+        " come again",
+        examples=[30.0],
+    )
     request_bytes: Count = Field(le=1 << 30, description="Largest request", examples=[1_048_576])
 
 
 class Contract(Inbound):
     """How much an agency can bear. The manifest holds the most that any installation may claim; `lowered` claims less."""
 
+    call_timeout: CallSeconds = Field(description="Seconds from name resolution to the last byte", examples=[30.0])
     calls_per_day: Count = Field(description="Calls a calendar day (+07:00)", examples=[20_000])
     queue_calls: Count = Field(le=100_000, description="Interactive calls that may wait", examples=[200])
     queue_seconds: Seconds = Field(description="Longest predicted wait of an interactive call", examples=[20.0])

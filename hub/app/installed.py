@@ -3,7 +3,7 @@ From settings to agencies: each entry finds its connector, lowers its contract, 
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -45,17 +45,32 @@ def connector_folder(name: str, entry: AgencyEntry, settings: Settings) -> Path:
     Raises:
         FilesRefused: There is no such connector, the nearest is named; or it is data that brings code.
     """
-    installed = find_connectors()
     folders = known_connectors(settings)
     wanted = entry.connector or name
     if wanted in folders:
-        if wanted not in installed and (folders[wanted] / "hooks.py").exists():
-            says = "hooks come only with installed packages; take hooks.py out, or install the connector"
-            raise FilesRefused([FileFault(f"{wanted}/hooks.py", "", says)])
+        refuse_code([wanted], folders)
         return folders[wanted]
     near = difflib.get_close_matches(wanted, folders, 1, 0.6)
     advice = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(folders)}"
     raise FilesRefused([FileFault("hub.toml", f"agencies.{name}.connector", f"`{wanted}` is no connector; {advice}")])
+
+
+def refuse_code(names: Iterable[str], folders: Mapping[str, Path]) -> None:
+    """
+    Refuse those connectors *names* of *folders* that are not installed and bring code: what lies beside is data.
+
+    Raises:
+        FilesRefused: Every such connector at once.
+    """
+    installed = find_connectors()
+    says = "hooks come only with installed packages; take hooks.py out, or install the connector"
+    faults = [
+        FileFault(f"{name}/hooks.py", "", says)
+        for name in names
+        if name not in installed and name in folders and (folders[name] / "hooks.py").exists()
+    ]
+    if faults:
+        raise FilesRefused(faults)
 
 
 def known_connectors(settings: Settings) -> dict[str, Path]:

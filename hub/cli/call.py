@@ -25,7 +25,7 @@ from connectors.kit.outcomes import Answered, Outcome, Result, StaleCredentials
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
-from hub.app.installed import connector_folder, known_connectors
+from hub.app.installed import connector_folder, known_connectors, refuse_code
 from hub.cli.output import fail, show_json
 from hub.cli.sandbox import invented_settings
 from hub.cli.settings import Config, read_settings
@@ -137,6 +137,7 @@ def _folder(agency: str, config: Path | None) -> Path:
     folders = known_connectors(settings)
     if agency not in folders:
         fail(f"{agency} is no agency of hub.toml and no connector; connectors are {', '.join(folders)}.")
+    refuse_code([agency], folders)
     return folders[agency]
 
 

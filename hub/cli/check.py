@@ -57,12 +57,30 @@ def _explained(word: str) -> str:
 
 def _keys(title: str, schema: dict[str, Any], word: str) -> Iterator[str]:
     """Give a line for every table of *schema* that has the key *word*: file, table, meaning and examples."""
-    for name, table in {"": schema, **schema.get("$defs", {})}.items():
+    tables = schema.get("$defs", {})
+    for name, table in {"": schema, **tables}.items():
         field = table.get("properties", {}).get(word)
         if field and field.get("description"):
             examples = ", ".join(_example(example) for example in field.get("examples", []))
             where = f"{title}, {name}" if name else title
-            yield f"{word} ({where}): {field['description']}" + (f"; e.g. {examples}" if examples else "")
+            inside = ", ".join(
+                dict.fromkeys(key for one in _tables_in(field) for key in tables[one].get("properties", {}))
+            )
+            yield (
+                f"{word} ({where}): {field['description']}"
+                + (f"; e.g. {examples}" if examples else "")
+                + (f"; its keys: {inside}" if inside else "")
+            )
+
+
+def _tables_in(field: dict[str, Any]) -> Iterator[str]:
+    """Give the names of the tables that may stand at *field*, or under each name in it."""
+    if "$ref" in field:
+        yield field["$ref"].rpartition("/")[2]
+    named = field.get("patternProperties", {}).values()
+    for inner in (*field.get("anyOf", ()), *named, field.get("additionalProperties")):
+        if isinstance(inner, dict):
+            yield from _tables_in(inner)
 
 
 def _example(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from connectors.kit.registry import find_connectors
-from hub.app.installed import known_connectors
+from hub.app.installed import known_connectors, refuse_code
 from hub.settings import Settings, load_settings
 
 Config = Annotated[
@@ -35,10 +35,13 @@ def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Pa
     `hub.toml` is read for a name that is not installed only, and need not be there: most connectors need none.
 
     Raises:
-        FilesRefused: Every fault of the settings.
+        FilesRefused: Every fault of the settings; or one of *names* lies beside the installed ones and brings code.
     """
+    names = list(names)
     installed = find_connectors()
     named = config is not None or bool(os.environ.get("HUB_CONFIG"))
     if all(name in installed for name in names) or not (named or Path("hub.toml").exists()):
         return installed
-    return known_connectors(read_settings(config))
+    known = known_connectors(read_settings(config))
+    refuse_code(names, known)
+    return known

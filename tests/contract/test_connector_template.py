@@ -25,6 +25,19 @@ def test_a_copy_passes_the_checks_and_loads(copied: Path) -> None:
     assert list(connector.operations) == ["verify_citizen"]
 
 
+def test_a_copy_shows_an_agency_that_calls_us(copied: Path) -> None:
+    """One notice and one question, each believed by a secret header only."""
+    manifest = load_connector(copied).manifest
+    assert {name: table.kind for name, table in manifest.notices.items()} == {
+        "supplement_received": "notice",
+        "receipt_number_asked": "question",
+    }
+    for table in manifest.notices.values():
+        assert table.auth is not None
+        assert table.auth.put == {"header:X-Key": "settings.inbound_key"}
+    assert manifest.settings["inbound_key"].secret
+
+
 def test_the_template_is_no_connector_of_the_package() -> None:
     assert set(find_connectors()) >= {"police", "npsp"}
     assert "template" not in find_connectors()

@@ -24,7 +24,7 @@ from connectors.kit.checks.replay import (
 from connectors.kit.connector import Connector
 from connectors.kit.contract import Check, xsd_contract
 from connectors.kit.exchange import WireReply, WireRequest
-from connectors.kit.judging import judge
+from connectors.kit.judging import judge, session_in
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken
 from connectors.kit.samples import Sample
@@ -149,15 +149,20 @@ def replies_are_understood(folder: Folder) -> Iterator[FileFault]:
         except Exception as error:
             yield FileFault(folder.file("hooks.py"), sample.name, f"`classify` fails with {type(error).__name__}")
             continue
-        outcome = judge(
+        auth = connector.manifest.auth
+        judged = judge(
             operation,
             reply,
             now=NOW,
-            knows_us=connector.manifest.auth is not None,
+            knows_us=auth is not None,
             said=said,
             settings=settings_of(connector, sample),
-        ).outcome
+        )
+        outcome = judged.outcome
         meant = result_of(outcome)
+        if auth and auth.login == sample.operation and meant == "ok":
+            session = session_in(judged.tree, auth.keep)
+            outcome, meant = (session, "broken") if isinstance(session, Broken) else (outcome, meant)
         if meant != sample.result:
             why = f"; {'; '.join(map(str, outcome.faults))}" if isinstance(outcome, Broken) and outcome.faults else ""
             yield FileFault(file, "", f"means `{meant}`, where sample.toml says `{sample.result}`{why}")

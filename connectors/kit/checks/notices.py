@@ -22,8 +22,6 @@ from mappings.errors import FileFault, FilesRefused, MappingFailed
 from mappings.paths import nearest
 
 WAYS = ("taken", "seen", "refused", "denied", "busy")
-SHOWN = ("taken", "seen", "refused", "denied")
-"""Ways that a recorded push can show; how busy we are is nothing that it says."""
 _RETRY_AFTER = 1.0
 
 
@@ -36,7 +34,7 @@ def notices_proven(folder: Folder) -> Iterator[FileFault]:
 
 
 def notices_recorded(folder: Folder) -> Iterator[FileFault]:
-    """Every notice has a recorded push for each way in `replies` that a push can show, and for `taken` in any case."""
+    """Every notice has a recorded push for each way in `replies`, and for `taken` in any case."""
     for sample in folder.samples:
         if sample.operation not in folder.notices:
             continue
@@ -57,7 +55,7 @@ def notices_recorded(folder: Folder) -> Iterator[FileFault]:
         if not folder.samples and any(folder.path.glob(f"samples/{name}.*")):
             continue  # one that cannot be read keeps all away, and has been told
         shown = {sample.result for sample in folder.samples if sample.operation == name}
-        for way in SHOWN:
+        for way in WAYS:
             if way not in shown and (way == "taken" or way in table.replies):
                 says = f"has no sample that ends so; record one in samples/{name}.<case>/"
                 yield FileFault(manifest_file(folder), f"notices.{name}.replies.{way}", says)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import conversations, coverage, declared, envelopes, notices, people
+from connectors.kit.checks import conversations, coverage, declared, envelopes, notices, people, shown
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -57,6 +57,8 @@ RULES: tuple[Rule, ...] = (
     Rule("notices_recorded", notices.notices_recorded),
     Rule("notices_are_read", notices.notices_are_read),
     Rule("notices_are_answered", notices.notices_are_answered),
+    Rule("results_shown", shown.results_shown),
+    Rule("drift_shown", shown.drift_shown),
     Rule("people_are_invented", people.people_are_invented),
     Rule("hosts_are_invented", people.hosts_are_invented),
 )

@@ -12,15 +12,18 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from connectors.kit.sandbox.arrivals import Arrivals, Telling
 from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.telling import Tell
 from connectors.kit.sandbox.wire import Answer, Reply, Request
+from mappings.table_faults import faults_of
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class Controlled(Protocol):
@@ -64,13 +67,25 @@ async def _answered(sandbox: Controlled, request: Request) -> tuple[int, Any]:
         return 200, await said if isawaitable(said) else said
     except KeyError:
         return 404, {"detail": f"no agency {agency!r} is played here; see GET /plays"}
-    except ValidationError as error:
-        return 400, {
-            "detail": "is not what this door takes",
-            "faults": error.errors(include_url=False, include_context=False),
-        }
     except ValueError as error:
         return 400, {"detail": str(error)}
+
+
+def _read(model: type[T], body: bytes) -> T:
+    """
+    Return *body* as a *model*.
+
+    Raises:
+        ValueError: It is none; the text says what is wrong with which key, and shows a body that is one.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = [f"{fault.key or 'body'} {fault.says}" for fault in faults_of(error, model, "")]
+        example = {
+            name: (field.examples or [None])[0] for name, field in model.model_fields.items() if field.is_required()
+        }
+        raise ValueError(f"{'; '.join(faults)}. For example: {to_json(example).decode()}") from None
 
 
 def _arrivals(sandbox: Controlled, _agency: str, request: Request) -> Any:
@@ -78,7 +93,7 @@ def _arrivals(sandbox: Controlled, _agency: str, request: Request) -> Any:
 
 
 def _misbehave(sandbox: Controlled, agency: str, request: Request) -> Any:
-    sandbox.misbehave(agency, Fault.model_validate_json(request.body))
+    sandbox.misbehave(agency, _read(Fault, request.body))
     return _faults(sandbox, agency, request)
 
 
@@ -92,7 +107,7 @@ def _faults(sandbox: Controlled, agency: str, _request: Request) -> Any:
 
 
 async def _tell(sandbox: Controlled, agency: str, request: Request) -> Any:
-    told = await sandbox.tell(agency, Tell.model_validate_json(request.body))
+    told = await sandbox.tell(agency, _read(Tell, request.body))
     return {"told": [asdict(one) for one in told]}
 
 

@@ -11,11 +11,11 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from lxml import etree
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from connectors.kit.manifest import Manifest, Signature, load_manifest
@@ -33,8 +33,16 @@ class Tell(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    samples: list[str] = Field(min_length=1, description="Recorded pushes, `<notice>.<case>`, in order")
-    to: str = Field(description="Address of the agency at the hub, `http://hub/in/<agency>/`", pattern="^https?://.+/$")
+    samples: list[str] = Field(
+        min_length=1,
+        description="Recorded pushes, `<notice>.<case>`, in order",
+        examples=[["tax_notice_received.two"]],
+    )
+    to: Annotated[str, AfterValidator(lambda to: to if to.endswith("/") else f"{to}/")] = Field(
+        description="Address of the agency at the hub, with or without a / at its end",
+        pattern="^https?://[^/?#]+/[^?#]+$",
+        examples=["http://127.0.0.1:8080/in/tax/"],
+    )
     times: int = Field(1, ge=1, le=1000, description="How often each is told")
     delay: float = Field(0.0, ge=0.0, le=60.0, description="Seconds before each")
     put: dict[str, Any] = Field(

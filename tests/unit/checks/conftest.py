@@ -126,6 +126,17 @@ agency    = ""
     "samples/file_step.done/request.canonical.json": json.dumps(OURS, ensure_ascii=False),
     "samples/file_step.done/request.agency.json": json.dumps({"data": [WIRE]}, ensure_ascii=False),
     "samples/file_step.done/reply.agency.json": json.dumps({"error_code": "0"}),
+    **{
+        f"samples/{operation}.{case}/{file}": content
+        for operation, sent in (("find_step", WIRE), ("file_step", {"data": [WIRE]}))
+        for case, result, said in (("no", "refused", {"error_code": "9"}), ("drifted", "broken", {"ma": "0"}))
+        for file, content in (
+            ("request.canonical.json", json.dumps(OURS, ensure_ascii=False)),
+            ("request.agency.json", json.dumps(sent, ensure_ascii=False)),
+            ("reply.agency.json", json.dumps(said)),
+            ("sample.toml", f'result = "{result}"\n'),
+        )
+    },
 }
 
 WSDL = """<?xml version="1.0" encoding="UTF-8"?>
@@ -206,6 +217,10 @@ agency    = "{urn:tiny}Hoi"
     "samples/ask_citizen.yes/reply.agency.xml": envelope('<t:Dap xmlns:t="urn:tiny"><t:Co>true</t:Co></t:Dap>'),
     "samples/ask_citizen.yes/reply.canonical.json": '{"matches": true}',
     "samples/ask_citizen.yes/sample.toml": '[sources]\n"settings.code" = "TINY"\n',
+    "samples/ask_citizen.drifted/request.canonical.json": '{"citizen_id": "000180000011", "full_name": "Trần Thị Không", "born_on": "1980-05-17"}',
+    "samples/ask_citizen.drifted/request.agency.xml": envelope(ASKED),
+    "samples/ask_citizen.drifted/reply.agency.xml": envelope('<t:Dap xmlns:t="urn:tiny"><t:Khop>1</t:Khop></t:Dap>'),
+    "samples/ask_citizen.drifted/sample.toml": 'result = "broken"\n[sources]\n"settings.code" = "TINY"\n',
 }
 
 

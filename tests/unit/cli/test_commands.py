@@ -76,6 +76,26 @@ def test_a_connector_beside_the_installed_ones_is_known_by_name_where_hub_toml_s
     assert "tax_office" in errors
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "tax_office"),
+        ("sandbox", "tax_office"),
+        ("call", "tax_office.verify_citizen", "--sample", "ok", "--sandbox"),
+    ],
+)
+def test_a_connector_beside_the_installed_ones_that_brings_code_is_refused_and_its_code_not_run(
+    hub: Hub, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """In the words of `hub serve`, which would refuse it too."""
+    shutil.copytree(find_connectors()["npsp"].parent / "kit/template", tmp_path / "ours/tax_office")
+    (tmp_path / "hub.toml").write_text('[hub]\nconnectors = "ours"\n', "utf-8")
+    (tmp_path / "ours/tax_office/hooks.py").write_text("raise SystemExit(99)\n", "utf-8")
+    status, _, errors = hub(*words)
+    assert status == 2
+    assert "tax_office/hooks.py: hooks come only with installed packages; take hooks.py out" in errors
+
+
 def test_an_installed_connector_is_checked_beside_a_hub_toml_that_is_wrong(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text("[hub]\nnonsense = 1\n", "utf-8")
     assert hub("check", "police")[0] == 0
@@ -89,6 +109,18 @@ def test_rules_and_keys_are_explained(hub: Hub) -> None:
     assert hub("check", "--explain", "personal_data_declared")[0] == 0
     assert "(mapping, Line): Further places of the same value" in hub("check", "--explain", "also")[1]
     assert "(sample): Values that make the request reproducible" in hub("check", "--explain", "sources")[1]
+    assert (
+        "its keys: calls_per_second, calls_at_once, call_timeout, request_bytes"
+        in hub("check", "--explain", "inbound")[1]
+    )
+    assert "its keys: kind," not in hub("check", "--explain", "kind")[1]
+    assert "unwrap" in hub("check", "--explain", "notices")[1]
+    timeouts = hub("check", "--explain", "call_timeout")[1].splitlines()
+    assert [line.partition(")")[0] for line in timeouts] == [
+        "call_timeout (manifest, Contract",
+        "call_timeout (manifest, Inbound",
+    ]
+    assert "a call that comes in" in timeouts[1]
     status, _, errors = hub("check", "--explain", "nonsense")
     assert status == 1
     assert "personal_data_declared" in errors

@@ -186,9 +186,14 @@ async def test_what_cannot_be_told_is_said(stage: Stage, sample: str, how: Mappi
         await stage.tell(sample, **how)
 
 
-def test_an_address_that_is_no_folder_of_the_hub_is_refused() -> None:
+def test_an_address_may_lack_the_slash_at_its_end() -> None:
+    assert Tell(samples=["a.b"], to="http://127.0.0.1/in/tax").to == "http://127.0.0.1/in/tax/"
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1", "127.0.0.1/in/tax/", "http://127.0.0.1/in/tax/?x=1"])
+def test_an_address_that_is_none_of_an_agency_is_refused(to: str) -> None:
     with pytest.raises(ValidationError):
-        Tell(samples=["a.b"], to="http://127.0.0.1/in/tax")
+        Tell(samples=["a.b"], to=to)
 
 
 async def test_the_control_door_tells_and_remembers(stage: Stage) -> None:
@@ -207,4 +212,14 @@ async def test_the_control_door_tells_and_remembers(stage: Stage) -> None:
     assert (await door("GET", "/arrivals?agency=tax"))[1]["told"] == said["told"]
     assert (await door("POST", "/tell/nobody", {"samples": ["step_taken.one"], "to": stage.to}))[0] == 404
     assert (await door("POST", "/tell/tax", {"samples": ["x"], "to": stage.to}))[0] == 400
+    for body, says in (
+        ({"samples": ["step_taken.one"], "to": "tax"}, "to is written in another way"),
+        ({"sample": ["step_taken.one"], "to": stage.to}, "did you mean `samples`?"),
+        (None, "body invalid JSON"),
+    ):
+        status, said = await door("POST", "/tell/tax", body)
+        assert status == 400
+        assert says in said["detail"]
+        assert '{"samples":["tax_notice_received.two"],"to":"http://127.0.0.1:8080/in/tax/"}' in said["detail"]
+        assert "^" not in said["detail"], "a regular expression is no advice"
     await sender.close()

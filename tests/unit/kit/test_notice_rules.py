@@ -83,7 +83,7 @@ def test_the_examples_themselves_are_taken(office: Office) -> None:
         (('loi = "notice.reason"', 'loi = "notice.reson"'), "step_taken.replies.refused.loi", "did you mean `notice.reason`"),
         (('loi = "notice.reason"', 'loi = "exchange.id"'), "step_taken.replies.refused.loi", "is no source"),
         (('loi = "notice.reason"', 'loi = "payload"'), "step_taken.replies.refused", "of a question"),
-        (('{ taken = { data = "payload" } }', '{ taken = { data = "=x" } }'), "procedure_asked.replies.taken", "never be answered"),
+        (('{ taken = { data = "payload" } }', '{ taken = { data = "=x" } }'), "procedure_asked.replies.taken", "no place for the answer"),
         (('sends = "asked"\n', ""), "procedure_asked.sends", "is missing"),
         (('returns = "step"', 'returns = "step"\nsends = "asked"'), "step_taken.sends", 'kind = "question"'),
         (('returns = "step"', 'returns = "step"\ntaken = "list_steps"'), "step_taken.taken", "names no operation"),
@@ -149,7 +149,7 @@ replies = { taken = { Ma = 1 }, refused = { Ma = 0, Loi = "notice.reason" } }
         (('returns = "step"', ""), "{urn:centre}GuiBuoc", "step_taken.select", "it has GuiBuoc, GuiTep"),
         (('returns = "step"', 'returns = "step"\nselect = { "" = "GuiBuo" }'), "{urn:centre}GuiBuoc", "step_taken.select", "is no message"),
         (('returns = "step"', 'returns = "step"\nselect = { "" = "GuiTep" }'), "{urn:centre}GuiBuoc", "step_taken.returns", "another root"),
-        (('returns = "step"', 'kind = "question"\nsends = "asked"\nselect = { "" = "GuiBuoc" }'), "{urn:centre}GuiBuoc", "step_taken.replies.taken", "`payload`"),
+        (('returns = "step"', 'kind = "question"\nsends = "asked"\nselect = { "" = "GuiBuoc" }'), "{urn:centre}GuiBuoc", "step_taken.replies.taken", "no place for the answer"),
     ],
 )  # fmt: skip
 def test_a_soap_notice_that_the_wsdl_does_not_know_is_refused(

@@ -37,10 +37,10 @@ layers: $(STAMP)  ## who may import whom
 	@$(BIN)/lint-imports
 
 pytest: $(STAMP)  ## all tests, warnings are errors
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist worksteal
 
 crash: $(STAMP)  ## only the crash tests, of all that `make test` runs: kill, freeze and fill up whatever a hub stands on
-	@$(BIN)/pytest -n auto tests/integration/test_crash_*.py
+	@$(BIN)/pytest -n auto --dist worksteal tests/integration/test_crash_*.py
 
 check: $(STAMP)  ## check every connector folder
 	@$(BIN)/hub check

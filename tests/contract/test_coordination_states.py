@@ -57,8 +57,8 @@ async def test_a_node_that_stood_still_while_its_leave_was_on_its_way_sends_noth
     late = await permit(frozen)
     swap = Link.swap
 
-    async def slept(link: Link, *arguments: Any) -> Reply:
-        reply = await swap(link, *arguments)
+    async def slept(link: Link, *arguments: Any, **more: Any) -> Reply:
+        reply = await swap(link, *arguments, **more)
         clock.advance(2)
         return reply
 
@@ -83,8 +83,8 @@ async def test_a_claim_whose_answer_got_lost_keeps_no_slot(
     one, other = await several(nodes, 2, SINGLE)
     swap = Link.swap
 
-    async def done_but_not_heard(link: Link, *arguments: Any) -> Reply:
-        await swap(link, *arguments)
+    async def done_but_not_heard(link: Link, *arguments: Any, **more: Any) -> Reply:
+        await swap(link, *arguments, **more)
         raise Unreached
 
     with monkeypatch.context() as lost:
@@ -126,7 +126,7 @@ async def test_a_claim_that_is_cancelled_as_its_answer_comes_keeps_no_slot(nodes
 async def test_whoever_still_asks_a_node_that_stops_hears_so(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     (node,) = await several(nodes, 1)
 
-    async def never(link: Link, *arguments: Any) -> Reply:
+    async def never(link: Link, *arguments: Any, **more: Any) -> Reply:
         await asyncio.Event().wait()
         raise AssertionError
 

@@ -306,7 +306,7 @@ async def cut_the_journal(store: PostgresStore, days: float) -> int:
     assert number is not None
     removed, place = 0, Place("journal")
     while place.table == "journal":
-        swept = await store.retention.sweep(number, place, Until(0, 0, 0, 0, CLOCK.now() - 86_400 * days))
+        swept = await store.retention.sweep(number, place, Until(0, 0, 0, 0, CLOCK.now() - 86_400 * days, 0))
         assert swept.next is not None
         removed, place = removed + swept.removed, swept.next
     return removed

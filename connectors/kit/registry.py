@@ -46,8 +46,9 @@ T = TypeVar("T")
 
 def find_connectors() -> Mapping[str, Path]:
     """Return name and folder of every connector of this package."""
-    with as_file(files("connectors")) as package:
-        return {folder.name: folder for folder in sorted(package.iterdir()) if (folder / FILE).is_file()}
+    # By way of the kit: a folder `connectors` where the hub is started must not stand in for the package.
+    with as_file(files("connectors.kit")) as kit:
+        return {folder.name: folder for folder in sorted(kit.parent.iterdir()) if (folder / FILE).is_file()}
 
 
 def load_connector(folder: Path, *, today: Today | None = None) -> Connector:

@@ -40,7 +40,7 @@ listen = "127.0.0.1:{port}"
 public_url = "http://127.0.0.1:{port}"  # agencies fetch papers there
 admin = "127.0.0.1:0"
 admin_key = "env:DEMO_ADMIN_KEY"
-connectors = "connectors"
+connectors = "own"
 late_seconds = 60  # a busy machine must not decide what is shown
 
 """
@@ -134,7 +134,7 @@ async def stage() -> AsyncIterator[Stage]:
     folders = dict(find_connectors())
     with TemporaryDirectory(prefix="lienthong-demo-") as place:
         folder = Path(place)
-        folders["payment"] = _hurried(folders["payment"], folder / "connectors" / "hurried_payment")
+        folders["payment"] = _hurried(folders["payment"], folder / "own" / "hurried_payment")
         plays = [Play(name, folders[name], invented_settings(folders[name])) for name in AGENCIES]
         sandbox = Sandbox(plays, now=time.time, chance=chance)
         await sandbox.start()

@@ -97,7 +97,8 @@ class Fetching:
         began = self._clock.monotonic()
         try:
             await self._note(ASKED, caller, f"{of_agency(agency)} {urlsplit(checked).netloc}")
-            await self._coordination.leave(permit, source.seconds)
+            if not await self._coordination.leave(permit, source.seconds):
+                raise LaneFull(retry_after=_AGAIN)  # its moment did not come in time: nothing may be sent
             pieces = source.fetcher.fetch(checked, seconds=source.seconds, most=self._most)
             return await self._files.take(pieces, caller)
         except NotFetched as failed:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Outcome, Result, StaleCredentials
 from hub.call import Class
-from hub.coordination.protocol import STALE, HoldCause, Permit, Wanted
+from hub.coordination.protocol import STALE, UNSENT, HoldCause, Permit, Wanted
 from hub.surroundings import Bound, Surroundings, moment
 from hub.token import RouteToken
 from hub.turned_away import let_through
@@ -57,17 +57,22 @@ class LoggingIn:
         began = around.clock.monotonic()
         under = self._token.generation if self._token else 0
         told: Mapping[str, str] | Outcome | StaleCredentials = InDoubt("cut")
+        back: Outcome | str = UNSENT
         try:
-            await around.coordination.leave(permit, math.inf)
+            if not await around.coordination.leave(permit, math.inf):
+                return  # nobody can say that it may: it is asked for anew
             began = around.clock.monotonic()
+            back = InDoubt("cut")  # what is true if we are cancelled from here on
             sources = {"exchange.id": around.new_id(), "exchange.at": moment(around.clock.now())}
             told = await self._agency.log_in(sources, timeout=self._timeout)
+            ended = Answered(Result.OK) if isinstance(told, Mapping) else told
+            back = STALE if isinstance(ended, StaleCredentials) else ended
         except Exception as error:  # a connector may not raise
+            ended = told = InDoubt("cut")
             around.observer.fault("connector", error)
         finally:
-            ended = Answered(Result.OK) if isinstance(told, Mapping) else told
             seconds = around.clock.monotonic() - began
-            await around.coordination.release(permit, STALE if isinstance(ended, StaleCredentials) else ended, seconds)
+            await around.coordination.release(permit, back, seconds)
         around.observer.exchange(
             "", permit.lane, permit.operation, name_of(ended), "auth", getattr(ended, "cause", ""), seconds, ""
         )

@@ -133,9 +133,7 @@ class Hub:
         if self.heartbeat is not None:
             await self.heartbeat.set_clock()
         occupied: Sequence[Occupied] = ()
-        if (
-            after_restore is not None
-        ):  # first of all: it gives the store another name, by which its nodes count together
+        if after_restore is not None:  # first: it gives the store another name, by which its nodes count together
             if self.group is not None:
                 await self.group.permits.try_out()  # once served, a copy is none: what cannot start must not begin to
             occupied = await restore(self.store, self.installed, after_restore, self.clock.now())

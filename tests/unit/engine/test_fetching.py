@@ -25,6 +25,7 @@ class OneRoad:
     def __init__(self) -> None:
         self.answer: Permit | Wait = Permit(1, "police", "fetch_file", "normal")  # type: ignore[arg-type]
         self.events: list[Any] = []
+        self.leaves = True
 
     async def claim(self, lane: str, wanted: Any) -> list[Permit | Wait]:
         self.events.append(("claim", lane))
@@ -32,7 +33,7 @@ class OneRoad:
 
     async def leave(self, permit: Permit, within: float) -> bool:
         self.events.append("leave")
-        return True
+        return self.leaves
 
     async def release(self, permit: Permit, outcome: Any, seconds: float) -> None:
         self.events.append(("release", outcome))
@@ -91,6 +92,12 @@ async def test_a_lane_that_is_full_is_not_asked(desk: Desk) -> None:
     desk.road.answer = Wait("rate", 7.0)
     await desk.fails(LaneFull)
     assert (desk.served.asked, desk.road.events) == ([], [("claim", "police")])
+
+
+async def test_nothing_is_asked_for_whose_moment_to_leave_did_not_come(desk: Desk) -> None:
+    desk.road.leaves = False
+    await desk.fails(LaneFull)
+    assert (desk.served.asked, desk.road.events[-1]) == ([], ("release", STALE))
 
 
 async def test_what_no_rule_allows_needs_no_permit(desk: Desk) -> None:

@@ -269,7 +269,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: _needs(one) for name, one in installed.items()})
     locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
-    named = NamedFiles(files, offered, unlinked(settings, installed))
+    told = {name: one.notices for name, one in facts.items() if one.notices}
+    reaching = Reaching(identity, offered, told)
+    named = NamedFiles(files, reaching, offered, unlinked(settings, installed))
     file_doors = FileDoors(
         files,
         named,
@@ -309,7 +311,6 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     )
     checks = {"store": store_watch.well} | ({"nodes": heartbeat.well} if heartbeat is not None else {})
     readiness = Readiness(checks, clock.monotonic)
-    told = {name: one.notices for name, one in facts.items() if one.notices}
     questions = {name: one.questions for name, one in facts.items()}
     titles = {name: one.title for name, one in facts.items()}
     document = openapi(offered, titles, PROBLEMS, version(), told, questions)
@@ -317,7 +318,6 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
     findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
-    reaching = Reaching(identity, offered, told)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),

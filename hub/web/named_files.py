@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from hub.errors import RequestFault, RequestInvalid
 from hub.files import Files, of_agency
+from hub.reaching import Reaching
 from hub.security.identity import Caller
 from mappings.canonical.files import file_paths, files_in
 
@@ -26,13 +27,14 @@ class NamedFiles:
     def __init__(
         self,
         files: Files,
+        reaching: Reaching,
         offered: Mapping[str, Mapping[str, Asked]],
         unlinked: Collection[tuple[str, str]] = (),
     ) -> None:
         """*unlinked*: operations (agency, name) that send links to files, where this hub can make none."""
         self._files = files
         self._unlinked = unlinked
-        self._offered: Mapping[str, Collection[str]] = offered
+        self._reaching = reaching
         paths = {
             (agency, name): file_paths(operation.request)
             for agency, operations in offered.items()
@@ -55,10 +57,5 @@ class NamedFiles:
             await self._files.check(named, self.holders(caller))
 
     def holders(self, caller: Caller) -> Sequence[str]:
-        """Return whose files *caller* may read: its own, and those of agencies that its key names."""
-        reached = [
-            agency
-            for agency, operations in self._offered.items()
-            if any(caller.may_call(agency, operation) for operation in operations)
-        ]
-        return [caller.name, *map(of_agency, reached)]
+        """Return whose files *caller* may read: its own, and those of agencies of which it is told everything."""
+        return [caller.name, *map(of_agency, self._reaching.of(caller).agencies)]

@@ -355,7 +355,7 @@ def doors(
     }
     locks = Locks(caller_of, check, quota.take)
     reaching = Reaching(_Registered(), offered, {"land": ["dossier_progressed", "bell_rung"]})
-    named = NamedFiles(files, offered, {("police", "file_link")})
+    named = NamedFiles(files, reaching, offered, {("police", "file_link")})
     calls = CallDoors(
         engine,
         engine.find,

@@ -4,8 +4,8 @@ is given how that one reads and writes.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
@@ -13,7 +13,7 @@ from hub.call import NEVER, State
 from hub.journal import Entry
 from hub.store.deciding import Decided, DecidingStatements, Decision, decide
 from hub.store.persons import Case, Exchanged, InTheWay, Mark, Needing, Reference, Stuck, Toll, Which
-from hub.store.prepared import Prepared, Values
+from hub.store.prepared import Prepared
 from hub.store.rows import WIDTH, to_record
 from hub.store.schema import (
     DECIDED,
@@ -30,12 +30,10 @@ from hub.store.schema import (
     references,
 )
 from hub.store.statements import CALL_COLUMNS, Statements
+from hub.store.tables import Tables
 
 SLICE = 2000
 """Calls that are counted in one question: some 5 ms, so that a hundred thousand keep nobody else from reading."""
-
-Rows: TypeAlias = Callable[[Prepared, Values], Sequence[Any]]
-"""Runs a question on the connection for reading, and returns all its rows."""
 
 
 class PersonStatements:
@@ -139,20 +137,12 @@ def _tests(given: frozenset[str]) -> list[ColumnElement[bool]]:
 
 
 class SqlPersons:
-    """The `Persons` of one store. *write* runs a member of a commit, *read* a question, *rows* a statement of one."""
+    """The `Persons` of one store."""
 
-    def __init__(
-        self,
-        statements: Statements,
-        rows: Rows,
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = PersonStatements(statements)
-        self._deciding = DecidingStatements(statements)
-        self._rows = rows
-        self._write = write
-        self._read = read
+    def __init__(self, tables: Tables) -> None:
+        self._say = PersonStatements(tables.statements)
+        self._deciding = DecidingStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def needing(self) -> dict[str, Needing]:
         found: dict[str, Needing] = {}

@@ -4,9 +4,9 @@ Calls that a caller hands in together: taken on in one commit, and read by page.
 `SqliteStore.batches` is the embedded one. A batch is no more than its id on each of its calls.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import bindparam, func, literal_column, select
 
@@ -20,6 +20,7 @@ from hub.store.protocol import Accepted, Record
 from hub.store.rows import to_record
 from hub.store.schema import bodies, calls, fixed
 from hub.store.statements import CALL_COLUMNS, Statements
+from hub.store.tables import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,6 @@ class KeptBatches(Protocol):
     async def counts(self, part: Part) -> Mapping[State, int]:
         """Count the calls of a batch by state; `state`, `after` and `limit` of *part* are not looked at."""
         ...
-
-
-Rows = Callable[[Prepared, Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
 class BatchStatements:

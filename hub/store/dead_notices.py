@@ -6,19 +6,19 @@ so that nothing is lost: it still has what it wanted to tell.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, select, update
 
 from hub.journal import Entry
-from hub.store.asking import Rows
 from hub.store.batch import Batch
 from hub.store.prepared import Prepared
 from hub.store.rows import digest_of
 from hub.store.schema import dead_notices
 from hub.store.statements import Statements
+from hub.store.tables import Tables
 
 MOST_DEAD = 10_000
 """Dead notices of one agency."""
@@ -94,17 +94,9 @@ class WhichDead:
 class DeadNotices:
     """Those of one store. Every method raises `hub.errors.StoreUnavailable` when the store did not answer."""
 
-    def __init__(
-        self,
-        say: "DeadStatements",
-        rows: Rows,
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = say
-        self._rows = rows
-        self._write = write
-        self._read = read
+    def __init__(self, tables: Tables) -> None:
+        self._say = DeadStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def keep(self, raw: Raw, found: Found) -> bool:
         """Keep what came, with a journal entry; False: the agency's share is full, and nothing was kept."""

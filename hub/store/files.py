@@ -6,7 +6,7 @@ what never becomes one is swept. A holder is a caller, or an agency for all call
 when its last holder has held it for long enough.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from hub.journal import Entry
 from hub.store.batch import Batch
 from hub.store.schema import file_holders, file_parts, files
 from hub.store.statements import Statements, among, listed
+from hub.store.tables import Tables
 
 PART_BYTES: Final = 256 * 1024
 """Bytes of each part of a content but the last."""
@@ -122,9 +123,9 @@ class FileStatements:
 class SqlFiles:
     """`KeptFiles`, for whatever store runs *write* as one member of a commit and *read* beside it."""
 
-    def __init__(self, statements: Statements, rows: Callable[..., Any], write: Callable[..., Any], read: Any) -> None:
-        self._say = FileStatements(statements)
-        self._rows, self._write, self._read = rows, write, read
+    def __init__(self, tables: Tables) -> None:
+        self._say = FileStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def begin(self, upload: str, part: bytes) -> None:
         await self._write("file_part", begin, self._say, upload, part)

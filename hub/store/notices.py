@@ -5,9 +5,9 @@ A push is written in one commit or not at all. By what a notice names (`referenc
 call it belongs to, and so its dossier and its caller.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import and_, bindparam, literal_column, select
 
@@ -15,14 +15,14 @@ from hub.call import BUILT_IN
 from hub.errors import BacklogFull
 from hub.journal import Entry
 from hub.store.accepting import remember
-from hub.store.asking import Rows
 from hub.store.batch import Batch
 from hub.store.dead_notices import DeadNotices, DeadStatements, Found, Raw
 from hub.store.dead_notices import keep as keep_dead
 from hub.store.prepared import Prepared
-from hub.store.published import Published, PublishedStatements
+from hub.store.published import Published
 from hub.store.schema import bodies, calls, fixed, notices, references
 from hub.store.statements import Statements
+from hub.store.tables import Tables
 
 FULL_SECONDS = 600.0
 """After how long to come again when a person has to make room first."""
@@ -104,22 +104,14 @@ class KeptNotices(Protocol):
 
 
 class SqlNotices:
-    """The `KeptNotices` of one store. *write* runs a member of a commit, *read* a question, *rows* a statement of one."""
+    """The `KeptNotices` of one store."""
 
-    def __init__(
-        self,
-        statements: Statements,
-        rows: Rows,
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = NoticeStatements(statements)
-        self._dead = DeadStatements(statements)
-        self._rows = rows
-        self._write = write
-        self._read = read
-        self.dead = DeadNotices(self._dead, rows, write, read)
-        self.published = Published(PublishedStatements(statements), rows, write, read)
+    def __init__(self, tables: Tables) -> None:
+        self._say = NoticeStatements(tables.statements)
+        self._dead = DeadStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
+        self.dead = DeadNotices(tables)
+        self.published = Published(tables)
 
     async def take(self, arrivals: Sequence[Arrival], dead: str | None = None, by: str = "") -> Sequence[bool]:
         new: Sequence[bool] = await self._write("take_notices", take, self._say, arrivals, self._dead, dead, by)

@@ -5,7 +5,7 @@ What a page brought and the cursor after it are one commit, under the fence of w
 that is dead, moves nothing.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -17,9 +17,9 @@ from hub.errors import BacklogFull, IdempotencyConflict
 from hub.journal import Entry
 from hub.store.accepting import BACKLOG_RETRY_AFTER, accept
 from hub.store.batch import Batch
-from hub.store.prepared import Prepared, Values
 from hub.store.schema import polls
 from hub.store.statements import Statements
+from hub.store.tables import Tables
 
 
 class PollRow(NamedTuple):
@@ -118,19 +118,11 @@ class KeptPolls(Protocol):
 
 
 class SqlPolls:
-    """The `KeptPolls` of one store. *write* runs a member of a commit, *read* a question, *rows* a statement of one."""
+    """The `KeptPolls` of one store."""
 
-    def __init__(
-        self,
-        statements: Statements,
-        rows: Callable[[Prepared, Values], Sequence[Any]],
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = PollStatements(statements)
-        self._rows = rows
-        self._write = write
-        self._read = read
+    def __init__(self, tables: Tables) -> None:
+        self._say = PollStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def plan(self, new: Sequence[tuple[str, str, float]], node: str) -> None:
         await self._write("plan_polls", plan, self._say, new, node)

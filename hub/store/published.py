@@ -4,17 +4,17 @@ What callers publish to answer agencies' questions: the newest of each counts. A
 An item answers one asker for good: whoever asks again by the same key gets the same, and nobody else ever does.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.journal import Entry
-from hub.store.asking import Rows
 from hub.store.batch import Batch
 from hub.store.schema import handouts, published
 from hub.store.statements import Statements
+from hub.store.tables import Tables
 
 ASKED = "question_answered"
 """Event of the journal entry of each answer."""
@@ -41,17 +41,9 @@ class Handed(NamedTuple):
 class Published:
     """Answers of one store. Every method raises `hub.errors.StoreUnavailable` when the store did not answer."""
 
-    def __init__(
-        self,
-        say: "PublishedStatements",
-        rows: Rows,
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = say
-        self._rows = rows
-        self._write = write
-        self._read = read
+    def __init__(self, tables: Tables) -> None:
+        self._say = PublishedStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def publish(
         self, agency: str, question: str, caller: str, value: bytes, items: Sequence[str] | None = None

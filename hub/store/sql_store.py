@@ -46,6 +46,7 @@ from hub.store.retention import Keeping
 from hub.store.room import Room, TrialStatements, try_out
 from hub.store.statements import listed
 from hub.store.subscriptions import SqlSubscriptions
+from hub.store.tables import Tables
 from hub.store.writer import RETRY_AFTER, Line, ThreadedLine
 
 T = TypeVar("T")
@@ -87,19 +88,20 @@ class SqlStore:
         """Callers, officers and units; `hub.security.identity` keeps them in memory."""
         self.orders = SqlOrders(self)
         """What operators ordered; `hub.orders` sees that it is kept."""
-        self.persons = SqlPersons(book.statements, reader.rows, self._write, self._read)
+        tables = Tables(book.statements, reader.rows, self._write, self._read)
+        self.persons = SqlPersons(tables)
         """What needs a person, and what is decided about it."""
         self.batches = SqlBatches(self)
         """Durable calls that were handed in together."""
-        self.polls = SqlPolls(book.statements, reader.rows, self._write, self._read)
+        self.polls = SqlPolls(tables)
         """How far each poll has come; `hub.polling` runs them."""
         self.feed = SqlFeed(self)
         """What callers are told; `hub.feed` follows it."""
-        self.files = SqlFiles(book.statements, reader.rows, self._write, self._read)
+        self.files = SqlFiles(tables)
         """Documents, whole and in parts."""
-        self.subscriptions = SqlSubscriptions(book.statements, reader.rows, self._write, self._read)
+        self.subscriptions = SqlSubscriptions(tables)
         """Who is pushed it; `hub.pushing` does."""
-        self.notices = SqlNotices(book.statements, reader.rows, self._write, self._read)
+        self.notices = SqlNotices(tables)
         """What agencies tell and ask; `hub.arriving` takes it."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:

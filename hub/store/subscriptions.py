@@ -5,7 +5,7 @@ A subscription is pushed by one node at a time: its row holds the lease, and whe
 (`feed.py`); of an event that died only its number is kept here, so that retention has one place to remove content from.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from hub.store.batch import Batch
 from hub.store.prepared import Prepared
 from hub.store.schema import dead_events, subscriptions
 from hub.store.statements import Statements
+from hub.store.tables import Tables
 
 MOST_DEAD = 1000
 """Dead events of one list. One dies in a day at the soonest."""
@@ -316,19 +317,11 @@ def _row(row: Sequence[Any]) -> Subscription:
 
 
 class SqlSubscriptions:
-    """`KeptSubscriptions` of one store. *write* runs a member of a commit, *read* a question, *rows* a statement of one."""
+    """`KeptSubscriptions` of one store."""
 
-    def __init__(
-        self,
-        statements: Statements,
-        rows: Callable[[Prepared, Any], Sequence[Any]],
-        write: Callable[..., Awaitable[Any]],
-        read: Callable[..., Awaitable[Any]],
-    ) -> None:
-        self._say = SubscriptionStatements(statements)
-        self._rows = rows
-        self._write = write
-        self._read = read
+    def __init__(self, tables: Tables) -> None:
+        self._say = SubscriptionStatements(tables.statements)
+        self._rows, self._write, self._read = tables.rows, tables.write, tables.read
 
     async def add(self, row: Subscription, most: int) -> bool:
         return bool(await self._write("subscribe", add, self._say, row, most))

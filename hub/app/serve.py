@@ -12,8 +12,10 @@ import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, BinaryIO
 
-from hub.app.build import Hub, build, version
+from hub.app.build import build
+from hub.app.hub import Hub
 from hub.app.listening import Listener
+from hub.app.telling import version
 from hub.app.watching import watch
 from hub.clock import SystemClock
 from hub.settings import Settings

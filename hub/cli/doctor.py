@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import typer
 
-from hub.app.build import version
 from hub.app.installed import install, plain_settings
 from hub.app.opening import admin_key_file
+from hub.app.telling import version
 from hub.cli.lane_table import sentence, whose
 from hub.cli.operator import ask, over_store, said
 from hub.cli.output import AsJson, say, show, show_json

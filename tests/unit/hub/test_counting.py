@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from hub.app.build import _counted
+from hub.app.telling import counted
 from hub.errors import StoreUnavailable
 from hub.store.persons import Needing, Persons
 from monitoring.events import Silent
@@ -36,7 +36,7 @@ async def test_every_lane_tells_how_many_calls_need_a_person_and_a_sick_store_hi
             faults.append(what)
 
     async def scraped() -> list[str]:
-        text = await _counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Log(), None)
+        text = await counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Log(), None)
         return [line for line in text.decode().splitlines() if line.startswith(("hub_dead", "hub_in_doubt"))]
 
     counts.found = {"npsp": Needing(3, 1), "gone": Needing(2, 0)}
@@ -50,3 +50,17 @@ async def test_every_lane_tells_how_many_calls_need_a_person_and_a_sick_store_hi
     assert faults == ["needing"]
     counts.found = {}
     assert 'hub_dead_letters{agency="npsp"} 0.0' in await scraped()
+
+
+async def test_a_store_that_goes_away_while_it_is_asked_hides_no_metric_either() -> None:
+    class Pushes:
+        async def dead_events(self) -> dict[str, int]:
+            raise StoreUnavailable
+
+        def oldest_ages(self) -> dict[str, float]:
+            return {}
+
+    counts, metrics = Counts(), Metrics(lambda: 0.0)
+    counts.found = {"npsp": Needing(3, 1)}
+    text = await counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Silent(), cast(Any, Pushes()))
+    assert b"hub_store_commit_seconds" in text

@@ -19,36 +19,9 @@ from hub.polling import SPREAD, Poll, Polling
 from hub.store.dead_notices import WhichDead
 from hub.store.feed import Reach
 from tests.unit.engine.stage import World, play
-from tests.unit.kit.conftest import FACTS, SETTINGS, STATUS, STEP
+from tests.unit.kit.conftest import FACTS, POLL, SETTINGS, STATUS, STEP
 
-TABLES = """
-[operations.list_steps]
-kind = "lookup"
-call = "POST /list"
-wrap = { Loai = "=BUOC", DonVi = "unit.code" }
-code = "code"
-every = 600.0
-[operations.confirm_step]
-kind = "filing"
-call = "POST /confirm"
-sends = "asked"
-code = "code"
-[operations.return_step]
-kind = "filing"
-call = "POST /return"
-sends = "asked"
-wrap = { data = "payload", why = "notice.reason" }
-code = "code"
-[notices.step_listed]
-from = "list_steps"
-page = { size = 2, after = "TuId", next = "IdCuoi" }
-unwrap = ["json", "data[]"]
-returns = "step"
-unique = ["MaHoSo"]
-ref = { code = "MaHoSo" }
-taken = "confirm_step"
-refused = "return_step"
-"""
+TABLES = POLL.replace('SoDong = "page.size"', 'DonVi = "unit.code"').replace("every = 60.0", "every = 600.0")
 FILES = {
     "manifest.toml": FACTS + TABLES,
     "step.map.toml": STEP.replace("ROOT", ""),

@@ -42,6 +42,35 @@ calls_at_once = 4
 call_timeout = 10
 request_bytes = 100000
 """
+POLL = """
+[operations.list_steps]
+kind = "lookup"
+call = "POST /list"
+wrap = { Loai = "=BUOC", SoDong = "page.size" }
+code = "code"
+every = 60.0
+[operations.confirm_step]
+kind = "filing"
+call = "POST /confirm"
+sends = "asked"
+code = "code"
+[operations.return_step]
+kind = "filing"
+call = "POST /return"
+sends = "asked"
+wrap = { data = "payload", why = "notice.reason" }
+code = "code"
+[notices.step_listed]
+from = "list_steps"
+page = { size = 2, after = "TuId", next = "IdCuoi" }
+unwrap = ["json", "data[]"]
+returns = "step"
+unique = ["MaHoSo"]
+ref = { code = "MaHoSo" }
+taken = "confirm_step"
+refused = "return_step"
+"""
+"""A notice that is fetched, acknowledged and refused; its mappings are `step` and `asked`."""
 STEP = """
 canonical = "ProcessingStep@1"
 agency = "ROOT"

@@ -12,37 +12,10 @@ from connectors.kit.inbox import NotTaken, Understood, WireNotice
 from connectors.kit.operation import NoRecord, request_from
 from connectors.kit.outcomes import Answered, InDoubt, Result, Unavailable
 from mappings.canonical import DossierQuery
+from tests.unit.kit.conftest import POLL
 
 Office = Callable[..., BoundAgency]
 
-POLL = """
-[operations.list_steps]
-kind = "lookup"
-call = "POST /list"
-wrap = { Loai = "=BUOC", SoDong = "page.size" }
-code = "code"
-every = 60.0
-[operations.confirm_step]
-kind = "filing"
-call = "POST /confirm"
-sends = "asked"
-code = "code"
-[operations.return_step]
-kind = "filing"
-call = "POST /return"
-sends = "asked"
-wrap = { data = "payload", why = "notice.reason" }
-code = "code"
-[notices.step_listed]
-from = "list_steps"
-page = { size = 2, after = "TuId", next = "IdCuoi" }
-unwrap = ["json", "data[]"]
-returns = "step"
-unique = ["MaHoSo"]
-ref = { code = "MaHoSo" }
-taken = "confirm_step"
-refused = "return_step"
-"""
 FILES = {
     "answers.csv": "operation,http,code,says,result,reason,vi,en\n,200,0,,ok,,,\n,200,5,,not_found,,,\n,200,7,,busy,,,\n",
     "asked.map.toml": 'canonical = "DossierQuery@1"\nagency = ""\n[fields]\n"code" = "MaHoSo"\n',

@@ -93,9 +93,6 @@ class Spoken:
             value = {"handler": "Người Thử"} | value
         return ProcessingStep.model_validate_json(json.dumps(value))
 
-    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
-        return self.read_again(notice, came)
-
     def read_soap(self, came: WireNotice) -> Understood | NotTaken:
         if b"dossier_progressed" in came.body:
             return Understood("dossier_progressed", (Told(None, None),))

@@ -142,15 +142,6 @@ class Inbox(Protocol):
         """
         ...
 
-    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
-        """
-        Say what *came* as a page of the operation that fetches *notice*, once it was judged. Never raises.
-
-        Raises:
-            KeyError: The agency has no such notice.
-        """
-        ...
-
     def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         """
         Say what *came* that was kept because it could not be taken: its sender has proven himself when it came.

@@ -52,18 +52,13 @@ class Notices:
         ready = self._ready[notice]
         return _told(notice, lambda: self._read(ready, came))
 
-    def read_fetched(self, notice: str, came: WireNotice) -> Understood | NotTaken:
-        """See `inbox.Inbox.read_fetched`."""
-        ready = self._ready[notice]
-        return _told(notice, lambda: self._read_fetched(ready, came))
-
     def read_again(self, notice: str, came: WireNotice) -> Understood | NotTaken:
         """See `inbox.Inbox.read_again`."""
         if not notice:
             return _told("", lambda: self._read_soap(came, proven=True))
         ready = self._ready[notice]
         if ready.about.fetched_by is not None:
-            return self.read_fetched(notice, came)
+            return _told(notice, lambda: self._read_fetched(ready, came))
         return _told(notice, lambda: self._read(ready, came, proven=True))
 
     def read_soap(self, came: WireNotice) -> Understood | NotTaken:

@@ -74,7 +74,7 @@ def notices_are_read(folder: Folder) -> Iterator[FileFault]:
             continue
         came = WireNotice(_beside(sample, "header"), _beside(sample, "query"), sample.request_agency)
         name = sample.operation
-        read = inbox.read_fetched if ready.about.fetched_by else inbox.read
+        read = inbox.read_again if ready.about.fetched_by else inbox.read
         found = inbox.read_soap(came) if ready.soap else read(name, came)
         file = folder.file(f"samples/{sample.name}/request.agency.{sample.media}")
         if found.notice != name:

@@ -92,9 +92,9 @@ class TestFetching:
         assert page.came is not None
         bound = agency(office)
         assert bound.inbox is not None
-        assert bound.inbox.read_fetched("step_listed", page.came) == NotTaken("step_listed", "refused", poison.faults)
+        assert bound.inbox.read_again("step_listed", page.came) == NotTaken("step_listed", "refused", poison.faults)
         mended = WireNotice({}, {}, page.came.body.replace(b'"x"', b'"9"'))
-        assert isinstance(bound.inbox.read_fetched("step_listed", mended), Understood)
+        assert isinstance(bound.inbox.read_again("step_listed", mended), Understood)
         assert isinstance(bound.inbox.read_again("step_listed", mended), Understood)
 
     async def test_what_is_no_answer_holds_no_notices(self, office: Office) -> None:

@@ -244,7 +244,7 @@ class Caller:
                 await self.node.release(answer, OK, 0.001)
 
 
-async def test_beside_one_slot_nobody_sleeps_for_ever_and_one_slot_does_not_call_all(nodes: Nodes, clock: VirtualClock) -> None:
+async def test_beside_one_slot_nobody_sleeps_for_ever_and_few_are_called(nodes: Nodes, clock: VirtualClock) -> None:
     group = await several(nodes, 4, SINGLE)
     callers = [Caller(node, 25, clock) for node in group]
     async with asyncio.timeout(120):

@@ -52,7 +52,7 @@ class Compiler:
 
     def run(self) -> Plan:
         """Return the plan; it is whole only when no fault was added."""
-        for key, line in self._file.fields.items():
+        for key, line in sorted(self._file.fields.items(), key=lambda one: self._only_reads(one[1])):
             self._line(key, line, partial(self._tell, f"fields.{key}"))
         for key, fixed in self._file.fixed.items():
             self._fixed(key, fixed, partial(self._tell, f"fixed.{key}"))
@@ -67,9 +67,19 @@ class Compiler:
     def _tell(self, key: str, says: str, /) -> None:
         self._faults.append(FileFault(f"{self._given.name}.map.toml", key, says))
 
+    def _only_reads(self, line: Line) -> bool:
+        """Whether its code table is for reading alone, so that it may read the place of another line a second way."""
+        table = self._given.codes.get(line.codes or "")
+        return table is not None and bool(table.rows) and all(row.one_way == "read" for row in table.rows)
+
     def _line(self, key: str, line: Line, tell: Tell) -> None:
         fields = self._our_fields(key, tell)
         texts = line.parts or line.at or ()
+        if len(fields) == len(texts) == 1 and not line.also and self._only_reads(line):
+            taken = self._tree.value_at(texts[0])
+            if taken is not None:
+                self._second_reading(fields[0], taken, line, tell)
+                return
         if (line.at is None) == (line.parts is None):
             tell("needs either `at` or `parts`" if line.at is None else "has both `at` and `parts`: which is it?")
         if len(fields) > 1 and len(texts) > 1 and (line.parts or line.also or len(texts) != len(fields)):
@@ -101,6 +111,14 @@ class Compiler:
         self._carry(
             key, line, fields, spells, more, readable=all(one.readable for one in made), spot=spots[0], tell=tell
         )
+
+    def _second_reading(self, field: OurField, spot: Spot, line: Line, tell: Tell) -> None:
+        """Add a line that reads what stands at *spot* once more: the other line says what it is, this one what it means."""
+        made = self._conversions([field], line, tell)
+        if made and spot.slot is not None:
+            self.plan.plain_reads.append((spot.slot, made[0].read, self._group(field), field.names[-1], spot.place))
+            self.plan.ours.add(field.path)
+            self.plan.where[".".join(field.names)] = Where((spot.place,))
 
     def _carry(
         self,

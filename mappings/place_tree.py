@@ -8,7 +8,7 @@ contract's layout, else from the parent.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mappings.paths import Layout, Place, Step, clark, fold, nearest
+from mappings.paths import Layout, Place, Step, clark, fold, nearest, read_place
 from mappings.slots import Form
 
 
@@ -98,6 +98,18 @@ class PlaceTree:
             raise ValueError(f"has other lines inside it, such as `{next(spot.ends()).place}`")
         spot.slot, spot.group, spot.fixed, spot.each, spot.part = self.take_slot(), group, fixed, place.each, part
         return spot
+
+    def value_at(self, text: str) -> Spot | None:
+        """Return the spot of *text* when a line already has the one value there; None otherwise."""
+        try:
+            steps = read_place(text).steps
+            spot = self.root
+            for step in steps:
+                spot = spot.children[self._wire(spot, step)[0]]
+                spot = spot if step.index is None else spot.items[step.index]
+        except (ValueError, KeyError):
+            return None
+        return None if spot.slot is None or spot.group or spot.each or spot.fixed else spot
 
     def take_slot(self) -> int:
         """Return the number of a new slot."""

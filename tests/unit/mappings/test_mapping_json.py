@@ -324,3 +324,35 @@ def test_the_empty_place_leaves_room_for_no_other(fields: dict[str, str]) -> Non
         mapping("Fee@1", fields)
     told = " ".join(fault.says for fault in refused.value.faults)
     assert "another line takes whole" in told or "has other lines inside it" in told
+
+
+MEANS = CodeTable("means", [CodeRow("processing", "KS", "read"), CodeRow("finished", "HT", "read")])
+STEP = {"handler": "Nguoi", "processed_at": {"at": "Luc", "as": "moment iso"}, "dossier": "Ma"}
+
+
+def second_reading(**lines: Any) -> Mapping:
+    file = MappingFile.model_validate(
+        {"canonical": "ProcessingStep@1", "agency": "", "fields": {**lines, **STEP}, "withheld": {}}
+    )
+    return compile_mapping(
+        file, name="m", form="json", canonical=CANONICAL, converters=converter, codes={"means": MEANS}, nested={}
+    )
+
+
+@pytest.mark.parametrize("first", ["position", "status"])
+def test_a_table_for_reading_alone_says_what_another_lines_value_means(first: str) -> None:
+    lines = {"position": "Buoc", "status": {"at": "Buoc", "codes": "means"}}
+    both = second_reading(**{first: lines[first]}, **{key: line for key, line in lines.items() if key != first})
+    theirs = {"Ma": "HS-1", "Nguoi": "Lê Cán Bộ", "Luc": "2026-03-16T10:00:00+07:00", "Buoc": "KS"}
+    reading = both.read(theirs)
+    assert reading is not None
+    assert (reading.value.position, reading.value.status) == ("KS", "processing")  # type: ignore[attr-defined]
+    assert both.write(reading.value, {}) == theirs
+    assert faults(both.read, {**theirs, "Buoc": "XX"}) == [
+        ("Buoc", "is not an agency code in code table `means`"),
+    ]
+
+
+def test_two_lines_that_write_do_not_share_a_place() -> None:
+    with pytest.raises(FilesRefused, match="one place, one line"):
+        second_reading(position="Buoc", unit="Buoc", status={"at": "TrangThai", "codes": "means"})

@@ -58,6 +58,13 @@ def _moment(pattern: str, example: str, normal: Callable[[Any], Any] = in_vietna
 
 _EVENING = datetime(2026, 3, 15, 20, 5, 9, tzinfo=VIETNAM)
 _CLEAN = plain.on_text(text.clean)
+
+
+def _month(name: str, pattern: str, example: str) -> Converter:
+    write, read = times.write_month(pattern), times.read_month(pattern)
+    return Converter(name, write, read, ((PartialDate(1980, 5), example),), times.only_month)
+
+
 _FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 _PLAIN = (
@@ -117,9 +124,8 @@ _PLAIN = (
         ((PartialDate(1980), "1980"), (PartialDate(1980, 5, 17), "1980")),
         times.only_year,
     ),
-    Converter(
-        "month yyyy", times.write_month, times.read_month, ((PartialDate(1980, 5), "05/1980"),), times.only_month
-    ),
+    _month("month yyyy", "MM/yyyy", "05/1980"),
+    _month("month yyyy-MM", "yyyy-MM", "1980-05"),
     _moment("yyyyMMddHHmmss", "20260315200500"),
     _moment("yyyyMMddHHmm", "202603152005", times.to_minute),
     _moment("yyyy-MM-dd HH:mm:ss", "2026-03-15 20:05:00"),

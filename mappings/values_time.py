@@ -60,6 +60,8 @@ def _day(value: Any) -> date:
         if (whole := value.whole()) is not None:
             return whole
         raise ValueError("the day is not known")
+    if isinstance(value, str) and _WITH_OFFSET.search(value):
+        return read_iso(value).date()  # the day of a source such as `call.accepted_at`, which is text
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise ValueError("a day is needed")
@@ -212,15 +214,20 @@ def read_year(text: Any) -> PartialDate:
     return PartialDate(**_reader("yyyy")(str(text)))
 
 
-def write_month(value: Any) -> str:
-    """Write month and year, as MM/yyyy."""
-    known = only_month(value)
-    return f"{known.month:02d}/{known.year:04d}"
+def write_month(pattern: str) -> Callable[[Any], str]:
+    """Return a function that writes month and year as *pattern*."""
+    form = pattern.replace("yyyy", "{0.year:04d}").replace("MM", "{0.month:02d}")
+    return lambda value: form.format(only_month(value))
 
 
-def read_month(text: Any) -> PartialDate:
-    """Read a date of which the day is unknown, from MM/yyyy."""
-    try:
-        return PartialDate(**_reader("MM/yyyy")(text))
-    except ValueError:
-        raise ValueError("text is not written as MM/yyyy") from None
+def read_month(pattern: str) -> Callable[[Any], PartialDate]:
+    """Return a function that reads a date of which the day is unknown, written as *pattern*."""
+    read = _reader(pattern)
+
+    def read_one(text: Any) -> PartialDate:
+        try:
+            return PartialDate(**read(text))
+        except ValueError:
+            raise ValueError(f"text is not written as {pattern}") from None
+
+    return read_one

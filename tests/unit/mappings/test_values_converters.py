@@ -49,6 +49,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "date iso": DAYS,
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
+    "month yyyy-MM": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
     "moment yyyyMMddHHmmss": MOMENTS,
     "moment yyyyMMddHHmm": MOMENTS,
     "moment yyyy-MM-dd HH:mm:ss": MOMENTS,
@@ -146,6 +147,12 @@ def test_a_date_without_a_known_day_does_not_fit_a_whole_date() -> None:
         converter("date yyyyMMdd").write(PartialDate(1980, 5))
     with pytest.raises(ValueError, match="the month is not known"):
         converter("month yyyy").write(PartialDate(1980))
+
+
+def test_the_day_of_a_source_is_the_day_in_vietnam() -> None:
+    assert converter("date dd/MM/yyyy").write("2026-11-23T18:30:00Z") == "24/11/2026"
+    with pytest.raises(ValueError, match="a day is needed"):
+        converter("date dd/MM/yyyy").write("2026-11-23")
 
 
 def test_a_moment_without_offset_is_never_guessed_when_written() -> None:

@@ -164,7 +164,16 @@ def _bytes(value: Any) -> bytes:
     return value
 
 
-DECODERS: Mapping[str, Decoder] = MappingProxyType({"json": _json, "xml": _xml, "base64": _base64})
+def _file(value: Any) -> Any:
+    # The body was read as base64 before it was judged: see `rest.py`. What was readable as JSON is no file.
+    if not isinstance(value, str):
+        raise Unreadable("is JSON where a file was expected")
+    return value
+
+
+FILE = "file"
+"""Word of `unwrap`: the body is no JSON but a file, and stands in the tree as its base64."""
+DECODERS: Mapping[str, Decoder] = MappingProxyType({"json": _json, "xml": _xml, "base64": _base64, FILE: _file})
 """Words of `unwrap` that decode; every other word is a path."""
 
 

@@ -2,6 +2,7 @@
 JSON or form over HTTP: `call`, `wrap`, `code` and `says` of a manifest, compiled once for each operation.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from connectors.kit.contract import Check, drift
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.gateway import fault_in, overheard
 from connectors.kit.manifest import OperationTable
-from connectors.kit.places import text_at
+from connectors.kit.places import FILE, text_at
 from connectors.kit.reading import Reading, Written
 from connectors.kit.signatures import Signing
 from connectors.kit.texts import Json, Tree, Unreadable, parse_json
@@ -84,6 +85,7 @@ class Rest:
         self._call = read_call(operation.call or "")
         self._wrap = compiled(operation.wrap or PAYLOAD)
         self._contract = contract
+        self._file = operation.unwrap[:1] == (FILE,)
         self._sign = Signing(operation.sign) if operation.sign else None
         self._code = read_place(operation.code.at) if operation.code else None
         self._says = read_place(operation.says) if operation.says else None
@@ -112,7 +114,7 @@ class Rest:
         else:
             headers.setdefault("Content-Type", "application/json; charset=utf-8")
             body = to_json(content)
-        headers.setdefault("Accept", "application/json")
+        headers.setdefault("Accept", "*/*" if self._file else "application/json")
         if faults:
             raise MappingFailed(faults)
         return Written(self._call.method, path + (f"?{urlencode(query, doseq=True)}" if query else ""), headers, body)
@@ -124,6 +126,8 @@ class Rest:
         except Unreadable:
             if reading := overheard(reply):
                 return reading
+            if self._file and 200 <= reply.status <= 299 and not _is_page(reply.body):
+                return Reading(base64.b64encode(reply.body).decode(), Signs(reply.status))
             raise
         if fault := fault_in(tree):
             return fault.reading(tree, reply.status)
@@ -144,6 +148,11 @@ class Rest:
             return quote(text, safe="")
 
         return _FIELD.sub(filled, self._call.path)
+
+
+def _is_page(body: bytes) -> bool:
+    """Whether *body* is nothing, or a page for people to read, such as a gateway's: not the paper that was asked for."""
+    return body.lstrip()[:1] in (b"", b"<")
 
 
 def _put(content: dict[str, Any], put: Mapping[str, str], by: str, faults: list[Fault]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Sample:
     """What comes back; of a notice what we answer."""
     media: str
     """`json` or `xml`, as the agency's files are."""
+    is_file: bool
+    """What comes back is no JSON but a file: it is recorded as `reply.agency.bin`."""
     http: int
     result: str
     sources: Mapping[str, str]
@@ -97,10 +99,12 @@ def _read(place: Path) -> Sample:
         FileFault(
             f"{place.name}/{path.name}",
             "",
-            f"is no file of a sample; known: {', '.join(FILES)}, the agency's ending in .json or .xml",
+            f"is no file of a sample; known: {', '.join(FILES)}, the agency's ending in .json or .xml, a reply's also in .bin",
         )
         for path in sorted(place.iterdir())
-        if path.name not in FILES and not (path.stem in FILES and path.suffix in (".json", ".xml"))
+        if path.name not in FILES
+        and not (path.stem in FILES and path.suffix in (".json", ".xml"))
+        and path.name != "reply.agency.bin"
     ]
     try:
         table = _table(place)
@@ -113,7 +117,18 @@ def _read(place: Path) -> Sample:
     media = next((path.suffix[1:] for path in (sent, came) if path), "json")
     bodies = [path.read_bytes() if path else None for path in (sent, came)]
     return Sample(
-        operation, case, place, ours[0], bodies[0], ours[1], bodies[1], media, table.http, table.result, table.sources
+        operation,
+        case,
+        place,
+        ours[0],
+        bodies[0],
+        ours[1],
+        bodies[1],
+        media,
+        came is not None and came.suffix == ".bin",
+        table.http,
+        table.result,
+        table.sources,
     )
 
 
@@ -128,9 +143,11 @@ def _table(place: Path) -> SampleTable:
 
 
 def _agency(place: Path, side: str) -> Path | None:
-    found = [path for ending in ("json", "xml") if (path := place / f"{side}.agency.{ending}").is_file()]
+    endings = ("json", "xml", "bin") if side == "reply" else ("json", "xml")
+    found = [path for ending in endings if (path := place / f"{side}.agency.{ending}").is_file()]
     if len(found) > 1:
-        raise FilesRefused([FileFault(f"{place.name}/{side}.agency", "", "is there as .json and as .xml; keep one")])
+        both = " and as ".join(path.suffix for path in found)
+        raise FilesRefused([FileFault(f"{place.name}/{side}.agency", "", f"is there as {both}; keep one")])
     return found[0] if found else None
 
 

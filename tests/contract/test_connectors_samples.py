@@ -160,7 +160,8 @@ def test_requests_and_good_replies_keep_the_pinned_contract(connector: str, samp
     """Checked by the schema libraries alone, without our engine."""
     contract = FOLDERS[connector] / "contract"
     bodies = [("request", sample.request_agency)]
-    bodies += [("reply", sample.reply_agency)] if sample.result in ("ok", "not_found", "exists", "pending") else []
+    readable = sample.result in ("ok", "not_found", "exists", "pending") and not sample.is_file
+    bodies += [("reply", sample.reply_agency)] if readable else []
     for side, body in bodies:
         assert body is not None
         if sample.media == "json":
@@ -181,7 +182,7 @@ def _by_xsd(contract: Path, body: bytes) -> None:
 def test_samples_hold_invented_people_only(connector: str, sample: Sample) -> None:
     """Ids of twelve digits begin with 000 or 999, which no province has; hosts are examples."""
     for file in sample.folder.iterdir():
-        text = re.sub(r"<dan:MaYeuCau>\d+</dan:MaYeuCau>", "", file.read_text("utf-8"))
+        text = re.sub(r"<dan:MaYeuCau>\d+</dan:MaYeuCau>", "", file.read_text("utf-8", "replace"))
         numbers = re.findall(r"(?<![0-9.-])[0-9]{12}(?![0-9])", text)
         assert all(number.startswith(("000", "999")) for number in numbers), file.name
         hosts = re.findall(r"https?://([^/\s\"<]+)", text)

@@ -16,6 +16,7 @@ from connectors.kit.sandbox.spoken import Spoken
 from connectors.kit.sandbox.wire import Reply
 
 _XML, _JSON = "text/xml; charset=utf-8", "application/json; charset=utf-8"
+_FILE = "application/octet-stream"
 
 
 class Words:
@@ -33,7 +34,8 @@ class Words:
             operation = operations.get(sample.operation)
             if operation is None or sample.reply_agency is None:
                 continue
-            reply = Reply(sample.http, sample.reply_agency, _XML if xml else _JSON)
+            kind = _XML if xml else _FILE if sample.is_file else _JSON
+            reply = Reply(sample.http, sample.reply_agency, kind)
             for name in (sample.case, sample.result):
                 self._replies.setdefault((sample.operation, name), reply)
             self._replies.setdefault(("", sample.result), reply)

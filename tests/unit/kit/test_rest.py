@@ -1,5 +1,6 @@
 """How a REST operation is written and read, from its lines in the manifest alone."""
 
+import base64
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,6 +11,7 @@ from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.exchange import WireReply
 from connectors.kit.manifest import OperationTable
+from connectors.kit.places import read_unwrap
 from connectors.kit.reading import Written
 from connectors.kit.rest import Rest, read_call
 from connectors.kit.texts import Unreadable
@@ -132,3 +134,29 @@ def test_a_gateway_is_heard_in_xml_too() -> None:
 def test_html_is_no_answer() -> None:
     with pytest.raises(Unreadable, match="HTML"):
         rest("POST /g").read(reply("<!DOCTYPE html><html></html>"))
+
+
+def test_a_body_that_is_a_file_is_read_as_its_base64() -> None:
+    read = rest("GET /paper/{Ma}", unwrap=["file"], code="TYPE").read(WireReply(200, {}, b"%PDF-1.4 \xff"))
+    assert (read.tree, read.signs) == (base64.b64encode(b"%PDF-1.4 \xff").decode(), Signs(200))
+    assert written("GET /paper/{Ma}", {"Ma": "1"}, unwrap=["file"]).headers["Accept"] == "*/*"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b""), (200, b" \n"), (200, b"<html>Not now</html>"), (500, b"%PDF-1.4 \xff")]
+)
+def test_what_is_no_paper_is_no_file(status: int, body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        rest("GET /paper/{Ma}", unwrap=["file"], code="TYPE").read(WireReply(status, {}, body))
+
+
+def test_words_in_place_of_a_file_are_judged_and_never_kept_as_one() -> None:
+    read = rest("GET /paper/{Ma}", unwrap=["file"], code="TYPE").read(WireReply(200, {}, b'{"TYPE": "ERROR"}'))
+    assert read.signs.code == "ERROR"
+    with pytest.raises(Unreadable, match="is JSON where a file was expected"):
+        read_unwrap(["file"])(read.tree)
+
+
+def test_a_file_is_none_where_none_was_agreed() -> None:
+    with pytest.raises(Unreadable):
+        rest("GET /paper/{Ma}").read(WireReply(200, {}, b"%PDF-1.4 \xff"))

@@ -91,6 +91,24 @@ from mappings.canonical.questions import CitizenQuestion, Feedback, QuestionAnsw
 from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
 from mappings.canonical.tax import TaxItem, TaxNotice, TaxVoucher
 from mappings.canonical.transfer import Acknowledgement, FiledSupplement, ResultConfirmation, ResultRefusal
+from mappings.canonical.utilities import (
+    UtilityApplicant,
+    UtilityBill,
+    UtilityBillQuery,
+    UtilityBills,
+    UtilityCatalogueQuery,
+    UtilityCustomer,
+    UtilityCustomerQuery,
+    UtilityDocument,
+    UtilityDocuments,
+    UtilityFile,
+    UtilityFileQuery,
+    UtilityProgress,
+    UtilityReceipt,
+    UtilityRequest,
+    UtilityRequestQuery,
+    UtilityStep,
+)
 
 CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
     {
@@ -136,6 +154,19 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "StoredDocuments@1": StoredDocuments,
         "StoredFileQuery@1": StoredFileQuery,
         "FetchedFile@1": FetchedFile,
+        # Power and water.
+        "UtilityBillQuery@1": UtilityBillQuery,
+        "UtilityBills@1": UtilityBills,
+        "UtilityCatalogueQuery@1": UtilityCatalogueQuery,
+        "UtilityCustomer@1": UtilityCustomer,
+        "UtilityCustomerQuery@1": UtilityCustomerQuery,
+        "UtilityDocuments@1": UtilityDocuments,
+        "UtilityFile@1": UtilityFile,
+        "UtilityFileQuery@1": UtilityFileQuery,
+        "UtilityProgress@1": UtilityProgress,
+        "UtilityReceipt@1": UtilityReceipt,
+        "UtilityRequest@1": UtilityRequest,
+        "UtilityRequestQuery@1": UtilityRequestQuery,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -177,6 +208,10 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "WantedDocument@1": WantedDocument,
         "StoredDocument@1": StoredDocument,
         "StoredFile@1": StoredFile,
+        "UtilityApplicant@1": UtilityApplicant,
+        "UtilityBill@1": UtilityBill,
+        "UtilityDocument@1": UtilityDocument,
+        "UtilityStep@1": UtilityStep,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -200,6 +235,11 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "QuestionAnswer@1": "question",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
+        "UtilityRequestQuery@1": "request",
+        "UtilityProgress@1": "request",
+        "UtilityCustomerQuery@1": "customer",
+        "UtilityCustomer@1": "customer",
+        "UtilityBillQuery@1": "customer",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

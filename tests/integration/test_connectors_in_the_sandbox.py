@@ -35,6 +35,7 @@ SETTINGS = {
     "npsp": {"user_name": "centre", "password": "0000-invented", "security_key": "0000-invented"},
     "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
     "business_register": {"authorization": "Bearer 0000-invented"},
+    "power": {"authorization": "Bearer 0000-invented"},
     "land_vbdlis": {"security_code": "0000-invented"},
     "land_ilis": {
         "security_code": "0000-invented",

@@ -36,6 +36,8 @@ SETTINGS = {
     "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
     "business_register": {"authorization": "Bearer 0000-invented"},
     "power": {"authorization": "Bearer 0000-invented"},
+    "water_khawassco": {"secret_key": "ApiKey 0000-invented", "inbound_key": "ApiKey 0000-inbound"},
+    "water_other": {"client_id": "one-stop", "secret_key": "0000-invented", "inbound_key": "Bearer 0000-inbound"},
     "land_vbdlis": {"security_code": "0000-invented"},
     "land_ilis": {
         "security_code": "0000-invented",
@@ -45,6 +47,8 @@ SETTINGS = {
         "client_secret": "0000-invented",
     },
 }
+LOGGING_IN = {"exchange.id": "01930000-0000-7000-8000-000000000000", "exchange.at": "2026-11-23T08:00:00+07:00"}
+"""What a lane gives a log-in of its own."""
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
 PLAYED = [
     (name, sample)
@@ -80,7 +84,7 @@ class Table:
             now=time.time,
             contract=connector.manifest.contract,
         )
-        kept = await self.agency.log_in({}, timeout=5.0)
+        kept = await self.agency.log_in(LOGGING_IN, timeout=5.0)
         assert isinstance(kept, Mapping), kept
         self.kept = dict(kept)
         return self

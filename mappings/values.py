@@ -103,6 +103,7 @@ _PLAIN = (
     _day("dd-MM-yyyy", "17-05-1980"),
     _day("dd/MM/yyyy", "17/05/1980"),
     _day("yyyy-MM-dd", "1980-05-17"),
+    _day("yyyy/MM/dd", "1980/05/17"),
     Converter(  # as .NET and Java write a day that they keep as a moment; its midnight may be left out
         "date iso",
         times.write_midnight,

@@ -13,6 +13,7 @@ from connectors.kit.checks.folder import Folder, manifest_file
 from connectors.kit.checks.pinned import Direction, contract_of, joined, layout_of, plain
 from connectors.kit.manifest import Conversation, NoticeTable, OperationTable
 from connectors.kit.places import DECODERS
+from mappings.enclosed import PAYLOAD
 
 BESIDE = ("header:", "query:")
 """Begin places that stand beside the body, which no schema of a body describes."""
@@ -199,18 +200,28 @@ def _payload_places(template: Any, base: str) -> Iterator[str]:
 
 
 def mapping_places(folder: Folder, name: str, base: str, above: tuple[str, ...] = ()) -> Iterator[Used]:
-    """Give every place that the mapping *name*, and the mappings it names, speak of, seen from the body."""
+    """
+    Give every place that the mapping *name*, and the mappings it names, speak of, seen from the body.
+
+    What stands inside a text is a document of its own that no pinned contract describes: of that the text alone counts.
+    """
     mapping = folder.mappings.get(name)
     if mapping is None or name in above:
         return
     file = folder.file(f"{name}.map.toml")
+    texts = tuple(f"{plain(place)}/" for place, fixed in mapping.fixed.items() if fixed.from_ == PAYLOAD)
     for ours, line in mapping.fields.items():
         for place in (*(line.at or ()), *(line.parts or ()), *line.also):
+            if plain(place).startswith(texts):
+                continue
             here = joined(base, plain(place))
             yield Used(here, file, f"fields.{ours}")
             if line.map:
                 yield from mapping_places(folder, line.map, here, (*above, name))
     for place in mapping.fixed:
-        yield Used(joined(base, plain(place)), file, f"fixed.{place}")
+        if not plain(place).startswith(texts):
+            yield Used(joined(base, plain(place)), file, f"fixed.{place}")
     for place in mapping.dropped:
+        if plain(place).startswith(texts):
+            continue
         yield Used(joined(base, plain(place)), file, f"dropped.{place}", branch=place.endswith("/*"))

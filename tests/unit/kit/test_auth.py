@@ -58,7 +58,7 @@ def test_values_that_the_scheme_does_not_know_are_named_at_once() -> None:
 def test_a_misspelt_scheme_names_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'c06'"):
         handshake("c6")
-    with pytest.raises(ValueError, match="known schemes: bearer, c06"):
+    with pytest.raises(ValueError, match="known schemes: basic, bearer, c06"):
         handshake("zzz")
 
 

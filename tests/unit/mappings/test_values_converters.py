@@ -46,6 +46,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "date dd-MM-yyyy": DAYS,
     "date dd/MM/yyyy": DAYS,
     "date yyyy-MM-dd": DAYS,
+    "date yyyy/MM/dd": DAYS,
     "date iso": DAYS,
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),

@@ -71,7 +71,7 @@ def _is_written(folder: Folder, name: str, direction: Direction) -> bool:
 
 def _reader(folder: Folder, name: str) -> Conversation:
     """The table that says how what comes is read; of a polled operation that is the notice it fetches."""
-    fetched = (notice for notice in folder.notices.values() if notice.from_ == name)
+    fetched = (notice for notice in folder.notices.values() if notice.fetched_by == name)
     return next(fetched, None) or folder.conversations[name]
 
 
@@ -92,7 +92,7 @@ def _of_request(folder: Folder, operation: str, table: OperationTable) -> Iterat
     if table.sign:
         yield from _in_body([table.sign.at], manifest, f"{key}.sign.at")
     for name, notice in folder.notices.items():
-        if notice.from_ == operation and notice.page:
+        if notice.fetched_by == operation and notice.page and notice.page.after:
             yield Used(plain(notice.page.after), manifest, f"notices.{name}.page.after")
     base = payload_base(folder, operation, "request")
     if table.sends and base is not None:
@@ -114,8 +114,8 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     if table.signed:
         yield from _sought(folder, operation, "reply", "signed", [table.signed.at, *table.signed.of])
     for notice in folder.notices.values():
-        if notice.from_ == operation:
-            keys = [*_texts(notice.ref), *notice.unique, *([notice.page.next] if notice.page else [])]
+        if notice.fetched_by == operation:
+            keys = [*_texts(notice.ref), *notice.unique, *_texts(notice.page.next if notice.page else None)]
             yield from _sought(folder, operation, "reply", "every", keys)
     yield from _mapped(folder, operation, "reply")
 

@@ -111,6 +111,13 @@ _PLAIN = (
         ((date(1980, 5, 17), "1980-05-17T00:00:00"),),
         lambda value: times.read_midnight(times.write_midnight(value)),
     ),
+    Converter(  # as an older axis writes a day: its midnight at +07:00; dd/MM/yyyy is read too, since some write that
+        "date epoch ms",
+        times.write_day_epoch,
+        times.read_day_epoch,
+        ((date(2026, 3, 12), "1773248400000"),),
+        lambda value: times.read_day_epoch(times.write_day_epoch(value)),
+    ),
     Converter(
         "year",
         times.write_year,

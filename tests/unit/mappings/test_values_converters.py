@@ -48,6 +48,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "date yyyy-MM-dd": DAYS,
     "date yyyy/MM/dd": DAYS,
     "date iso": DAYS,
+    "date epoch ms": DAYS,
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
     "moment yyyyMMddHHmmss": MOMENTS,

@@ -7,13 +7,13 @@ neither fetched nor validated for each agency that asks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from connectors.kit.inbox import Notice
+from connectors.kit.operation import only_list
 from hub.store.published import Published
 
 NOTHING_YET: Final = "nobody has published an answer to this question yet"
@@ -52,7 +52,7 @@ class Questions:
             return Found(None, NOTHING_YET)
         answer, size = newest
         named = [key for key in keys if key is not None]
-        place = handed_out(question.answer) if named else None
+        place = only_list(question.answer) if named else None
         handed = await self._published.asked(agency, question.name, named if place is not None else None)
         if place is None:
             return Found(answer, size=size)
@@ -77,25 +77,12 @@ class Questions:
         return answer, len(published.value)
 
 
-def handed_out(model: type[BaseModel] | None) -> str | None:
-    """Return the only list of *model*, whose items are given out one by one; None: it has none, or several."""
-    fields = model.model_fields.items() if model is not None else ()
-    lists = [name for name, field in fields if _is_list(field.annotation)]
-    return lists[0] if len(lists) == 1 else None
-
-
 def items_of(answer: BaseModel) -> list[str] | None:
     """Return the items that *answer* hands out, each as JSON; None: it hands out none."""
-    place = handed_out(type(answer))
+    place = only_list(type(answer))
     if place is None:
         return None
     return [to_json(item).decode() for item in answer.model_dump(mode="json", include={place})[place] or ()]
-
-
-def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, UnionType):
-        return any(_is_list(one) for one in get_args(annotation))
-    return get_origin(annotation) is tuple
 
 
 def _with_items(answer: BaseModel, place: str, items: Sequence[str]) -> BaseModel:

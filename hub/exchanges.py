@@ -146,10 +146,11 @@ class Exchanges:
     async def _send(self, turn: Turn, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on
         try:
             async with asyncio.timeout(timeout + _GRACE):
-                if turn.fetches is None:
+                fetches = turn.fetches
+                if fetches is None or fetches.notice is None:
                     return await self._agency.send(turn.call.step, wire, timeout=timeout)
-                turn.fetches.brought = await self._agency.fetch(turn.fetches.notice, wire, timeout=timeout)
-                return turn.fetches.brought.outcome
+                fetches.brought = await self._agency.fetch(fetches.notice, wire, timeout=timeout, key=fetches.key)
+                return fetches.brought.outcome
         except TimeoutError:
             return InDoubt("timeout")
         except Exception as error:  # a connector may not raise; if it does, bytes may have left

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from connectors.kit.inbox import Fetched, NotTaken, Poison, Understood
 from connectors.kit.notice_reading import FAULTS_AT_MOST
 from hub.arriving import AGREES, MAPPING, Arriving, Record
-from hub.polling import Sorted
+from hub.polled import Sorted
 from hub.store.batch import Batch
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import KeptNotices
 
 
 class FetchedPages:
-    """Implements `polling.Sorting`."""
+    """Implements `polled.Sorting`."""
 
     def __init__(self, arriving: Arriving, store: KeptNotices) -> None:
         self._arriving = arriving
         self._store = store
 
     async def sort(self, agency: str, notice: str, fetched: Fetched) -> Sorted:
-        """See `polling.Sorting.sort`."""
+        """See `polled.Sorting.sort`."""
         read = fetched.read
         found = await self._arriving.find(agency, read) if isinstance(read, Understood) else []
         taken = [one for one in found if not one.faults]

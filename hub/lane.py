@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from connectors.kit.inbox import Fetched, Notice
+from connectors.kit.operation import key_fields
 from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
 from hub.asking_after import AskingAfter
@@ -222,26 +223,50 @@ class Lane:
         self._line.join(turn, head=True)
         self.stir()
 
-    async def fetch(self, notice: Notice, cursor: str | None, purpose: Purpose) -> Fetched:
+    async def fetch(
+        self, notice: Notice, cursor: str | None, purpose: Purpose, request: BaseModel | None = None
+    ) -> Fetched:
         """
         Ask for one page of *notice*, after *cursor*: one exchange at bulk class, which goes once, whatever comes of it.
+
+        *request*: what is asked for, where another operation lists that.
 
         Raises:
             HubError: No page came, and why.
             KeyError: No operation fetches it.
         """
-        turn, future = self._own(notice.fetched_by or "", Class.BULK, self.fetch_seconds, purpose)
-        turn.fetches = Fetches(notice.name, cursor)
+        key = key_fields(request) if request is not None else {}
+        fetches = Fetches(notice.name, cursor, key)
+        reply = await self._once(notice.fetched_by or "", fetches, purpose, request)
+        if fetches.brought is None:  # its answer came from elsewhere than the wire, which cannot be
+            raise Internal(call=reply.call)
+        return fetches.brought
+
+    async def listing(self, notice: Notice, purpose: Purpose) -> bytes:
+        """
+        Ask what of *notice* is there to be fetched: one exchange like that of `fetch`. Returns its answer, as settled.
+
+        Raises:
+            HubError: No answer came, and why.
+            KeyError: No operation lists it.
+        """
+        reply = await self._once(notice.listed_by or "", Fetches(None), purpose)
+        if reply.answer is None:
+            raise Internal(call=reply.call)
+        return reply.answer
+
+    async def _once(
+        self, operation: str, fetches: Fetches, purpose: Purpose, request: BaseModel | None = None
+    ) -> Reply:
+        turn, future = self._own(operation, Class.BULK, self.fetch_seconds, purpose, request)
+        turn.fetches = fetches
         self._line.join(turn)
         self.stir()
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             self.leave(turn)
             raise
-        if turn.fetches.brought is None:  # its answer came from elsewhere than the wire, which cannot be
-            raise Internal(call=turn.call.id)
-        return turn.fetches.brought
 
     @property
     def fetch_seconds(self) -> float:
@@ -264,10 +289,10 @@ class Lane:
         return call, raw
 
     def _own(
-        self, operation: str, cls: Class, seconds: float, purpose: Purpose
+        self, operation: str, cls: Class, seconds: float, purpose: Purpose, request: BaseModel | None = None
     ) -> tuple[Turn, "asyncio.Future[Reply]"]:
-        """Return a look-up of our own that asks for no record and waits in memory, with its end."""
-        request = self.operations[operation].request()
+        """Return a look-up of our own that waits in memory, with its end. Without *request* it asks for no record."""
+        request = self.operations[operation].request() if request is None else request
         call, raw = self.own_call(operation, request, purpose, seconds=seconds, cls=cls, interactive=True)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         turn = Turn(call, request, raw, self._clock.monotonic() + seconds, future, budget=seconds)

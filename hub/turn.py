@@ -3,7 +3,8 @@ A call in its lane's memory: what waits in `line.py`, and what an exchange is ma
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -24,11 +25,14 @@ Wish: TypeAlias = tuple[str, Class, bool]
 
 @dataclass(slots=True)
 class Fetches:
-    """One page of notices that a call brings."""
+    """One page of notices that a call brings, or a list of what another is to be asked for."""
 
-    notice: str
-    cursor: str | None
+    notice: str | None
+    """None: it lists, and is read like any look-up."""
+    cursor: str | None = None
     """After which notice it begins; None: from the first."""
+    key: Mapping[str, str] = field(default_factory=dict)
+    """What is asked for, where it was listed."""
     brought: Fetched | None = None
     """What came, once it did."""
 

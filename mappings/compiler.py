@@ -18,6 +18,7 @@ from mappings.conversion import (
     conversion,
     source_conversion,
 )
+from mappings.enclosed import PAYLOAD, enclosure
 from mappings.errors import FileFault
 from mappings.language import Fixed, Line, MappingFile
 from mappings.ours import OurField, check_withheld, find_field
@@ -25,7 +26,7 @@ from mappings.paths import Place, nearest, read_place
 from mappings.place_tree import PlaceTree, Spot
 from mappings.plan import Given, Nested, Plan, Where
 from mappings.slots import OMITTED
-from mappings.values_files import FILES
+from mappings.values_files import CONTENT, FILES
 
 SOURCES = (
     "call.id",
@@ -52,15 +53,22 @@ class Compiler:
 
     def run(self) -> Plan:
         """Return the plan; it is whole only when no fault was added."""
+        enclosing = {key: fixed for key, fixed in self._file.fixed.items() if fixed.from_ == PAYLOAD}
+        for key in sorted(enclosing, key=lambda place: place.count("/")):  # around before inside
+            self._enclosing(key, enclosing[key], partial(self._tell, f"fixed.{key}"))
         for key, line in sorted(self._file.fields.items(), key=lambda one: self._only_reads(one[1])):
             self._line(key, line, partial(self._tell, f"fields.{key}"))
         for key, fixed in self._file.fixed.items():
+            if key in enclosing:
+                continue
             self._fixed(key, fixed, partial(self._tell, f"fixed.{key}"))
         for key, reason in self._file.dropped.items():
             self._dropped(key, reason, partial(self._tell, f"dropped.{key}"))
         for key, reason in self._file.withheld.items():
             self._withheld(key, reason, partial(self._tell, f"withheld.{key}"))
         self._overlaps()
+        for key in enclosing:
+            self._enclosed(key, partial(self._tell, f"fixed.{key}"))
         self.plan.reads += self._last_reads
         return self.plan
 
@@ -104,6 +112,11 @@ class Compiler:
             or len(made) not in (1, len(spots))
         ):
             return
+        inner = self._given.nested.get(line.map or "")
+        if CONTENT in (inner.files if inner is not None else {name for chain in line.as_ for name in chain}):
+            for text in texts:
+                if any(one.encloses and one.encloses.encoded for one in self._tree.around(_whole_place(text))):
+                    tell(f"`{text}` is inside an encoded text, where no file can be put while it is sent: send a link")
         spells = tuple(_spell(spot, made[min(n, len(made) - 1)]) for n, spot in enumerate(spots))
         more = tuple(_spell(spot, made[0]) for spot in also)
         for spot in (*spots, *also):
@@ -301,6 +314,31 @@ class Compiler:
                 f"`{source}` is no source{nearest(source, SOURCES)}; write a literal as `={source}`, or one of settings.x, "
                 f"officer.x, unit.x, auth.x, {', '.join(SOURCES)}"
             )
+
+    def _enclosing(self, key: str, fixed: Fixed, tell: Tell) -> None:
+        """A text in which other lines have their places."""
+        if self._given.form != "xml":
+            tell(f"`{PAYLOAD}` is for a text in XML, which holds what other lines write below this place")
+            return
+        try:
+            place = _whole_place(key)
+            self._tree.enclose(place, enclosure(fixed.as_))
+        except ValueError as error:
+            tell(str(error))
+            return
+        self.plan.theirs.add(str(place))
+
+    def _enclosed(self, key: str, tell: Tell) -> None:
+        """What cannot be right about a text after all lines have their places."""
+        try:
+            around = self._tree.around(_whole_place(key))
+        except (ValueError, KeyError):
+            return  # told before
+        spot = around[-1]
+        if not spot.children:
+            tell("has no line inside it: name places below it, or drop it")
+        elif len(spot.children) > 1:
+            tell("holds one thing: lines name " + " and ".join(child.place for child in spot.ordered()) + " inside it")
 
     def _dropped(self, key: str, reason: str, tell: Tell) -> None:
         try:

@@ -8,6 +8,7 @@ contract's layout, else from the parent.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mappings.enclosed import Enclosure
 from mappings.paths import Layout, Place, Step, clark, fold, nearest, read_place
 from mappings.slots import Form
 
@@ -29,6 +30,8 @@ class Spot:
     """True when another mapping reads and writes what stands here."""
     each: bool = False
     fixed: bool = False
+    encloses: Enclosure | None = None
+    """Where the text of an element holds what stands below: how."""
     part: bool = False
     """True when its line joins several places: in XML one of them may lie inside another."""
     children: dict[str, "Spot"] = field(default_factory=dict)
@@ -89,7 +92,7 @@ class PlaceTree:
                 raise ValueError(f"lies in `{spot.place}`, which another line takes whole")
             spot = self._below(spot, step)
         whole = spot is self.root
-        if spot.slot is not None or (whole and (self.form == "xml" or group or fixed or part or place.each)):
+        if spot.slot is not None or (whole and (group or fixed or part or place.each)):
             raise ValueError(
                 "has a line already: one place, one line" if spot.slot is not None else "is empty: name a place"
             )
@@ -110,6 +113,33 @@ class PlaceTree:
         except (ValueError, KeyError):
             return None
         return None if spot.slot is None or spot.group or spot.each or spot.fixed else spot
+
+    def enclose(self, place: Place, how: Enclosure) -> None:
+        """
+        Let the text at *place*, in XML, hold what lines name below it. To be called before they are added.
+
+        Raises:
+            ValueError: The contract has no such place, or it is a list.
+        """
+        if not place.steps or place.each:
+            raise ValueError("is no single place inside the root")
+        spot = self.root
+        for step in place.steps:
+            spot = self._below(spot, step)
+        spot.encloses, spot.layout = how, None  # of what is inside the contract says nothing
+
+    def around(self, place: Place) -> list[Spot]:
+        """
+        Return the spots from the root to *place*, which was added.
+
+        Raises:
+            KeyError: It was not.
+        """
+        found = [self.root]
+        for step in place.steps:
+            child = found[-1].children[self._wire(found[-1], step)[0]]
+            found.append(child if step.index is None else child.items[step.index])
+        return found
 
     def take_slot(self) -> int:
         """Return the number of a new slot."""
@@ -144,6 +174,8 @@ class PlaceTree:
         child = spot.children.get(key)
         if child is None:
             child = spot.children[key] = Spot(key, name, order, namespace, layout)
+        elif child.encloses is not None and not child.children and spot.layout is None:
+            child.order = order  # it was made before all lines, and belongs where the first of them stands
         if step.index is None:
             if child.items:
                 raise ValueError(

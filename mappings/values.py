@@ -110,12 +110,20 @@ _PLAIN = (
     _day("dd-MM-yyyy", "17-05-1980"),
     _day("dd/MM/yyyy", "17/05/1980"),
     _day("yyyy-MM-dd", "1980-05-17"),
+    _day("yyyy/MM/dd", "1980/05/17"),
     Converter(  # as .NET and Java write a day that they keep as a moment; its midnight may be left out
         "date iso",
         times.write_midnight,
         times.read_midnight,
         ((date(1980, 5, 17), "1980-05-17T00:00:00"),),
         lambda value: times.read_midnight(times.write_midnight(value)),
+    ),
+    Converter(  # as an older axis writes a day: its midnight at +07:00; dd/MM/yyyy is read too, since some write that
+        "date epoch ms",
+        times.write_day_epoch,
+        times.read_day_epoch,
+        ((date(2026, 3, 12), "1773248400000"),),
+        lambda value: times.read_day_epoch(times.write_day_epoch(value)),
     ),
     Converter(
         "year",

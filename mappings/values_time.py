@@ -114,6 +114,20 @@ def read_midnight(text: Any) -> date:
     return day
 
 
+def write_day_epoch(value: Any) -> str:
+    """Write the midnight, at +07:00, with which a day begins, in milliseconds since 1970."""
+    day = _day(value)
+    return write_epoch(1000)(datetime(day.year, day.month, day.day, tzinfo=VIETNAM))
+
+
+def read_day_epoch(text: Any) -> date:
+    """Read the day, at +07:00, of a moment in milliseconds since 1970; or a day as dd/MM/yyyy."""
+    if isinstance(text, str) and "/" in text:
+        return read_day("dd/MM/yyyy")(text)
+    moment: datetime = read_epoch(1000)(text)
+    return moment.date()
+
+
 def write_moment(pattern: str) -> Callable[[Any], str]:
     """Return a function that writes a moment as *pattern*, at +07:00."""
     write = _writer(pattern)

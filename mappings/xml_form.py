@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
+from mappings.enclosed import Enclosure
 from mappings.paths import Place, fold
 from mappings.place_tree import Spot
 from mappings.slots import OMITTED, Collect, Emit, Locate, Notes, Slots
@@ -21,7 +22,13 @@ Child: TypeAlias = Callable[[etree._Element, Slots, Notes], None]
 
 
 def collector(spot: Spot, new_slot: Callable[[], int]) -> Collect:
-    """Return what fills slots from the element at *spot*; names in another letter case count when the exact one is absent."""
+    """
+    Return what fills slots from the element at *spot*; names in another letter case count when the exact one is absent.
+
+    Where the one line of a mapping names the empty place, what stands there is the text of the element itself.
+    """
+    if spot.slot is not None and not spot.children:
+        return lambda tree, slots, notes, own=spot.slot: slots.__setitem__(own, _text(tree, "", notes))  # type: ignore[misc]  # bound at once
     texts = {
         child.key: child.slot
         for child in spot.read()
@@ -84,6 +91,8 @@ def _child(spot: Spot, new_slot: Callable[[], int]) -> Child:
     """What happens at an element that is not a single text: list, other mapping, numbered items or plain group."""
     if spot.items:
         return _numbered(spot, new_slot)
+    if spot.encloses is not None:
+        return _enclosed(spot, spot.encloses, collector(spot, new_slot))
     if spot.slot is None:
         return collector(spot, new_slot)
     if spot.children:
@@ -103,6 +112,25 @@ def _child(spot: Spot, new_slot: Callable[[], int]) -> Child:
             slots[slot] = element
 
     return append if spot.each else keep
+
+
+def _enclosed(spot: Spot, how: Enclosure, inside: Collect) -> Child:
+    """An element whose text holds what stands below it."""
+    tag = next(iter(spot.children), "")
+
+    def enclosed(element: etree._Element, slots: Slots, notes: Notes) -> None:
+        text = _text(element, spot.place, notes)
+        if text is None or not text.strip():
+            return
+        holder = etree.Element("holder")
+        try:
+            holder.extend(how.open(text, tag))
+        except ValueError as error:
+            notes.fault(spot.place, str(error))
+            return
+        inside(holder, slots, notes)
+
+    return enclosed
 
 
 def _mixed(spot: Spot, slot: int, inside: Collect) -> Child:
@@ -148,7 +176,9 @@ class _Template:
         for tag in above:
             top = etree.Element(tag) if top is None else etree.SubElement(top, tag)
         inner = etree.Element(spot.key) if top is None else etree.SubElement(top, spot.key)
-        self.plan.append((None, ""))
+        self.enclosed: list[tuple[int, Enclosure, str]] = []
+        self.whole = len(self.plan)
+        self.plan.append((spot.slot, ""))
         self._fill(inner, spot)
         self.root: etree._Element = inner.getroottree().getroot()
 
@@ -157,6 +187,8 @@ class _Template:
             for item, needed in _items(child):
                 inner = etree.SubElement(element, child.key)
                 slot = None if item is None else item.slot
+                if item is not None and item.encloses is not None:
+                    self.enclosed.append((len(self.plan), item.encloses, item.place))
                 if slot is None or child.items or child.children:
                     self.groups.append((len(self.plan), needed))
                 self.plan.append((slot, child.place if item is None else item.place))
@@ -177,7 +209,7 @@ def emitter(root: Spot, above: list[str]) -> Emit:
     """Return what makes the payload from slots; *above* are the tags around the thing's own element."""
     template = _Template(root, above)
     plan, groups, empty = template.plan, template.groups, template.root
-    kept = frozenset(number for number, _ in groups)
+    kept = frozenset((*(number for number, _ in groups), template.whole))
 
     def emit(slots: Slots, notes: Notes) -> etree._Element:
         made = copy(empty)  # lxml copies deeply; `copy.deepcopy` would take a detour that costs as much again
@@ -198,9 +230,22 @@ def emitter(root: Spot, above: list[str]) -> Emit:
         for number, needed in reversed(groups):
             if needed and all(slots[slot] is OMITTED for slot in needed):
                 elements[number].getparent().remove(elements[number])  # type: ignore[union-attr]
+        for number, how, place in reversed(template.enclosed):  # inside before around
+            _close(elements[number], how, place, notes)
         return made
 
     return emit
+
+
+def _close(element: etree._Element, how: Enclosure, place: str, notes: Notes) -> None:
+    """Write what stands in *element* as its text."""
+    inside = list(element)
+    for one in inside:
+        element.remove(one)
+    try:
+        element.text = how.close(inside) if inside else None
+    except ValueError as error:
+        notes.fault(place, str(error))
 
 
 def _put(element: etree._Element, value: Any, place: str, notes: Notes) -> None:

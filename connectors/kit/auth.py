@@ -130,6 +130,14 @@ def _c06(settings: Settings, now: float) -> Mapping[str, str]:
     return headers
 
 
+def _basic(settings: Settings, _now: float) -> Mapping[str, str]:
+    """User name and password as they are (RFC 7617), in UTF-8."""
+    if ":" in settings["user_name"]:
+        raise MappingFailed([Fault("settings.user_name", "holds a colon, which ends the name in this handshake")])
+    shown = f"{settings['user_name']}:{settings['password']}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(shown).decode()}
+
+
 HANDSHAKES: MappingProxyType[str, Handshake] = MappingProxyType(
     {
         "c06": Handshake(
@@ -146,6 +154,7 @@ HANDSHAKES: MappingProxyType[str, Handshake] = MappingProxyType(
             make=_c06,
         ),
         "bearer": Handshake(settings=(), optional=(), make=lambda _settings, _now: {}, before="Bearer "),
+        "basic": Handshake(settings=("user_name", "password"), optional=(), make=_basic),
     }
 )
 """Every handshake of the kit, by the name that manifests use."""

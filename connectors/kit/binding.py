@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import unquote, unquote_plus
 
@@ -34,6 +35,7 @@ from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
 from mappings.values_files import CONTENT, LINK
 
 T = TypeVar("T")
+_NO_KEY: Mapping[str, str] = MappingProxyType({})
 _MAY_HOLD_NOTICES = (Result.OK, Result.PENDING, Result.NOT_FOUND)
 _WIRE_HEADERS = ("Accept", "Content-Type", "SOAPAction", "Content-Length", "Host", "User-Agent")
 
@@ -120,7 +122,14 @@ class BoundAgency:
             return Broken("file", (Fault("", "holds files, which only a running hub puts in"),), sent=False)
         return (await self._exchange(self.operations[operation], wire, timeout)).outcome
 
-    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - see Tells
+    async def fetch(
+        self,
+        notice: str,
+        wire: WireRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109 - see Tells
+        key: Mapping[str, str] = _NO_KEY,
+    ) -> Fetched:
         """See `inbox.Tells.fetch`."""
         ready = self._connector.notices[notice]
         if ready.about.fetched_by is None:
@@ -129,12 +138,12 @@ class BoundAgency:
         judged = await self._exchange(self.operations[ready.about.fetched_by], wire, timeout, replies.append)
         if not isinstance(judged.outcome, Answered) or judged.outcome.result not in _MAY_HOLD_NOTICES:
             return Fetched(judged.outcome)
-        came = WireNotice(replies[0].headers, {}, replies[0].body)
+        came = WireNotice(replies[0].headers, key, replies[0].body)
         if judged.outcome.result is Result.NOT_FOUND:
             return Fetched(judged.outcome, Understood(notice, ()), came=came)
 
         def read() -> Fetched:
-            read, poison = ready.one_by_one(Carried(judged.tree))
+            read, poison = ready.one_by_one(Carried(judged.tree, {}, key))
             return Fetched(judged.outcome, read, ready.page_after(judged.tree), poison, came)
 
         try:
@@ -175,7 +184,7 @@ class BoundAgency:
             for place, source in (auth.put if auth else {}).items()
             if operation.kind != "login" or not source.startswith("auth.")
         }
-        if page is not None and known["page.after"]:
+        if page is not None and page.after and known["page.after"]:
             put[page.after] = "page.after"
         written = operation.wire.write(payload, known, self._placed(put, known))
         headers = {key: value for key, value in written.headers.items() if value or key == "SOAPAction"}

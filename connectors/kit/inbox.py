@@ -7,6 +7,7 @@ by `binding.py` for every agency whose manifest has `[notices]`; `notices.py` re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
@@ -107,9 +108,11 @@ class Notice:
     fetched_by: str | None
     """Operation that fetches these notices; None: the agency pushes them."""
     every: float | None
-    """Seconds between fetches."""
+    """Seconds between fetches, or between lists."""
     acknowledged_by: str | None
     refused_by: str | None
+    listed_by: str | None = None
+    """Operation that lists what `fetched_by` is to be asked for, one by one; None: that is asked alone."""
 
 
 class Inbox(Protocol):
@@ -177,6 +180,9 @@ class Inbox(Protocol):
         ...
 
 
+_NO_KEY: Mapping[str, str] = MappingProxyType({})
+
+
 class Tells(Protocol):
     """The side of an agency that has something to tell. `binding.BoundAgency` is one."""
 
@@ -185,11 +191,20 @@ class Tells(Protocol):
         """Its notices; None: it has none."""
         ...
 
-    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109 - handed to the sender
+    async def fetch(
+        self,
+        notice: str,
+        wire: WireRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109 - handed to the sender
+        key: Mapping[str, str] = _NO_KEY,
+    ) -> Fetched:
         """
         Send *wire*, made by `render` of the operation that fetches *notice*, and read the notices of that one page.
 
-        The source `page.after` is the cursor; without it the first page is asked for. Never raises but on cancellation.
+        The source `page.after` is the cursor; without it the first page is asked for. *key*: what was asked for, where
+        another operation lists it; it goes with each record as a reference, makes it the same where `unique` says
+        nothing, and is kept with what cannot be read. Never raises but on cancellation.
 
         Raises:
             KeyError: The agency has no such notice, or no operation fetches it.

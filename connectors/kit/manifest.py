@@ -32,6 +32,10 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _one_or_two(value: object) -> object:
+    return (value,) if isinstance(value, str) else _tuple(value)
+
+
 def _known_closed(values: tuple[str, ...]) -> tuple[str, ...]:
     Hours(values)
     return values
@@ -257,11 +261,13 @@ class OperationTable(Conversation):
 
 
 class Page(Table):
-    """The cursor of a polled operation."""
+    """The cursor of a polled operation; of one that lists what another fetches, how many are fetched in a run."""
 
     size: Count = Field(description="Notices a page", examples=[100])
-    after: str = Field(description="Place of the request that says after which notice", examples=["TuId"])
-    next: str = Field(description="Place of the answer that says where the next page starts", examples=["IdCuoi"])
+    after: str | None = Field(None, description="Place of the request that says after which notice", examples=["TuId"])
+    next: str | None = Field(
+        None, description="Place of the answer that says where the next page starts", examples=["IdCuoi"]
+    )
 
 
 class NoticeTable(Conversation):
@@ -277,11 +283,12 @@ class NoticeTable(Conversation):
     replies: dict[Literal["taken", "seen", "refused", "denied", "busy"], Template] = Field(
         {}, description="The agency's own envelope for each way it ends", examples=[{"taken": {"error_code": "=0"}}]
     )
-    from_: VerbNoun | None = Field(
-        None,
+    from_: Annotated[tuple[VerbNoun, ...], BeforeValidator(_one_or_two), Field(max_length=2)] = Field(
+        (),
         alias="from",
-        description="Operation that fetches these notices, instead of a push",
-        examples=["list_results"],
+        description="Operation that fetches these notices, instead of a push; or two in turn: the first answers with a list,"
+        " and each item of it is the request of the second, whose answer is a notice",
+        examples=["list_results", ["list_document_ids", "fetch_document"]],
     )
     page: Page | None = Field(None, description="Cursor of that operation")
     taken: VerbNoun | None = Field(
@@ -289,6 +296,16 @@ class NoticeTable(Conversation):
     )
     refused: VerbNoun | None = Field(None, description="Operation that refuses a notice", examples=["refuse_result"])
     auth: Auth | None = Field(None, description="What must be there for the agency to be believed")
+
+    @property
+    def fetched_by(self) -> str | None:
+        """Operation whose answers the notice reads; None: it is pushed."""
+        return self.from_[-1] if self.from_ else None
+
+    @property
+    def listed_by(self) -> str | None:
+        """Operation that lists what `fetched_by` is asked for, one by one; None: that is asked alone."""
+        return self.from_[0] if len(self.from_) > 1 else None
 
 
 class Manifest(Table):

@@ -121,7 +121,7 @@ def _operation(name: str, table: OperationTable, manifest: Manifest) -> Iterator
 def _source_fault(operation: str, manifest: Manifest, source: str) -> str | None:
     """What is wrong with *source* in a request of *operation*; the sources of paging and refusing are for those that do."""
     others: tuple[str, ...] = CALL_SOURCES
-    if any(notice.from_ == operation for notice in manifest.notices.values()):
+    if any(operation in notice.from_[:1] for notice in manifest.notices.values()):
         others = (*others, *PAGE_SOURCES)
     if any(notice.refused == operation for notice in manifest.notices.values()):
         others = (*others, REASON)

@@ -32,7 +32,7 @@ def media_of(table: NoticeTable, manifest: Manifest, *, inbound: bool) -> Media:
     first = table.unwrap[0] if table.unwrap else ""
     if first in ("json", "xml"):
         return "xml" if first == "xml" else "json"
-    soap = inbound if table.from_ is None else manifest.connector.protocol == "soap"
+    soap = inbound if table.fetched_by is None else manifest.connector.protocol == "soap"
     return "xml" if soap else "json"
 
 
@@ -86,7 +86,7 @@ def message_of(
     Raises:
         ValueError: The WSDL has no such message; the text says what to write.
     """
-    if inbound is None or media == "json" or table.from_ is not None or table.unwrap[:1] == ("xml",):
+    if inbound is None or media == "json" or table.fetched_by is not None or table.unwrap[:1] == ("xml",):
         return None
     name = table.select.get(ROOT, "").rpartition("}")[2]
     returns = mappings.get(table.returns or "")
@@ -152,7 +152,8 @@ def _ready(
     returns = mappings[table.returns] if table.returns else None
     media = media_of(table, manifest, inbound=inbound is not None)
     soap = message_of(table, mappings, inbound, media)
-    fetching = operations[table.from_] if table.from_ else None
+    fetching = operations[table.fetched_by] if table.fetched_by else None
+    polled = operations[table.from_[0]] if table.from_ else None
     ref = refs_of(table, returns)
     about = Notice(
         name=name,
@@ -162,10 +163,11 @@ def _ready(
         personal_data=table.personal_data,
         agrees=table.agrees,
         ref=tuple(ref),
-        fetched_by=table.from_,
-        every=fetching.every if fetching else None,
+        fetched_by=table.fetched_by,
+        every=polled.every if polled else None,
         acknowledged_by=table.taken,
         refused_by=table.refused,
+        listed_by=table.listed_by,
     )
     return ReadyNotice(
         about=about,
@@ -185,5 +187,5 @@ def _ready(
         contract=contract if fetching is None else None,
         replies=Replies(table, sends, media, soap),
         fetched_over=fetching.wire if fetching else None,
-        next=read_place(table.page.next) if table.page else None,
+        next=read_place(table.page.next) if table.page and table.page.next else None,
     )

@@ -130,27 +130,31 @@ class ReadyNotice:
         *all_or_none*: no more of those that cannot be read are looked for than are told.
         """
         whole = carried.tree
+        key = carried.query if self.about.listed_by is not None else {}  # what it was asked for, one record at a time
         try:
             payload = self.unwrap(whole)
         except Unreadable as error:
-            return self.refused(Fault("body", error.rule)), ()
+            fault = Fault("body", error.rule)
+            return self._none(fault, key) if key else (self.refused(fault), ())
         records = payload if self.several and isinstance(payload, list) else [payload]
         if isinstance(payload, Nothing):
             records = []
         if not records and self.about.fetched_by is None:
             return self.refused(Fault("body", "holds no record")), ()
+        if not records and key:
+            return self._none(Fault("body", "holds no record"), key)
         differs = drift(self.contract, whole)
         told: list[Told] = []
         poison: list[Poison] = []
         for number, record in enumerate(records):
             try:
-                told.append(self._told(record, whole, differs))
+                told.append(self._told(record, whole, differs, key))
             except MappingFailed as failed:
                 if len(poison) == POISON_AT_MOST:
                     continue
                 prefix = f"told[{number}]/" if self.several else ""
                 faults = tuple(replace(fault, place=prefix + fault.place) for fault in failed.faults)
-                poison.append(Poison(faults, self._refs_of_poison(record, whole)))
+                poison.append(Poison(faults, {**key, **self._refs_of_poison(record, whole)}))
                 if all_or_none and sum(len(one.faults) for one in poison) >= FAULTS_AT_MOST:
                     break
         return Understood(self.about.name, tuple(told)), tuple(poison)
@@ -170,7 +174,11 @@ class ReadyNotice:
         """Return that it cannot be taken, because of *faults*."""
         return NotTaken(self.about.name, "refused", faults)
 
-    def _told(self, record: Tree, whole: Tree, differs: tuple[str, ...]) -> Told:
+    def _none(self, fault: Fault, key: Mapping[str, str]) -> tuple[Understood, tuple[Poison, ...]]:
+        """What was asked for by *key* is one record that cannot be read: it is refused by that key, like any other."""
+        return Understood(self.about.name, ()), (Poison((fault,), key),)
+
+    def _told(self, record: Tree, whole: Tree, differs: tuple[str, ...], key: Mapping[str, str]) -> Told:
         value: BaseModel | None = None
         files: Mapping[str, bytes] = {}
         if self.returns is not None:
@@ -178,12 +186,13 @@ class ReadyNotice:
             if found is None:
                 raise MappingFailed([Fault(self.returns.root, "is missing")])
             value, differs, files = found.value, (*differs, *found.fallbacks), contents(found.files)
-        return Told(value, self._unique(record, whole), self._refs(record, whole), differs, files)
+        refs = {**key, **self._refs(record, whole)}
+        return Told(value, self._unique(record, whole, key), refs, differs, files)
 
-    def _unique(self, record: Tree, whole: Tree) -> str | None:
+    def _unique(self, record: Tree, whole: Tree, key: Mapping[str, str]) -> str | None:
         """The texts at the places of `unique` as one JSON array, in which no two lists of texts look the same."""
         if not self.unique:
-            return None
+            return to_json(sorted(key.items())).decode() if key else None
         texts = [_given(record, spread) or _given(whole, spread) or [None] for spread in self.unique.values()]
         if not any(text for one in texts for text in one):
             place = next(iter(self.unique))

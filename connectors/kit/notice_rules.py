@@ -5,13 +5,14 @@ What `[notices]` of a manifest must agree on, with the rest of it and with the m
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connectors.kit.carried import read_spot
 from connectors.kit.manifest import Manifest, NoticeTable
 from connectors.kit.manifest_rules import readable
 from connectors.kit.notice_compiling import media_of, message_of, refs_of, root_tag
 from connectors.kit.notice_replies import holds_payload
+from connectors.kit.operation import NoRecord, list_fault
 from connectors.kit.places import read_spread, read_unwrap
 from connectors.kit.signatures import SETTING, signature_faults
 from connectors.kit.wrap import PAYLOAD, REASON, source_fault, template_faults
@@ -35,11 +36,12 @@ def notice_faults(manifest: Manifest, file: str) -> list[FileFault]:
     ]
     if manifest.notices and manifest.inbound is None:
         found.append(("inbound", "is missing; an agency that sends notices needs bounds too"))
-    fetched = [table.from_ for table in manifest.notices.values() if table.from_]
+    fetching = [one for table in manifest.notices.values() for one in table.from_]
     found += [
-        (f"notices.{name}.from", f"`{table.from_}` fetches another notice too; an operation fetches one kind")
+        (f"notices.{name}.from", f"`{one}` fetches another notice too; an operation fetches one kind")
         for name, table in manifest.notices.items()
-        if table.from_ and fetched.count(table.from_) > 1
+        for one in table.from_
+        if fetching.count(one) > 1
     ]
     return [FileFault(file, key, says) for key, says in found]
 
@@ -56,11 +58,11 @@ def notice_mapping_faults(
 
 
 def _table(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]]:
-    for key in ("from_", "taken", "refused"):
-        target = getattr(table, key)
+    named = [("from", one) for one in table.from_] + [("taken", table.taken), ("refused", table.refused)]
+    for key, target in named:
         if target is not None and target not in manifest.operations:
-            yield key.rstrip("_"), f"names no operation{nearest(target, manifest.operations)}"
-        elif key != "from_" and target is not None and manifest.operations[target].kind != "filing":
+            yield key, f"names no operation{nearest(target, manifest.operations)}"
+        elif key != "from" and target is not None and manifest.operations[target].kind != "filing":
             yield (
                 key,
                 f"`{target}` is a {manifest.operations[target].kind}; it changes what the agency knows, so a filing",
@@ -81,25 +83,36 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
             yield key, "is for notices that an agency pushes; this one is fetched, and the operation knows the agency"
     if table.kind == "question":
         yield "kind", "a question is asked by the agency; what we fetch is a notice"
-    if table.page is not None:
-        for key in ("after", "next"):
-            yield from readable(f"page.{key}", partial(read_place, getattr(table.page, key)))
+    if table.listed_by is not None:
+        if table.page is None:
+            yield "page", "is missing; write page = { size = 20 }: how many of what is listed are fetched in one run"
+        elif table.page.after or table.page.next:
+            yield "page", "says `size` alone where one operation lists what another fetches: each run lists anew"
+    elif table.page is not None:
+        for key, place in (("after", table.page.after), ("next", table.page.next)):
+            if place is None:
+                yield f"page.{key}", "is missing; without it every page would be the first"
+            else:
+                yield from readable(f"page.{key}", partial(read_place, place))
         if manifest.connector.protocol == "soap":
             yield (
                 "page.after",
                 'is a place of the body, which in SOAP the mapping writes: "..." = "page.after" in [fixed]',
             )
-    operation = manifest.operations.get(table.from_ or "")
-    if operation is None:
-        return
-    if operation.kind != "lookup":
-        yield "from", f"`{table.from_}` is a {operation.kind}; fetching changes nothing, so a lookup"
-    if operation.every is None:
-        yield "from", f"`{table.from_}` has no `every`; write how many seconds lie between two polls"
-    if operation.returns is not None or operation.unwrap:
-        yield "from", f"`{table.from_}` has `returns` or `unwrap`; write them at the notice, which reads its answers"
-    if operation.fresh is not None:
-        yield "from", f"`{table.from_}` has `fresh`; a poll is never answered from memory"
+    for name in table.from_:
+        operation = manifest.operations.get(name)
+        if operation is None:
+            continue
+        if operation.kind != "lookup":
+            yield "from", f"`{name}` is a {operation.kind}; fetching changes nothing, so a lookup"
+        if name == table.from_[0] and operation.every is None:
+            yield "from", f"`{name}` has no `every`; write how many seconds lie between two polls"
+        if name == table.fetched_by and (operation.returns is not None or operation.unwrap):
+            yield "from", f"`{name}` has `returns` or `unwrap`; write them at the notice, which reads its answers"
+        if name == table.listed_by and operation.returns is None:
+            yield "from", f"`{name}` has no `returns`; what it lists is what `{table.fetched_by}` is asked for"
+        if operation.fresh is not None:
+            yield "from", f"`{name}` has `fresh`; a poll is never answered from memory"
 
 
 def _pushed(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -205,14 +218,32 @@ def _unknown(template: object, layout: Layout, key: str) -> Iterator[tuple[str, 
                 yield from _unknown(one, known[name], f"{key}.{name}")
 
 
+def _asks(operation: str | None, manifest: Manifest, mappings: Mapping[str, engine.Mapping]) -> type[BaseModel]:
+    asked = mappings.get(manifest.operations[operation or ""].sends or "")
+    return asked.canonical if asked else NoRecord
+
+
+def _listed(
+    table: NoticeTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
+) -> Iterator[tuple[str, str]]:
+    """Each item of what one operation lists must be a request of the other."""
+    listing = mappings.get(manifest.operations[table.listed_by or ""].returns or "")
+    wanted = _asks(table.fetched_by, manifest, mappings)
+    if listing is not None and (fault := list_fault(listing.canonical, wanted)):
+        yield "from", f"`{table.fetched_by}` cannot be asked for what `{table.listed_by}` lists: {fault}"
+
+
 def _filled(
     table: NoticeTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
 ) -> Iterator[tuple[str, str]]:
     """Operations that fetch, acknowledge and refuse get their requests from the notice alone."""
     returns = mappings[table.returns] if table.returns else None
     given = {*refs_of(table, returns), *(returns.canonical.model_fields if returns else ())}
+    if table.listed_by is not None:
+        given |= set(_asks(table.fetched_by, manifest, mappings).model_fields)
+        yield from _listed(table, manifest, mappings)
     for key, name, has in (
-        ("from", table.from_, set[str]()),
+        ("from", next(iter(table.from_), None), set[str]()),
         ("taken", table.taken, given),
         ("refused", table.refused, given),
     ):

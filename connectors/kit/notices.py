@@ -140,7 +140,7 @@ class Notices:
             tree = ready.fetched_over.read(WireReply(200, came.headers, came.body)).tree
         except Unreadable as error:
             return ready.refused(Fault("body", error.rule))
-        return ready.understood(Carried(tree))
+        return ready.understood(Carried(tree, {}, came.query))
 
 
 def _told(notice: str, read: Callable[[], Understood | NotTaken]) -> Understood | NotTaken:

@@ -4,7 +4,8 @@ One operation of a connector, compiled: what the engine, the doors and the proto
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +15,7 @@ from connectors.kit.places import Unwrap
 from connectors.kit.reading import Wire
 from connectors.kit.signatures import Signing
 from mappings import engine
+from mappings.canonical.shape import inner_models
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
 
@@ -119,6 +121,59 @@ def request_from(wanted: type[BaseModel], refs: Mapping[str, str], *holders: Bas
         raise MappingFailed(
             [Fault(".".join(map(str, one["loc"])), one["type"]) for one in error.errors(include_input=False)]
         ) from None
+
+
+def only_list(model: type[BaseModel] | None) -> str | None:
+    """Return the only list of *model*, whose items are taken one by one; None: it has none, or several."""
+    fields = model.model_fields.items() if model is not None else ()
+    lists = [name for name, field in fields if _is_list(field.annotation)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def list_fault(listing: type[BaseModel], wanted: type[BaseModel]) -> str | None:
+    """Return why the items of a *listing* can be no requests of a *wanted*; None when they can."""
+    place = only_list(listing)
+    if place is None:
+        return f"{listing.__name__} has not just one list"
+    items = list(inner_models(listing.model_fields[place].annotation))
+    needed = [name for name, field in wanted.model_fields.items() if field.is_required()]
+    if not items:
+        return (
+            None
+            if len(needed) == 1
+            else f"its items are texts, and {wanted.__name__} needs {', '.join(needed) or 'none'}"
+        )
+    missing = [name for name in needed if name not in items[0].model_fields]
+    return f"{wanted.__name__} needs `{missing[0]}`, which {items[0].__name__} lacks" if missing else None
+
+
+def listed_requests(listing: BaseModel, wanted: type[BaseModel]) -> list[BaseModel]:
+    """
+    Return for each item of the only list of *listing* the *wanted* that asks for it: by field name, or a text as the one
+    field that is required.
+
+    Raises:
+        MappingFailed: An item does not fit; fields are named, never values.
+    """
+    place = only_list(type(listing))
+    items = getattr(listing, place) if place is not None else ()
+    needed = next((name for name, field in wanted.model_fields.items() if field.is_required()), "")
+    return [
+        request_from(wanted, {}, item) if isinstance(item, BaseModel) else request_from(wanted, {needed: item})
+        for item in items or ()
+    ]
+
+
+def key_fields(request: BaseModel) -> Mapping[str, str]:
+    """Return the single values of *request* by field name, as texts."""
+    fields = request.model_dump(mode="json", exclude_none=True)
+    return {name: str(value) for name, value in fields.items() if isinstance(value, str | int)}
+
+
+def _is_list(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_is_list(one) for one in get_args(annotation))
+    return get_origin(annotation) is tuple
 
 
 def agrees(look_up: Operation, filing: Operation, sent: BaseModel, found: BaseModel | None) -> bool:

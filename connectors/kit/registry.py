@@ -176,7 +176,7 @@ def _operation(
     needs = frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings))
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
-    fetching = {notice.from_ for notice in manifest.notices.values()}
+    fetching = {one for notice in manifest.notices.values() for one in notice.from_[:1]}
     refs = refs_of(table, returns)
     own = _own(refs, sends)
     asked: dict[str, str | None] = {key: manifest.operations[then].sends for key, then in table.then.items()}
@@ -199,12 +199,16 @@ def _operation(
         sees_writes=table.sees_writes,
         ref={name: place for name, place in refs.items() if name not in own},
         signed=Signing(table.signed) if table.signed else None,
-        page=next((notice.page for notice in manifest.notices.values() if notice.from_ == name), None),
+        page=next((notice.page for notice in manifest.notices.values() if name in notice.from_[:1]), None),
         judge=judge,
         unwrap=read_unwrap(table.unwrap),
         wire=wire,
         needs=needs,
-        alike=None if name in fetching else _alike(table, returns, needs, hooks),  # pages differ by their cursor alone
+        alike=None
+        if name in fetching
+        else _alike(
+            table, returns, needs, hooks
+        ),  # pages differ by their cursor alone, lists by when they are asked for
         own=own,
     )
 

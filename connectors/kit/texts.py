@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 from lxml import etree
 from pydantic_core import from_json
 
+from mappings.xml_text import HasDtd, parsed
+
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 Tree: TypeAlias = Json | etree._Element
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-_PROLOG_WITH_DTD = re.compile(rb"(?:\s++|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 _TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[,\[{]', re.DOTALL)
 """A whole text, or what stands outside of one and makes room for one more value."""
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
@@ -97,22 +98,10 @@ def parse_xml(body: bytes, headers: Mapping[str, str]) -> etree._Element:
 
 
 def _xml(body: bytes) -> etree._Element:
-    if _PROLOG_WITH_DTD.match(body):  # before it is parsed: a DTD of 256 KiB can take the parser seconds
-        raise Unreadable("has a DTD, which is refused")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        huge_tree=False,  # with it, depth and entity growth would be unbounded
-        load_dtd=False,
-        dtd_validation=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    root = etree.fromstring(body, parser)
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("has a DTD, which is refused")
-    return root
+    try:
+        return parsed(body)
+    except HasDtd as error:
+        raise Unreadable(str(error)) from None
 
 
 def _in_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -5,9 +5,9 @@ From installed agencies to what they tell and ask: what the doors at which they 
 from collections.abc import Mapping
 
 from connectors.kit.inbox import Notice
+from connectors.kit.operation import only_list
 from hub.app.installed import Installed
 from hub.arriving import Speaking
-from hub.asked import handed_out
 from hub.web.answers import Asked
 
 
@@ -31,7 +31,7 @@ def questions_of(one: Installed) -> dict[str, Asked]:
     inbox = one.agency.inbox
     tables = one.connector.manifest.notices
     return {
-        name: Asked(notice.answer, bool(tables[name].unique) and handed_out(notice.answer) is not None)
+        name: Asked(notice.answer, bool(tables[name].unique) and only_list(notice.answer) is not None)
         for name, notice in (inbox.notices if inbox else {}).items()
         if notice.kind == "question" and notice.answer is not None
     }

@@ -9,7 +9,7 @@ from connectors.kit.inbox import Notice
 from hub.app.findings import Finding
 from hub.app.installed import Installed
 from hub.lane import Lane
-from hub.polling import Poll
+from hub.polled import Poll
 from hub.settings import Settings
 
 _PEOPLE: Final = frozenset({"officer.id", "officer.account", "unit.id", "unit.code"})
@@ -48,6 +48,6 @@ def _fetched(one: Installed) -> Iterator[Notice]:
 
 
 def _for_people(one: Installed, notice: Notice) -> bool:
-    """Say whether an operation that fetches *notice*, acknowledges or refuses it, names an officer or a unit."""
-    asked = filter(None, (notice.fetched_by, notice.acknowledged_by, notice.refused_by))
+    """Say whether an operation that lists or fetches *notice*, acknowledges or refuses it, names an officer or a unit."""
+    asked = filter(None, (notice.listed_by, notice.fetched_by, notice.acknowledged_by, notice.refused_by))
     return any(one.agency.operations[operation].needs & _PEOPLE for operation in asked)

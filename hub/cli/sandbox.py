@@ -143,7 +143,7 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
         lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
-        if any(notice.from_ for notice in load_manifest(play.connector).notices.values()):
+        if any(notice.fetched_by for notice in load_manifest(play.connector).notices.values()):
             lines += [f'scheduled_as = {{ officer = "{DUTY[0]}", unit = "{DUTY[1]}" }}']
         lines += [""]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.errors import OperationUnknown
-from hub.polling import Poll
+from hub.polled import Poll
 from hub.store.polls import PollRow
 from hub.web.lanes import OPERATOR, Doors
 from hub.web.replies import moment
@@ -44,7 +44,7 @@ def shown(poll: Poll, row: PollRow | None) -> dict[str, Any]:
     return {
         "agency": agency,
         "notice": notice,
-        "operation": poll.notice.fetched_by,
+        "operation": poll.first,
         "every": poll.every,
         "last_run": at(row.last_at) if row else None,
         "last_outcome": row.outcome or None if row else None,

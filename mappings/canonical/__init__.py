@@ -58,6 +58,26 @@ from mappings.canonical.dossier_parts import (
     Supplement,
     SupplementPaper,
 )
+from mappings.canonical.e_documents import (
+    AttachmentAddress,
+    Correspondent,
+    DocumentFile,
+    DocumentStaff,
+    DocumentStatusQuery,
+    DocumentStatusReport,
+    EDocument,
+    EDocumentReceipt,
+    ReceiverChange,
+    RefusedMessage,
+    RelatedDocument,
+    ReplacedDocument,
+    Signatory,
+    StoredAttachment,
+    TraceStep,
+    WaitingMessage,
+    WaitingMessages,
+    WaitingQuery,
+)
 from mappings.canonical.land import LandMatter, LandPlot
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.payment import (
@@ -167,6 +187,17 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "UtilityReceipt@1": UtilityReceipt,
         "UtilityRequest@1": UtilityRequest,
         "UtilityRequestQuery@1": UtilityRequestQuery,
+        # Official documents between agencies.
+        "EDocument@1": EDocument,
+        "EDocumentReceipt@1": EDocumentReceipt,
+        "DocumentStatusReport@1": DocumentStatusReport,
+        "DocumentStatusQuery@1": DocumentStatusQuery,
+        "WaitingMessage@1": WaitingMessage,
+        "WaitingMessages@1": WaitingMessages,
+        "WaitingQuery@1": WaitingQuery,
+        "RefusedMessage@1": RefusedMessage,
+        "StoredAttachment@1": StoredAttachment,
+        "AttachmentAddress@1": AttachmentAddress,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -212,6 +243,14 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "UtilityBill@1": UtilityBill,
         "UtilityDocument@1": UtilityDocument,
         "UtilityStep@1": UtilityStep,
+        "Correspondent@1": Correspondent,
+        "DocumentFile@1": DocumentFile,
+        "DocumentStaff@1": DocumentStaff,
+        "ReceiverChange@1": ReceiverChange,
+        "RelatedDocument@1": RelatedDocument,
+        "ReplacedDocument@1": ReplacedDocument,
+        "Signatory@1": Signatory,
+        "TraceStep@1": TraceStep,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -240,6 +279,11 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "UtilityCustomerQuery@1": "customer",
         "UtilityCustomer@1": "customer",
         "UtilityBillQuery@1": "customer",
+        "EDocument@1": "document_id",
+        "DocumentStatusQuery@1": "document_id",
+        "WaitingMessage@1": "message",
+        "RefusedMessage@1": "message",
+        "StoredAttachment@1": "content_id",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

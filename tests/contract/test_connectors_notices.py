@@ -28,7 +28,7 @@ PUSHES = [
     (name, sample)
     for name, folder in FOLDERS.items()
     for sample in load_samples(folder)
-    if (notice := load_manifest(folder).notices.get(sample.operation)) is not None and notice.from_ is None
+    if (notice := load_manifest(folder).notices.get(sample.operation)) is not None and notice.fetched_by is None
 ]
 TAKEN = [(name, sample) for name, sample in PUSHES if sample.result == "taken"]
 every_push = pytest.mark.parametrize(("name", "sample"), PUSHES, ids=[f"{one}:{two.name}" for one, two in PUSHES])

@@ -48,7 +48,7 @@ class Stage:
         for play in plays:
             entries.append(f'[agencies.{play.name}]\nbase_url = "{play.base_url}"')
             entries += [f'{name} = "{value}"' for name, value in play.settings.items()]
-            if any(notice.from_ for notice in load_manifest(play.connector).notices.values()):
+            if any(notice.fetched_by for notice in load_manifest(play.connector).notices.values()):
                 entries.append('scheduled_as = { officer = "cb-102", unit = "H32" }')
         self.config.write_text("\n".join(entries) + "\n", "utf-8")
 

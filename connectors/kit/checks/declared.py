@@ -130,7 +130,7 @@ def compared_places_exist(folder: Folder) -> Iterator[FileFault]:
     for name, table in folder.operations.items():
         key, file = f"operations.{name}", manifest_file(folder)
         sends, returns = model_of(folder, table.sends), model_of(folder, table.returns)
-        if table.order_by and sends and table.order_by not in sends.model_fields:
+        if table.order_by and sends and not _has(sends, table.order_by):
             near = nearest(table.order_by, sends.model_fields)
             yield FileFault(file, f"{key}.order_by", f"`{table.order_by}` is no field of what `{name}` sends{near}")
         for field in table.agrees:

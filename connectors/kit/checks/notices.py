@@ -28,7 +28,7 @@ _RETRY_AFTER = 1.0
 def notices_proven(folder: Folder) -> Iterator[FileFault]:
     """Every notice that is pushed must prove by `auth` or `signed` that the agency sent it."""
     for name, table in folder.notices.items():
-        if table.from_ is None and table.auth is None and table.signed is None:
+        if table.fetched_by is None and table.auth is None and table.signed is None:
             says = "may be sent by anybody; write `auth` or `signed`, or exempt this rule and say what else keeps others out"
             yield FileFault(manifest_file(folder), f"notices.{name}", says)
 
@@ -42,7 +42,7 @@ def notices_recorded(folder: Folder) -> Iterator[FileFault]:
         if sample.result not in WAYS:
             says = f"is one of {', '.join(WAYS)} for a notice{nearest(sample.result, WAYS)}"
             yield FileFault(f"{place}/sample.toml", "result", says)
-        fetched = folder.notices[sample.operation].from_ is not None
+        fetched = folder.notices[sample.operation].fetched_by is not None
         sides = (("request", sample.request_agency, False), ("reply", sample.reply_agency, fetched))
         for side, found, none in sides:
             if none and found is not None:

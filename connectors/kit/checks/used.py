@@ -13,6 +13,7 @@ from connectors.kit.checks.folder import Folder, manifest_file
 from connectors.kit.checks.pinned import Direction, contract_of, joined, layout_of, plain
 from connectors.kit.manifest import Conversation, NoticeTable, OperationTable
 from connectors.kit.places import DECODERS
+from mappings.enclosed import PAYLOAD
 
 BESIDE = ("header:", "query:")
 """Begin places that stand beside the body, which no schema of a body describes."""
@@ -70,7 +71,7 @@ def _is_written(folder: Folder, name: str, direction: Direction) -> bool:
 
 def _reader(folder: Folder, name: str) -> Conversation:
     """The table that says how what comes is read; of a polled operation that is the notice it fetches."""
-    fetched = (notice for notice in folder.notices.values() if notice.from_ == name)
+    fetched = (notice for notice in folder.notices.values() if notice.fetched_by == name)
     return next(fetched, None) or folder.conversations[name]
 
 
@@ -91,7 +92,7 @@ def _of_request(folder: Folder, operation: str, table: OperationTable) -> Iterat
     if table.sign:
         yield from _in_body([table.sign.at], manifest, f"{key}.sign.at")
     for name, notice in folder.notices.items():
-        if notice.from_ == operation and notice.page:
+        if notice.fetched_by == operation and notice.page and notice.page.after:
             yield Used(plain(notice.page.after), manifest, f"notices.{name}.page.after")
     base = payload_base(folder, operation, "request")
     if table.sends and base is not None:
@@ -113,8 +114,8 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     if table.signed:
         yield from _sought(folder, operation, "reply", "signed", [table.signed.at, *table.signed.of])
     for notice in folder.notices.values():
-        if notice.from_ == operation:
-            keys = [*_texts(notice.ref), *notice.unique, *([notice.page.next] if notice.page else [])]
+        if notice.fetched_by == operation:
+            keys = [*_texts(notice.ref), *notice.unique, *_texts(notice.page.next if notice.page else None)]
             yield from _sought(folder, operation, "reply", "every", keys)
     yield from _mapped(folder, operation, "reply")
 
@@ -199,18 +200,28 @@ def _payload_places(template: Any, base: str) -> Iterator[str]:
 
 
 def mapping_places(folder: Folder, name: str, base: str, above: tuple[str, ...] = ()) -> Iterator[Used]:
-    """Give every place that the mapping *name*, and the mappings it names, speak of, seen from the body."""
+    """
+    Give every place that the mapping *name*, and the mappings it names, speak of, seen from the body.
+
+    What stands inside a text is a document of its own that no pinned contract describes: of that the text alone counts.
+    """
     mapping = folder.mappings.get(name)
     if mapping is None or name in above:
         return
     file = folder.file(f"{name}.map.toml")
+    texts = tuple(f"{plain(place)}/" for place, fixed in mapping.fixed.items() if fixed.from_ == PAYLOAD)
     for ours, line in mapping.fields.items():
         for place in (*(line.at or ()), *(line.parts or ()), *line.also):
+            if plain(place).startswith(texts):
+                continue
             here = joined(base, plain(place))
             yield Used(here, file, f"fields.{ours}")
             if line.map:
                 yield from mapping_places(folder, line.map, here, (*above, name))
     for place in mapping.fixed:
-        yield Used(joined(base, plain(place)), file, f"fixed.{place}")
+        if not plain(place).startswith(texts):
+            yield Used(joined(base, plain(place)), file, f"fixed.{place}")
     for place in mapping.dropped:
+        if plain(place).startswith(texts):
+            continue
         yield Used(joined(base, plain(place)), file, f"dropped.{place}", branch=place.endswith("/*"))

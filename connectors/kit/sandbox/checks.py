@@ -50,8 +50,14 @@ def _bearer(request: Request, _settings: Settings, _now: float) -> bool:
     return request.headers.get("authorization", "").startswith("Bearer ")
 
 
+def _basic(request: Request, settings: Settings, _now: float) -> bool:
+    """Accept the user name and the password of the settings, in UTF-8 (RFC 7617)."""
+    expected = base64.b64encode(f"{settings['user_name']}:{settings['password']}".encode()).decode()
+    return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Basic {expected}".encode())
+
+
 CHECKS: MappingProxyType[str, Callable[[Request, Settings, float], bool]] = MappingProxyType(
-    {"c06": _c06, "bearer": _bearer}
+    {"c06": _c06, "bearer": _bearer, "basic": _basic}
 )
 """How a played agency checks each handshake of the kit."""
 

@@ -90,7 +90,11 @@ def _operation(name: str, table: OperationTable, folders: list[Path], manifest: 
     root = _names(sends.agency)[1 if xml else 0 :] if sends else ()
     put = manifest.auth.put if manifest.auth and table.kind != "login" else {}
     sources = {place: source for place, source in wrapped.items() if source != "payload"}
-    sources |= {prefix + root + _names(place): fixed.from_ for place, fixed in (sends.fixed if sends else {}).items()}
+    sources |= {
+        prefix + root + _names(place): fixed.from_
+        for place, fixed in (sends.fixed if sends else {}).items()
+        if fixed.from_ != "payload"
+    }
     sources |= {_names(place): source for place, source in put.items() if not place.startswith(("header:", "query:"))}
     if table.sign and ":" not in table.sign.at:
         sources[_names(table.sign.at)] = "signature"

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -106,6 +107,9 @@ class Arrival:
     sources: Mapping[str, str | None]
 
 
+_NO_KEY: Mapping[str, str] = MappingProxyType({})
+
+
 class ScriptedAgency:
     """Plays `will[operation]` in order, each (seconds, outcome), then `otherwise`. Remembers every arrival."""
 
@@ -165,13 +169,21 @@ class ScriptedAgency:
             self.good = told["auth.session"]
         return told
 
-    async def fetch(self, notice: str, wire: WireRequest, *, timeout: float) -> Fetched:  # noqa: ASYNC109
-        """Send, and bring the page that `pages[cursor]` holds, where the answer is ok."""
+    async def fetch(
+        self,
+        notice: str,
+        wire: WireRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        key: Mapping[str, str] = _NO_KEY,
+    ) -> Fetched:
+        """Send, and bring the page that `pages[cursor]` holds, or what is asked for by `key`, where the answer is ok."""
         _, sources = cast(tuple[BaseModel, Sources], wire.masked)
         outcome = await self.send(wire.url, wire, timeout=timeout)
         if not isinstance(outcome, Answered) or outcome.result is not Result.OK:
             return Fetched(outcome)
-        return replace(self.pages.get(sources["page.after"], Fetched(outcome, Understood(notice, ()))), outcome=outcome)
+        asked = next(iter(key.values()), sources["page.after"])
+        return replace(self.pages.get(asked, Fetched(outcome, Understood(notice, ()))), outcome=outcome)
 
     async def close(self) -> None:
         self.closed = True

@@ -15,7 +15,8 @@ from connectors.kit.registry import bind, load_connector
 from hub.arriving import Arriving, Speaking
 from hub.fetched import FetchedPages
 from hub.lane import Lane
-from hub.polling import SPREAD, Poll, Polling
+from hub.polled import Poll
+from hub.polling import SPREAD, Polling
 from hub.store.dead_notices import WhichDead
 from hub.store.feed import Reach
 from tests.unit.engine.stage import World, play

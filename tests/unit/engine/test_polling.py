@@ -15,7 +15,8 @@ from connectors.kit.outcomes import Answered, Busy, InDoubt, Reason, Result, Una
 from hub.call import BUILT_IN, Class, State
 from hub.coordination.protocol import HoldCause
 from hub.errors import StoreUnavailable
-from hub.polling import SPREAD, Poll, Polling, Sorted
+from hub.polled import Poll, Sorted
+from hub.polling import SPREAD, Polling
 from hub.store.batch import Batch
 from hub.store.feed import Reach
 from hub.store.polls import PollRow
@@ -131,7 +132,7 @@ def fetch(scenario: Callable[[Any], Any], *, start: bool = True, **given: Any) -
         await scenario(world)
         await world.polling.stop()
 
-    play(run, world=Fetching, **given)
+    play(run, **{"world": Fetching} | given)
 
 
 def test_a_page_becomes_notices_and_each_is_acknowledged_once() -> None:

@@ -58,7 +58,7 @@ def test_values_that_the_scheme_does_not_know_are_named_at_once() -> None:
 def test_a_misspelt_scheme_names_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'c06'"):
         handshake("c6")
-    with pytest.raises(ValueError, match="known schemes: bearer, c06"):
+    with pytest.raises(ValueError, match="known schemes: basic, bearer, c06"):
         handshake("zzz")
 
 
@@ -94,3 +94,14 @@ def test_secrets_are_compared_whole_and_in_any_script() -> None:
     assert same("khoá", "khoá")
     assert not same("khoá", "khoa")
     assert not same("a", "ab")
+
+
+class TestBasic:
+    def test_name_and_password_are_shown_as_they_are(self) -> None:
+        headers = handshake("basic").headers({"user_name": "trung-tam", "password": "mật:khẩu"}, NOW)
+        shown = headers["Authorization"].removeprefix("Basic ")
+        assert base64.b64decode(shown).decode() == "trung-tam:mật:khẩu"
+
+    def test_a_name_that_another_side_would_cut_is_refused(self) -> None:
+        with pytest.raises(MappingFailed, match=r"settings\.user_name"):
+            handshake("basic").headers({"user_name": "a:b", "password": "x"}, NOW)

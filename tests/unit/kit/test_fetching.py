@@ -9,9 +9,10 @@ from pydantic_core import from_json, to_json
 from connectors.kit.binding import BoundAgency
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
-from connectors.kit.operation import NoRecord, request_from
+from connectors.kit.operation import NoRecord, key_fields, listed_requests, request_from
 from connectors.kit.outcomes import Answered, InDoubt, Result, Unavailable
 from mappings.canonical import DossierQuery
+from mappings.canonical.catalogues import Catalogue
 from tests.unit.kit.conftest import POLL
 
 Office = Callable[..., BoundAgency]
@@ -126,3 +127,67 @@ class TestFetching:
         bound = office('[notices.step_taken]\nauth = { put = { "header:X" = "settings.security_key" } }')
         with pytest.raises(KeyError):
             await bound.fetch("step_taken", WireRequest("GET", "", {}, b"", False), timeout=1)
+
+
+LISTED = (
+    POLL.replace('from = "list_steps"', 'from = ["list_codes", "list_steps"]')
+    .replace(', after = "TuId", next = "IdCuoi"', "")
+    .replace('unique = ["MaHoSo"]\nref = { code = "MaHoSo" }\n', "")
+    .replace("every = 60.0\n", 'sends = "asked"\n')
+    .replace('unwrap = ["json", "data[]"]', 'unwrap = ["json", "data"]')
+    .replace(', SoDong = "page.size"', "")
+    + """
+[operations.list_codes]
+kind = "lookup"
+call = "POST /codes"
+returns = "codes"
+code = "code"
+every = 60.0
+"""
+)
+LISTS = {
+    **FILES,
+    "codes.map.toml": 'canonical = "Catalogue@1"\nagency = ""\n[fields]\n"entries[]" = { at = "ma[]", map = "entry" }\n',
+    "entry.map.toml": 'canonical = "CatalogueEntry@1"\nagency = ""\n[fields]\n"code" = "a"\n"name" = "b"\n',
+}
+
+
+class TestWhatIsListed:
+    async def got(self, office: Office, reply: Any) -> tuple[BoundAgency, Any]:
+        bound = office(LISTED, files=LISTS, answer=lambda _: WireReply(200, {}, to_json(reply)))
+        wire = bound.render("list_steps", DossierQuery(code="A-1"), {"exchange.id": "e"})
+        return bound, await bound.fetch("step_listed", wire, timeout=1, key={"code": "A-1"})
+
+    async def test_what_was_asked_for_is_a_reference_and_makes_the_notice_the_same(self, office: Office) -> None:
+        bound, found = await self.got(office, {"code": "0", "data": RECORD})
+        (told,) = found.read.told
+        assert (told.refs, told.unique) == ({"code": "A-1"}, '[["code","A-1"]]')
+        assert bound.inbox is not None
+        assert (bound.inbox.notices["step_listed"].listed_by, bound.inbox.notices["step_listed"].every) == (
+            "list_codes",
+            60.0,
+        )
+
+    @pytest.mark.parametrize(
+        "reply", [{"code": "0", "data": {**RECORD, "TrangThai": "x"}}, {"code": "0", "data": None}, {"code": "0"}]
+    )
+    async def test_what_cannot_be_read_is_refused_by_what_was_asked_for(self, office: Office, reply: Any) -> None:
+        bound, found = await self.got(office, reply)
+        assert isinstance(found.read, Understood)
+        assert (found.read.told, [one.refs for one in found.poison]) == ((), [{"code": "A-1"}])
+        assert bound.inbox is not None
+        again = bound.inbox.read_again("step_listed", found.came)
+        assert isinstance(again, NotTaken)
+
+    async def test_read_again_it_is_still_known_by_what_was_asked_for(self, office: Office) -> None:
+        bound, found = await self.got(office, {"code": "0", "data": {**RECORD, "TrangThai": "x"}})
+        assert bound.inbox is not None
+        mended = WireNotice({}, found.came.query, found.came.body.replace(b'"x"', b'"9"'))
+        again = bound.inbox.read_again("step_listed", mended)
+        assert isinstance(again, Understood)
+        assert again.told[0].refs == {"code": "A-1"}
+
+    def test_each_item_of_a_list_is_a_request(self) -> None:
+        entries = Catalogue.model_validate({"entries": [{"code": "A", "name": "x"}, {"code": "B", "name": "y"}]})
+        assert listed_requests(entries, DossierQuery) == [DossierQuery(code="A"), DossierQuery(code="B")]
+        assert key_fields(DossierQuery(code="A")) == {"code": "A"}

@@ -128,6 +128,54 @@ def test_a_poll_that_could_not_work_is_refused(office: Office, change: tuple[str
     assert says in faults(office, FETCHED, change)[f"notices.{key}"]
 
 
+LISTED = (
+    FETCHED.replace(
+        """from = "list_steps"
+page = { size = 2, after = "TuId", next = "IdCuoi" }""",
+        """from = ["list_codes", "list_steps"]
+page = { size = 2 }""",
+    )
+    .replace("every = 60.0\n", 'sends = "asked"\n')
+    .replace('ref = { code = "MaHoSo" }\n', "")
+    + """
+[operations.list_codes]
+kind = "lookup"
+call = "POST /codes"
+returns = "codes"
+every = 60.0
+"""
+)
+CODES: Mapping[str, str] = {
+    **FILES,
+    "codes.map.toml": 'canonical = "Catalogue@1"\nagency = ""\n[fields]\n"entries[]" = { at = "ma[]", map = "entry" }\n',
+    "entry.map.toml": 'canonical = "CatalogueEntry@1"\nagency = ""\n[fields]\n"code" = "a"\n"name" = "b"\n',
+    "other.map.toml": 'canonical = "QuestionAnswer@1"\nagency = ""\n[fields]\n"question" = "a"\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("page = { size = 2 }\n", ""), "page is missing"),
+        (("{ size = 2 }", '{ size = 2, after = "TuId" }'), "page says `size` alone"),
+        (('returns = "codes"\n', ""), "from `list_codes` has no `returns`"),
+        (('returns = "codes"', 'returns = "asked"'), "from `list_steps` cannot be asked for what `list_codes` lists: DossierQuery has not just one list"),
+        (('sends = "asked"\n[operations.confirm', 'sends = "other"\n[operations.confirm'), "from `list_steps` cannot be asked for what `list_codes` lists: QuestionAnswer needs `question`"),
+        (('returns = "codes"\nevery = 60.0', 'returns = "codes"'), "from `list_codes` has no `every`"),
+        (('["list_codes", "list_steps"]', '["list_codes", "list_stepz"]'), "from names no operation; did you mean `list_steps`"),
+    ],
+)  # fmt: skip
+def test_a_poll_in_two_steps_that_could_not_work_is_refused(office: Office, change: tuple[str, str], says: str) -> None:
+    office(LISTED, files=CODES)
+    told = faults(office, LISTED, change, CODES)
+    assert any(says in f"{key.removeprefix('notices.step_listed.')}{text}" for key, text in told.items()), told
+
+
+def test_the_places_of_a_cursor_are_needed_where_pages_follow_each_other(office: Office) -> None:
+    told = faults(office, FETCHED, (', after = "TuId", next = "IdCuoi"', ""))
+    assert "every page would be the first" in told["notices.step_listed.page.next"]
+
+
 @pytest.mark.parametrize("source", ["page.after", "page.size", "notice.reason"])
 def test_sources_of_polls_are_for_the_operations_that_serve_them(office: Office, source: str) -> None:
     told = faults(office, FETCHED, ('call = "POST /confirm"', f'call = "POST /confirm"\nwrap = {{ a = "{source}" }}'))

@@ -192,7 +192,7 @@ def test_xml_holds_text_so_numbers_need_a_converter() -> None:
     [
         ({"fixed": {"A": "literal"}}, "is no source"),
         ({"fixed": {"A": "call.refrence"}}, "did you mean `call.reference`?"),
-        ({"fixed": {"A": "payload"}}, "is no source"),
+        ({"fixed": {"A": "payload"}}, "is for a text in XML"),
         ({"fixed": {"A": {"from": "=x", "as": "digits"}}}, "the literal does not fit its converter: a UUID is needed"),
         ({"fixed": {"A": {"from": "=x", "as": "digit"}}}, "did you mean `digits`?"),
         ({"fixed": {"A[]": "=x"}}, "stands for every item of a list"),

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from connectors.kit.inbox import Notice
-from hub.polling import Poll
+from hub.polled import Poll
 from hub.store.polls import PollRow
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice

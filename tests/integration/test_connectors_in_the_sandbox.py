@@ -43,6 +43,7 @@ SETTINGS = {
         "client_id": "one-stop",
         "client_secret": "0000-invented",
     },
+    "department": {"organ_code": "H32.00", "organ_name": "Sở Thử nghiệm", "security_key": "0000-invented"},
 }
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
 PLAYED = [

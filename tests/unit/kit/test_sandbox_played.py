@@ -363,8 +363,8 @@ class TestOtherShapes:
             f"[contract]{contract}"
             '[operations.lookup_dossier]\nkind="lookup"\ncall="GET /dossiers/{code}"\nsends="query"\n'
             '[operations.file_note]\nkind="filing"\ncall="POST form /notes"\nsends="query"\n'
-            '[operations.begin_work]\nkind="filing"\ncall="POST /work/{settings.begun}"\nsends="query"\n'
-            '[operations.end_work]\nkind="filing"\ncall="POST /work/{settings.done}"\nsends="ended"\n',
+            '[operations.begin_work]\nkind="filing"\ncall="POST /steps/{settings.begun}"\nsends="query"\n'
+            '[operations.end_work]\nkind="filing"\ncall="POST /steps/{settings.done}"\nsends="ended"\n',
             "utf-8",
         )
         (folder / "query.map.toml").write_text(
@@ -412,10 +412,10 @@ class TestOtherShapes:
     @pytest.mark.parametrize(
         ("path", "body", "operation"),
         [
-            ("/work/begun", b'{"code": "A-9"}', "begin_work"),
-            ("/work/finished", b'{"code": "A-9", "ended": true}', "end_work"),
-            ("/work/finished", b'{"code": "A-9", "ended": false}', None),
-            ("/work/other", b'{"code": "A-9", "ended": true}', None),
+            ("/steps/begun", b'{"code": "A-9"}', "begin_work"),
+            ("/steps/finished", b'{"code": "A-9", "ended": true}', "end_work"),
+            ("/steps/finished", b'{"code": "A-9", "ended": false}', None),
+            ("/steps/other", b'{"code": "A-9", "ended": true}', None),
         ],
     )
     def test_addresses_that_settings_name_and_a_fixed_yes_tell_operations_apart(

@@ -105,6 +105,9 @@ _PLAIN = (
         plain.one_of({"true": True, "false": False, "1": True, "0": False}),
         ((True, "true"), (False, "false")),
     ),
+    Converter(  # a code of ours, or of a code table, that the agency keeps as a number or as true and false
+        "json code", plain.write_json_code, plain.read_json_code, (("9", 9), ("0", 0), ("true", True))
+    ),
     Converter("0/1", plain.yes_or_no("1", "0"), plain.one_of({"0": False, "1": True}), ((True, "1"), (False, "0"))),
     _day("yyyyMMdd", "19800517"),
     _day("dd-MM-yyyy", "17-05-1980"),
@@ -141,6 +144,9 @@ _PLAIN = (
     _moment("dd/MM/yyyy HH:mm:ss", "15/03/2026 20:05:00"),
     Converter("moment utc", times.write_utc, times.read_utc, ((_EVENING, "2026-03-15T13:05:09Z"),), in_vietnam),
     Converter("moment iso", times.write_iso, times.read_iso, ((_EVENING, "2026-03-15T20:05:09+07:00"),), in_vietnam),
+    Converter(
+        "moment iso ms", times.write_iso_ms, times.read_iso, ((_EVENING, "2026-03-15T20:05:09.000+0700"),), in_vietnam
+    ),
     Converter("epoch s", times.write_epoch(1), times.read_epoch(1), ((_EVENING, "1773579909"),), in_vietnam),
     Converter("epoch ms", times.write_epoch(1000), times.read_epoch(1000), ((_EVENING, "1773579909000"),), in_vietnam),
     Converter(

@@ -96,6 +96,24 @@ def write_integer(value: Any) -> str:
     return str(read_integer(value))
 
 
+def write_json_code(value: Any) -> int | bool:
+    """Write a code in digits as a JSON number, and the codes `true` and `false` as JSON has them."""
+    words = {"true": True, "false": False}
+    code = _text(value)
+    if code in words:
+        return words[code]
+    if not re.fullmatch("0|-?[1-9][0-9]{0,17}", code):  # zeros in front would be lost
+        raise ValueError("a whole number without zeros in front is needed, or true or false")
+    return int(code)
+
+
+def read_json_code(value: Any) -> str:
+    """Read back the code that `write_json_code` wrote; the same in text is taken too."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else str(write_json_code(value)).lower()
+
+
 def read_amount(value: Any) -> int:
     """
     Read whole đồng. `50000`, `50000.0` and 50000.0 fit; `50.000` does not, because it may mean fifty or fifty thousand.

@@ -24,7 +24,7 @@ _FIELDS = {
 _TOKEN = re.compile("yyyy|MM|dd|HH|mm|ss")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _WITH_OFFSET = re.compile("(Z|[+-][0-9]{2}:[0-9]{2})$")
 _MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,9})?)?")
@@ -161,6 +161,11 @@ def write_utc(value: Any) -> str:
 def write_iso(value: Any) -> str:
     """Write a moment as ISO 8601 with +07:00."""
     return _moment(value).isoformat()
+
+
+def write_iso_ms(value: Any) -> str:
+    """Write a moment as Java's `yyyy-MM-dd'T'HH:mm:ss.SSSZ` does: three digits of a second, no colon in the offset."""
+    return f"{_moment(value):%Y-%m-%dT%H:%M:%S.000%z}"
 
 
 def _read_iso(text: Any, without_offset: str) -> datetime:

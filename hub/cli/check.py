@@ -17,7 +17,10 @@ from hub.cli.settings import Config, connectors_for
 from mappings.language import MappingFile
 
 Folders = Annotated[
-    list[Path] | None, typer.Argument(help="Folders of connectors, or their names; all installed ones unless given.")
+    list[Path] | None,
+    typer.Argument(
+        help="Folders of connectors, their names or their agencies' in hub.toml; all installed ones unless given."
+    ),
 ]
 Explain = Annotated[str, typer.Option("--explain", help="Explain a rule, or a key of manifest, mapping or sample.")]
 
@@ -28,12 +31,13 @@ def check(folders: Folders = None, *, explain: Explain = "", config: Config = No
         say(_explained(explain))
         return
     known = connectors_for([str(folder) for folder in folders or () if not folder.is_dir()], config)
-    reports = []
+    paths = []
     for folder in folders or list(known.values()):
         path = folder if folder.is_dir() else known.get(str(folder))
         if path is None:
             fail(f"{folder} is no folder and no connector; name one of {', '.join(known)}, or the path of a folder.")
-        reports.append(check_folder(path))
+        paths.append(path)
+    reports = [check_folder(path) for path in dict.fromkeys(paths)]
     passed = all(report.passed for report in reports)
     if as_json:
         show_json({"passed": passed, "reports": reports})

@@ -23,10 +23,24 @@ from pydantic_core import from_json
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play, Sandbox
-from hub.cli.sandbox import invented_settings, snippet
+from hub.cli.sandbox import invented_route, invented_settings, snippet
 from hub.client import HubClient
 
 AGENCIES = ("police", "npsp", "land_vbdlis", "payment")
+DOSSIER_AGENCIES = {
+    "department_justice": ("H32.10", "Sở Tư pháp"),
+    "department_construction": ("H32.12", "Sở Xây dựng"),
+    "department_finance": ("H32.13", "Sở Tài chính"),
+    "department_environment": ("H32.15", "Sở Nông nghiệp và Môi trường"),
+    "zone_van_phong": ("H32.16", "Ban Quản lý Khu kinh tế Vân Phong"),
+    "police_dossiers": ("H32.90", "Công an tỉnh"),
+    "insurance_dossiers": ("H32.91", "Bảo hiểm xã hội tỉnh"),
+    "tax_dossiers": ("H32.92", "Thuế tỉnh"),
+}
+"""
+Agencies to which dossiers move over the province's LGSP, all of the connector `department`: code and name. The codes are
+invented.
+"""
 UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-01,2020-01-01,,npsp,000.00.14.H32\n"
 OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-01,2020-01-01,,police,000080000099\n"
 OFFICERS += "cb-014,mot-cua-01,2020-01-01,,land_vbdlis,000080000099\n"
@@ -136,15 +150,26 @@ async def stage() -> AsyncIterator[Stage]:
         folder = Path(place)
         folders["payment"] = _hurried(folders["payment"], folder / "own" / "hurried_payment")
         plays = [Play(name, folders[name], invented_settings(folders[name])) for name in AGENCIES]
-        sandbox = Sandbox(plays, now=time.time, chance=chance)
+        to_dossiers = dossier_plays(folders["department"])
+        lgsp = invented_route("lgsp", to_dossiers)
+        plays += to_dossiers
+        sandbox = Sandbox(plays, now=time.time, chance=chance, routes=[lgsp])
         await sandbox.start()
-        (folder / "hub.toml").write_text(HUB.format(port=_free_port()) + snippet(plays), "utf-8")
+        (folder / "hub.toml").write_text(HUB.format(port=_free_port()) + snippet(plays, [lgsp]), "utf-8")
         stage = Stage(folder, sandbox, os.urandom(16).hex())
         try:
             yield stage
         finally:
             await stage.kill()
             await sandbox.stop()
+
+
+def dossier_plays(department: Path) -> list[Play]:
+    """Return a play for each of `DOSSIER_AGENCIES`, of the connector in the folder *department*."""
+    return [
+        Play(name, department, invented_settings(department, name) | {"organ_code": code, "organ_name": title})
+        for name, (code, title) in DOSSIER_AGENCIES.items()
+    ]
 
 
 def _hurried(connector: Path, to: Path) -> Path:

@@ -31,7 +31,15 @@ from mappings.errors import FileFault, FilesRefused
 
 DUTY = ("cb-014", "mot-cua-01")
 """Officer and unit on whose behalf the hub itself asks a played agency: those of the registers in the guide."""
-Names = Annotated[list[str] | None, typer.Argument(help="Connectors to play; without any, every agency of hub.toml.")]
+AGENCY_NAME = r"[a-z][a-z0-9_]*"
+"""What hub.toml takes as the name of an agency or a route."""
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Connectors to play, or `agency=connector` for each of several agencies of one kind;"
+        " without any, every agency of hub.toml."
+    ),
+]
 ControlPort = Annotated[int, typer.Option(help="Port of the control door, which turns faults on; 0: any that is free.")]
 RouteName = Annotated[
     str | None, typer.Option("--route", help="Play an LGSP of this name in front of them, with a token door.")
@@ -82,31 +90,42 @@ def sandbox(
 
 
 def played_by_name(names: list[str], config: Path | None = None) -> list[Play]:
-    """Return plays of the connectors called *names*, with invented settings."""
-    folders = connectors_for(names, config)
-    unknown = [name for name in names if name not in folders]
+    """Return plays of the connectors called *names*, each of which may be `agency=connector`, with invented settings."""
+    agencies = [name.partition("=")[::2] for name in names]
+    wanted = {agency: connector or agency for agency, connector in agencies}
+    folders = connectors_for(wanted.values(), config)
+    unknown = [connector for connector in wanted.values() if connector not in folders]
     if unknown:
         fail(f"{', '.join(unknown)}: no such connector; there are {', '.join(folders)}.")
-    return [Play(name, folders[name], invented_settings(folders[name])) for name in names]
+    if misnamed := [agency for agency in wanted if re.fullmatch(AGENCY_NAME, agency) is None]:
+        fail(f"{', '.join(misnamed)}: no name for an agency; take small letters, such as `tax_dossiers=department`.")
+    if len(wanted) < len(agencies):
+        fail("two agencies have one name; give each its own, such as `department_justice=department`.")
+    return [
+        Play(agency, folders[connector], invented_settings(folders[connector], "" if agency == connector else agency))
+        for agency, connector in wanted.items()
+    ]
 
 
-def invented_settings(folder: Path) -> dict[str, str]:
+def invented_settings(folder: Path, agency: str = "") -> dict[str, str]:
     """
     Return a value for every setting that the connector in *folder* declares: its default, else an invented one.
 
-    What an agency must show to be believed is invented in any case: the sandbox plays it both ways.
+    What an agency must show to be believed is invented in any case: the sandbox plays it both ways. *agency* stands in
+    invented values, so that several agencies of one connector cannot be taken for each other.
     """
     manifest = load_manifest(folder)
     shown = shown_settings(manifest)
+    apart = f"{agency}-" if agency else ""
     return {
-        key: f"sandbox-{key.replace('_', '-')}" if setting.default is None or key in shown else setting.default
+        key: f"sandbox-{apart}{key}".replace("_", "-") if setting.default is None or key in shown else setting.default
         for key, setting in manifest.settings.items()
     }
 
 
 def invented_route(name: str, plays: list[Play]) -> PlayedRoute:
     """Return an LGSP called *name* in front of *plays*, with an invented key; its token leaves their headers alone."""
-    if re.fullmatch(r"[a-z][a-z0-9_]*", name) is None or name in {play.name for play in plays}:
+    if re.fullmatch(AGENCY_NAME, name) is None or name in {play.name for play in plays}:
         fail(f"{name} is no name for a route; take small letters, such as `lgsp`, and not an agency's name.")
     route = PlayedRoute(name, {play.name: f"/{play.name}" for play in plays}, "sandbox-key", "sandbox-secret")
     if any("authorization" in _headers(play) for play in plays):
@@ -138,12 +157,14 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
         lines += ["contract = { calls_per_second = 30, calls_at_once = 20 }", ""]
     road = {name: route.name for route in routes for name in route.agencies}
     for play in plays:
+        manifest = load_manifest(play.connector)
         lines += [f"[agencies.{play.name}]"]
         lines += [f'route = "{road[play.name]}"'] if play.name in road else []
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
-        lines += [f'{key} = "{value}"' for key, value in play.settings.items()]
-        if any(notice.fetched_by for notice in load_manifest(play.connector).notices.values()):
+        declared = manifest.settings
+        lines += [f'{key} = "{value}"' for key, value in play.settings.items() if value != declared[key].default]
+        if any(notice.fetched_by for notice in manifest.notices.values()):
             lines += [f'scheduled_as = {{ officer = "{DUTY[0]}", unit = "{DUTY[1]}" }}']
         lines += [""]
     return "\n".join(lines)

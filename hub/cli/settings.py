@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from connectors.kit.registry import find_connectors
-from hub.app.installed import known_connectors, refuse_code
+from hub.app.installed import connector_folder, known_connectors, refuse_code
 from hub.settings import Settings, load_settings
 
 Config = Annotated[
@@ -30,7 +30,7 @@ def read_settings(config: Path | None) -> Settings:
 
 def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Path]:
     """
-    Return name and folder of the connectors among which *names* are looked for.
+    Return name and folder of the connectors among which *names* are looked for; of an agency's name, its connector's.
 
     `hub.toml` is read for a name that is not installed only, and need not be there: most connectors need none.
 
@@ -42,6 +42,8 @@ def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Pa
     named = config is not None or bool(os.environ.get("HUB_CONFIG"))
     if all(name in installed for name in names) or not (named or Path("hub.toml").exists()):
         return installed
-    known = known_connectors(read_settings(config))
+    settings = read_settings(config)
+    known = known_connectors(settings)
     refuse_code(names, known)
-    return known
+    agencies = {name: settings.agencies[name] for name in names if name in settings.agencies and name not in known}
+    return known | {name: connector_folder(name, entry, settings) for name, entry in agencies.items()}

@@ -39,6 +39,7 @@ from mappings.canonical.dossier import Dossier, DossierQuery, ProcessingStep
 from mappings.canonical.dossier_notices import (
     DossierProgress,
     DossierRemark,
+    GivenOpinion,
     ReceivedDossier,
     ReturnedDossier,
     ReturnedResult,
@@ -161,6 +162,7 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "DossierRemark@1": DossierRemark,
         "ReceivedDossier@1": ReceivedDossier,
         "WithdrawnDossier@1": WithdrawnDossier,
+        "GivenOpinion@1": GivenOpinion,
         "TaxNotice@1": TaxNotice,
         "TaxVoucher@1": TaxVoucher,
         # Lists, questions and the national store of documents.
@@ -271,6 +273,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "FiledSupplement@1": "dossier",
         "ResultConfirmation@1": "dossier",
         "ResultRefusal@1": "dossier",
+        "WithdrawnDossier@1": "dossier",
         "QuestionAnswer@1": "question",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",

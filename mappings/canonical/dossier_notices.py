@@ -10,7 +10,7 @@ from typing import Annotated
 
 from mappings.canonical.address import Address
 from mappings.canonical.dossier_parts import Contact, Document
-from mappings.canonical.kinds import Choice, Code, DossierCode, Many, Moment, Name, Text
+from mappings.canonical.kinds import Choice, Code, DossierCode, Line, Many, Moment, Name, Text
 from mappings.canonical.land import LandPlot
 from mappings.canonical.shape import Canonical, personal, told
 
@@ -75,6 +75,32 @@ class ReturnedDossier(Canonical):
     dossier: Annotated[DossierCode, told("Code of the dossier (mã hồ sơ)", "000.00.14.H32-260315-00001")]
     handler: Annotated[Code | None, personal("Account of who gives it back (mã cán bộ xử lý)", "canbo00")] = None
     reason: Annotated[Text | None, personal("What is wrong (ghi chú)", "Sai diện tích thửa đất")] = None
+
+
+class Opinion(StrEnum):
+    """What an agency that was asked holds of a dossier (nội dung ý kiến)."""
+
+    AGREES = "agrees"
+    """Thống nhất."""
+    DISAGREES = "disagrees"
+    """Không thống nhất."""
+    REMARKS = "remarks"
+    """Có ý kiến khác."""
+
+
+class GivenOpinion(Canonical):
+    """An agency that was asked says what it holds of a dossier; another decides (ý kiến của cơ quan được lấy ý kiến)."""
+
+    dossier: Annotated[DossierCode, told("Code of the dossier (mã hồ sơ)", "000.00.14.H32-260315-00001")]
+    given_at: Annotated[Moment, told("When it was given (ngày cho ý kiến)", "2026-03-18T15:00:00+07:00")]
+    given_by: Annotated[Line | None, told("Name of the agency (cơ quan cho ý kiến)", "Sở Thử nghiệm")] = None
+    officer: Annotated[Code | None, personal("Account of who gave it (mã cán bộ cho ý kiến)", "canbo00")] = None
+    opinion: Annotated[
+        Choice[Opinion] | None, told("For, against or neither, where it says so (thống nhất hay không)", "agrees")
+    ] = None
+    content: Annotated[Text, personal("What it says (nội dung ý kiến)", "Thống nhất với đề nghị của chủ hồ sơ")]
+    letter_number: Annotated[Code | None, told("Number of the letter that says so (số văn bản)", "000/STN-TN")] = None
+    documents: Annotated[Many[Document], told("The letter and what goes with it (danh sách văn bản)")] = ()
 
 
 class WithdrawnDossier(Canonical):

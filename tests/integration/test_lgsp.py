@@ -4,7 +4,7 @@ import asyncio
 import io
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,16 @@ from mappings.canonical import Citizen, CitizenQuery, Dossier, DossierQuery
 from monitoring.events import Fan
 from monitoring.logs import LineWriter, LogLines
 from monitoring.metrics import Metrics
-from tests.integration.conftest import ADMIN, OFFICERS, UNITS
+from tests.integration.conftest import ADMIN
 
 
 class Lgsp:
-    """A hub with both agencies behind one gateway, all in this loop."""
+    """A hub with its agencies behind one gateway, all in this loop."""
 
-    def __init__(self, sandbox: Sandbox, operators: Any, lines: Callable[[], str]) -> None:
+    def __init__(self, sandbox: Sandbox, public: Any, operators: Any, lines: Callable[[], str]) -> None:
         self.sandbox = sandbox
+        self.agencies = httpx2.AsyncClient(base_url="http://hub", transport=httpx2.ASGITransport(app=public))
+        """What agencies call."""
         self.operators = httpx2.AsyncClient(
             base_url="http://hub", headers=ADMIN, transport=httpx2.ASGITransport(app=operators)
         )
@@ -52,11 +54,12 @@ class Lgsp:
 
 
 @asynccontextmanager
-async def behind_lgsp(folder: Path, *, apart: bool = False, **changed: str) -> AsyncIterator[Lgsp]:
-    """Play both agencies behind `lgsp`; *apart*: the portal behind a gateway of its own."""
-    plays = [
-        Play(name, find_connectors()[name], invented_settings(find_connectors()[name])) for name in ("npsp", "police")
-    ]
+async def behind_lgsp(
+    folder: Path, plays: Sequence[Play] = (), *, apart: bool = False, **changed: str
+) -> AsyncIterator[Lgsp]:
+    """Play both agencies, or *plays*, behind `lgsp`; *apart*: the portal behind a gateway of its own."""
+    folders = find_connectors()
+    plays = plays or [Play(name, folders[name], invented_settings(folders[name])) for name in ("npsp", "police")]
     mine = [play for play in plays if play.name != "npsp" or not apart]
     routes = [invented_route("lgsp", mine)]
     routes += [invented_route("other", [play for play in plays if play not in mine])] if apart else []
@@ -82,9 +85,14 @@ async def behind_lgsp(folder: Path, *, apart: bool = False, **changed: str) -> A
         writer.flush()
         return out.getvalue().decode()
 
-    lgsp = Lgsp(sandbox, hub.operators, lines)
+    lgsp = Lgsp(sandbox, hub.public, hub.operators, lines)
     try:
-        for register, content in (("units", UNITS), ("officers", OFFICERS)):
+        units = [f"H32,2020-01-01,,{play.name},000.00.14.H32\n" for play in plays]
+        officers = [f"cb-102,H32,2020-01-01,,{play.name},000080000099\n" for play in plays]
+        for register, content in (
+            ("units", "".join(["unit,valid_from,valid_to,agency,code\n", *units])),
+            ("officers", "".join(["officer,unit,valid_from,valid_to,agency,account\n", *officers])),
+        ):
             assert (await lgsp.operators.put(f"/admin/v1/{register}", content=content.encode())).status_code == 200
         caller = {"name": "one-stop", "allowed": ["*"], "top_class": "counter"}
         key = (await lgsp.operators.post("/admin/v1/callers", json=caller)).json()["key"]
@@ -93,6 +101,7 @@ async def behind_lgsp(folder: Path, *, apart: bool = False, **changed: str) -> A
         await lgsp.hub.close()
     finally:
         await lgsp.operators.aclose()
+        await lgsp.agencies.aclose()
         await hub.stop(5.0)
         writer.close()
         await sandbox.stop()

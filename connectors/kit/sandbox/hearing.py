@@ -45,12 +45,13 @@ class Heard:
 
 
 class Hearing:
-    """Knows the operations of one agency by how they arrive."""
+    """Knows the operations of one agency by how they arrive; *sources* are its own settings, as `settings.x`."""
 
-    def __init__(self, operations: Iterable[Spoken]) -> None:
+    def __init__(self, operations: Iterable[Spoken], sources: Mapping[str, str]) -> None:
         # the one with the most literals first: a request that shows them all is for that one
         self._operations = sorted(operations, key=lambda one: (-len(one.literals), one.name))
         self._literals = {one.name: tuple(one.literals.items()) for one in self._operations}
+        self._sources = sources
 
     def __call__(self, request: Request) -> Heard | None:
         """Return what *request* says, or None when it is for no operation."""
@@ -65,9 +66,10 @@ class Hearing:
                 except Unreadable:
                     return None
             extra = dict(request.query) if operation.method in _BODILESS else {}
-            extra |= {
-                name: value for name, value in zip(operation.fields, fits.groups(), strict=True) if "." not in name
-            }
+            parts = dict(zip(operation.fields, fits.groups(), strict=True))
+            if any("." in name and self._sources.get(name, value) != value for name, value in parts.items()):
+                continue  # a part of the address that is agreed on, and stands for another operation
+            extra |= {name: value for name, value in parts.items() if "." not in name}
             if heard := self._understood(operation, body, extra):
                 return heard
         return None

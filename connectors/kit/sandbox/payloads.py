@@ -118,7 +118,12 @@ def leaves(tree: Any, at: Names = ()) -> Iterator[tuple[Names, str]]:
         for value in tree:
             yield from leaves(value, at)
     elif tree is not None and tree != "":
-        yield at, tree if isinstance(tree, str) else to_json(tree).decode()
+        yield at, _text(tree)
+
+
+def _text(value: Any) -> str:
+    """Return *value* in the form in which manifests and mappings write it: true, not True."""
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def found(tree: Any, names: Names) -> list[Any]:
@@ -133,7 +138,7 @@ def found(tree: Any, names: Names) -> list[Any]:
 def value_at(tree: Any, names: Names) -> str | None:
     """Return the first value at *names* as text, or None when there is none."""
     first = next(iter(found(tree, names)), None)
-    return None if first is None or first == "" or isinstance(first, dict) else str(first)
+    return None if first is None or first == "" or isinstance(first, dict) else _text(first)
 
 
 def put_value(tree: Any, names: Names, value: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
-from hub.cli.sandbox import invented_route, invented_settings, snippet
+from hub.cli.sandbox import invented_route, invented_settings, played_by_name, snippet
 from hub.errors import StoreUnavailable
 from hub.settings import load_settings
 from hub.store.sql_store import SqlRegisters
@@ -157,6 +157,9 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
         (("call", "police.lookup_citizen", "--data", '{"citizen_id": "SECRET", "born": 1}', "--sandbox"), "citizen_id"),
         (("call", "police.lookup_citizen", "--sample", "found"), "HUB_KEY"),
         (("sandbox", "nobody"), "no such connector"),
+        (("sandbox", "tax_dossiers=nobody"), "nobody: no such connector"),
+        (("sandbox", "Tax=department"), "no name for an agency"),
+        (("sandbox", "tax_dossiers=department", "tax_dossiers=npsp"), "two agencies have one name"),
         (("sandbox", "--route", "lgsp"), "name the agencies behind the LGSP"),
         (("sandbox", "--route", "LG SP", "police"), "is no name for a route"),
         (("sandbox", "--route", "police", "police"), "is no name for a route"),
@@ -193,6 +196,27 @@ def test_the_lines_of_a_sandbox_behind_an_lgsp_are_settings(hub: Hub, tmp_path: 
         "police writes Authorization itself"
     )
     assert "sandbox-secret" not in shown
+
+
+def test_several_agencies_of_one_connector_are_played_apart_and_checked_by_their_names(
+    hub: Hub, tmp_path: Path
+) -> None:
+    plays = played_by_name(["department_justice=department", "tax_dossiers=department"])
+    route = invented_route("lgsp", plays)
+    route.base_url = "http://127.0.0.1:1"
+    for play in plays:
+        play.base_url = f"{route.base_url}/{play.name}"
+    (tmp_path / "hub.toml").write_text(f'[hub]\nadmin = "127.0.0.1:1"\n{snippet(plays, [route])}', "utf-8")
+    read = load_settings({}, tmp_path / "hub.toml").agencies
+    assert {name: (entry.connector, entry.route) for name, entry in read.items()} == dict.fromkeys(
+        ("department_justice", "tax_dossiers"), ("department", "lgsp")
+    )
+    own = [play.settings["security_key"] for play in plays]
+    assert len(set(own)) == 2, "what one shows to be believed does not make the other believed"
+    assert "lookup_path" not in snippet(plays), "a default needs no line"
+    assert json.loads(hub("doctor", "--json")[1])["findings"] == []
+    status, out, _ = hub("check", "tax_dossiers", "department_justice")
+    assert (status, out.count("department:")) == (0, 1), "both are of one connector, which is checked once"
 
 
 def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:

@@ -358,14 +358,22 @@ class TestOtherShapes:
         contract = (FOLDER / "npsp" / "manifest.toml").read_text("utf-8").split("[contract]")[1].split("[operations")[0]
         (folder / "manifest.toml").write_text(
             '[connector]\ntitle="T"\ntitle_vi="T"\nversion="0.1.0"\nowner="t"\nprotocol="rest"\nmaturity="draft"\n'
-            '[settings.key]\nhelp="k"\n[auth]\nput = { "query:key" = "settings.key" }\n'
+            '[settings.key]\nhelp="k"\n[settings.begun]\nhelp="b"\ndefault="begun"\n[settings.done]\nhelp="d"\n'
+            '[auth]\nput = { "query:key" = "settings.key" }\n'
             f"[contract]{contract}"
             '[operations.lookup_dossier]\nkind="lookup"\ncall="GET /dossiers/{code}"\nsends="query"\n'
-            '[operations.file_note]\nkind="filing"\ncall="POST form /notes"\nsends="query"\n',
+            '[operations.file_note]\nkind="filing"\ncall="POST form /notes"\nsends="query"\n'
+            '[operations.begin_work]\nkind="filing"\ncall="POST /steps/{settings.begun}"\nsends="query"\n'
+            '[operations.end_work]\nkind="filing"\ncall="POST /steps/{settings.done}"\nsends="ended"\n',
             "utf-8",
         )
         (folder / "query.map.toml").write_text(
             'canonical = "DossierQuery@1"\nagency = ""\n[fields]\n"code" = "code"\n', "utf-8"
+        )
+        (folder / "ended.map.toml").write_text(
+            'canonical = "DossierQuery@1"\nagency = ""\n[fields]\n"code" = "code"\n'
+            '[fixed]\n"ended" = { from = "=true", as = "json code" }\n',
+            "utf-8",
         )
         (folder / "contract").mkdir()
         (folder / "contract" / "lookup_dossier.request.schema.json").write_text(
@@ -376,7 +384,8 @@ class TestOtherShapes:
         found.mkdir(parents=True)
         (found / "request.canonical.json").write_text('{"code": "A-1"}', "utf-8")
         (found / "reply.agency.json").write_text('{"found": true}', "utf-8")
-        return Played(folder, {"key": "k"}, now=moment, chance=random.Random(1), session_seconds=1, validate=True)
+        settings = {"key": "k", "done": "finished"}
+        return Played(folder, settings, now=moment, chance=random.Random(1), session_seconds=1, validate=True)
 
     @pytest.mark.parametrize(
         ("path", "key", "outcome", "status"),
@@ -399,3 +408,18 @@ class TestOtherShapes:
         assert [(one["key"], one["payload"]) for one in tiny.filed.shown()] == [
             ("A-9", {"code": "A-9", "ghi chu": "Đã nhận"})
         ]
+
+    @pytest.mark.parametrize(
+        ("path", "body", "operation"),
+        [
+            ("/steps/begun", b'{"code": "A-9"}', "begin_work"),
+            ("/steps/finished", b'{"code": "A-9", "ended": true}', "end_work"),
+            ("/steps/finished", b'{"code": "A-9", "ended": false}', None),
+            ("/steps/other", b'{"code": "A-9", "ended": true}', None),
+        ],
+    )
+    def test_addresses_that_settings_name_and_a_fixed_yes_tell_operations_apart(
+        self, tiny: Played, path: str, body: bytes, operation: str | None
+    ) -> None:
+        heard = tiny.hear(Request("POST", path, {"key": "k"}, {}, body, True))
+        assert (heard and heard.operation.name) == operation

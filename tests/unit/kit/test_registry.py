@@ -126,6 +126,13 @@ def test_a_step_that_takes_the_same_record_gets_it_unchanged(portal: Connector) 
     assert follow_up_request(portal.operations["file_procedure"], "lookup_procedure", request, {}) is request
 
 
+def test_a_key_that_stands_in_our_own_request_is_known_before_any_reply(tmp_path: Path) -> None:
+    place = folder(tmp_path, manifest_toml=('ref = "soPhieu"', 'ref = { number = "maTTHC", slip = "soPhieu" }'))
+    lookup = load_connector(place).operations["lookup_procedure"]
+    assert lookup.own == {"number": "request.code"}
+    assert set(lookup.ref) == {"slip"}
+
+
 def test_the_real_connectors_load_and_their_doubts_can_be_verified() -> None:
     found = find_connectors()
     assert {"npsp", "police", "land_vbdlis"} <= set(found)

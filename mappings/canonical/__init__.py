@@ -71,6 +71,7 @@ from mappings.canonical.payment import (
     PaymentReceipt,
     PaymentResult,
 )
+from mappings.canonical.post import CodedPostOrder, PostCancellation, PostOrder, PostParty, ShipmentStep
 from mappings.canonical.procedure import (
     Components,
     LegalBasis,
@@ -136,6 +137,11 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "StoredDocuments@1": StoredDocuments,
         "StoredFileQuery@1": StoredFileQuery,
         "FetchedFile@1": FetchedFile,
+        # What the post carries.
+        "PostOrder@1": PostOrder,
+        "CodedPostOrder@1": CodedPostOrder,
+        "PostCancellation@1": PostCancellation,
+        "ShipmentStep@1": ShipmentStep,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -177,6 +183,7 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "WantedDocument@1": WantedDocument,
         "StoredDocument@1": StoredDocument,
         "StoredFile@1": StoredFile,
+        "PostParty@1": PostParty,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -200,6 +207,9 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "QuestionAnswer@1": "question",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
+        "PostOrder@1": "order_number",
+        "CodedPostOrder@1": "order_number",
+        "PostCancellation@1": "order_number",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""
@@ -227,6 +237,7 @@ __all__ = [
     "BusinessQuery",
     "Citizen",
     "CitizenQuery",
+    "CodedPostOrder",
     "Dossier",
     "DossierQuery",
     "PartialDate",
@@ -235,9 +246,12 @@ __all__ = [
     "PaymentQuery",
     "PaymentReceipt",
     "PaymentResult",
+    "PostCancellation",
+    "PostOrder",
     "Procedure",
     "ProcedureQuery",
     "ProcessingStep",
+    "ShipmentStep",
     "Verification",
     "canonical_name",
     "is_personal",

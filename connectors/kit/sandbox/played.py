@@ -63,13 +63,13 @@ class Played:
         self.xml = manifest.connector.protocol == "soap"
         """Whether it speaks XML."""
         self.filed = Filed()
-        self._hearing = Hearing(operations.values())
         self.sessions = Sessions(chance, seconds=session_seconds)
         self._now = now
         self._auth = manifest.auth
         self._settings = {
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
+        self._hearing = Hearing(operations.values(), self._settings)
         self._as_sources = {f"settings.{name}": value for name, value in self._settings.items()}
         self._operations = operations
         self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)

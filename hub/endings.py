@@ -88,7 +88,7 @@ class Endings:
         """Keys of ours that the agency may know from now on: of what was sent, unless it goes again."""
         if state in (State.QUEUED, State.EXPIRED):
             return {}
-        return own_keys(self._lane.operations[turn.call.step], turn.call)
+        return own_keys(self._lane.operations[turn.call.step], turn.call, turn.request)
 
     def not_recorded(self, turn: Turn, error: StoreUnavailable) -> None:
         """`sending` could not be written, or nobody knows whether it was: nothing was sent, and the store shall say so."""

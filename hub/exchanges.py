@@ -14,7 +14,7 @@ from hashlib import sha256
 from pydantic import BaseModel
 
 from connectors.kit.exchange import WireRequest
-from connectors.kit.operation import Operation, follow_up_request
+from connectors.kit.operation import OF_REQUEST, Operation, follow_up_request, value_at
 from connectors.kit.outcomes import Broken, InDoubt, Outcome, StaleCredentials
 from hub.admission import COLD
 from hub.call import BUILT_IN, Call, exchange_id
@@ -60,10 +60,14 @@ def of_call(call: Call) -> dict[str, str | None]:
     }
 
 
-def own_keys(operation: Operation, call: Call) -> dict[str, str]:
-    """Return the keys by which the agency knows what *call* sends with *operation*, and which we gave: name -> text."""
-    known = of_call(call)
-    return {name: value for name, source in operation.own.items() if (value := known[source]) is not None}
+def own_keys(operation: Operation, call: Call, request: BaseModel) -> dict[str, str]:
+    """Return the keys by which the agency knows *request* of *call*, sent with *operation*, and which we gave: name -> text."""
+    known, found = of_call(call), {}
+    for name, source in operation.own.items():
+        value = known[source] if source in known else value_at(request, source.removeprefix(OF_REQUEST))
+        if value is not None:
+            found[name] = str(value)
+    return found
 
 
 class Exchanges:
@@ -124,6 +128,7 @@ class Exchanges:
     async def _render(self, turn: Turn, auth: Mapping[str, str], number: int) -> WireRequest | Broken:
         try:
             request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
+            request = self._around.sealing.open(turn.call.agency, request)
             wire = self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
             return await self._around.files.filled(wire, self._contract.request_bytes)
         except MappingFailed as failed:
@@ -140,7 +145,7 @@ class Exchanges:
         known = await self._around.store.remembered(call.purpose.dossier or call.id, call.agency)
         operation = self._agency.operations[turn.before or call.operation]
         # Its own keys last: what is remembered of the dossier may be of another call, another payment of it.
-        refs = {**known, **(answer.refs if answer else {}), **own_keys(operation, call)}
+        refs = {**known, **(answer.refs if answer else {}), **own_keys(operation, call, turn.request)}
         return follow_up_request(operation, call.step, turn.request, refs, answer.value if answer else None)
 
     async def _send(self, turn: Turn, wire: WireRequest, timeout: float) -> Outcome | StaleCredentials:  # noqa: ASYNC109 - handed on

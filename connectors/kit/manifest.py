@@ -204,7 +204,7 @@ class Conversation(Table):
         None,
         description="Place of the agency's own key in its reply, remembered for the dossier; or name = place. In a notice:"
         " by which its dossier is found."
-        " A place that our request fixes from `call.x` is a key that we give, and no reply needs to repeat it",
+        " A place that our request fills from `call.x` or a field is a key that we give, and no reply needs to repeat it",
         examples=["MaBienNhan"],
     )
     agrees: Texts = Field(

@@ -5,7 +5,7 @@ One operation of a connector, compiled: what the engine, the doors and the proto
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,9 @@ from mappings import engine
 from mappings.canonical.shape import inner_models
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
+
+OF_REQUEST: Final = "request."
+"""How a key of `Operation.own` begins that a field of the request fills."""
 
 
 class NoRecord(BaseModel):
@@ -68,7 +71,10 @@ class Operation:
     and exchange aside: then one exchange may serve both. None: each call makes its own.
     """
     own: Mapping[str, str] = field(default_factory=dict)
-    """Keys of ours that the agency goes by: name -> source of the call that fills them, the same over all its exchanges."""
+    """
+    Keys of ours that the agency goes by: name -> what fills them, the same over all exchanges of a call. That is a source
+    of the call, or `request.` and the path of a field.
+    """
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""

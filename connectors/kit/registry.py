@@ -20,7 +20,7 @@ from connectors.kit.manifest import FILE, Manifest, OperationTable, load_manifes
 from connectors.kit.manifest_rules import manifest_faults, mapping_faults
 from connectors.kit.notice_compiling import mapping_forms, ready_notices, refs_of
 from connectors.kit.notice_rules import notice_faults, notice_mapping_faults
-from connectors.kit.operation import NoRecord, Operation
+from connectors.kit.operation import OF_REQUEST, NoRecord, Operation
 from connectors.kit.places import read_unwrap
 from connectors.kit.reading import Wire
 from connectors.kit.rest import Rest, read_call
@@ -238,7 +238,9 @@ def _named(name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping]
 
 
 def _own(refs: Mapping[str, Place], sends: engine.Mapping | None) -> Mapping[str, str]:
-    """Those of *refs* that our own request fixes from the call, with their source: no reply needs to repeat them."""
-    fixed = sends.fixed if sends else {}
-    found = {name: fixed.get(str(place), "") for name, place in refs.items()}
-    return {name: source for name, source in found.items() if source.startswith("call.")}
+    """Those of *refs* that our own request carries, with what fills them there: no reply needs to repeat them."""
+    if sends is None:
+        return {}
+    filled = {place: f"{OF_REQUEST}{path}" for path in sorted(sends.ours) for place in sends.places_of(path.split("."))}
+    filled |= {place: source for place, source in sends.fixed.items() if source.startswith("call.")}
+    return {name: filled[str(place)] for name, place in refs.items() if str(place) in filled}

@@ -26,6 +26,7 @@ from mappings.canonical.catalogues import (
     UserCatalogue,
 )
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
+from mappings.canonical.complaints import Complaint, ForwardedFeedback, HandlingReport, Sender, ServiceRating
 from mappings.canonical.document_store import (
     FetchedFile,
     StoredDocument,
@@ -92,6 +93,7 @@ from mappings.canonical.payment import (
     PaymentReceipt,
     PaymentResult,
 )
+from mappings.canonical.post import CodedPostOrder, PostCancellation, PostOrder, PostParty, ShipmentStep
 from mappings.canonical.procedure import (
     Components,
     LegalBasis,
@@ -172,6 +174,10 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "CitizenQuestion@1": CitizenQuestion,
         "QuestionAnswer@1": QuestionAnswer,
         "Feedback@1": Feedback,
+        "Complaint@1": Complaint,
+        "ForwardedFeedback@1": ForwardedFeedback,
+        "HandlingReport@1": HandlingReport,
+        "ServiceRating@1": ServiceRating,
         "StoredDocumentQuery@1": StoredDocumentQuery,
         "StoredDocuments@1": StoredDocuments,
         "StoredFileQuery@1": StoredFileQuery,
@@ -200,6 +206,11 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "RefusedMessage@1": RefusedMessage,
         "StoredAttachment@1": StoredAttachment,
         "AttachmentAddress@1": AttachmentAddress,
+        # What the post carries.
+        "PostOrder@1": PostOrder,
+        "CodedPostOrder@1": CodedPostOrder,
+        "PostCancellation@1": PostCancellation,
+        "ShipmentStep@1": ShipmentStep,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -253,6 +264,8 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ReplacedDocument@1": ReplacedDocument,
         "Signatory@1": Signatory,
         "TraceStep@1": TraceStep,
+        "PostParty@1": PostParty,
+        "Sender@1": Sender,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -275,6 +288,9 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "ResultRefusal@1": "dossier",
         "WithdrawnDossier@1": "dossier",
         "QuestionAnswer@1": "question",
+        "ForwardedFeedback@1": "id",
+        "HandlingReport@1": "feedback",
+        "ServiceRating@1": "dossier",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
         "UtilityRequestQuery@1": "request",
@@ -287,6 +303,9 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "WaitingMessage@1": "message",
         "RefusedMessage@1": "message",
         "StoredAttachment@1": "content_id",
+        "PostOrder@1": "order_number",
+        "CodedPostOrder@1": "order_number",
+        "PostCancellation@1": "order_number",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""
@@ -314,6 +333,7 @@ __all__ = [
     "BusinessQuery",
     "Citizen",
     "CitizenQuery",
+    "CodedPostOrder",
     "Dossier",
     "DossierQuery",
     "PartialDate",
@@ -322,9 +342,12 @@ __all__ = [
     "PaymentQuery",
     "PaymentReceipt",
     "PaymentResult",
+    "PostCancellation",
+    "PostOrder",
     "Procedure",
     "ProcedureQuery",
     "ProcessingStep",
+    "ShipmentStep",
     "Verification",
     "canonical_name",
     "is_personal",

@@ -140,7 +140,7 @@ def test_a_recorded_reply_becomes_the_recorded_answer(connector: str, sample: Sa
 def test_a_request_without_its_sources_names_them(connector: str, sample: Sample) -> None:
     bound = agency(connector, sample, answering(sample))
     operation = bound.operations[sample.operation]
-    needed = {name for name in sample.sources if not name.startswith("settings.")}
+    needed = {name for name in sample.sources if not name.startswith(("settings.", "page."))}
     if operation.kind == "login" or not needed:
         return
     request = operation.request.model_validate_json(json.dumps(sample.request))

@@ -172,10 +172,14 @@ def _texts(value: Any) -> list[str]:
 
 
 def _is_own(folder: Folder, table: OperationTable, place: str) -> bool:
-    """Whether the request fixes *place* from the call: a key that we give, which stands in no reply."""
+    """Whether the request fills *place* from the call or a field: a key that we give, which need stand in no reply."""
     mapping = folder.mappings.get(table.sends or "")
-    fixed = mapping.fixed.get(place) if mapping else None
-    return fixed is not None and fixed.from_.startswith("call.")
+    if mapping is None:
+        return False
+    fixed = mapping.fixed.get(place)
+    return (
+        fixed.from_.startswith("call.") if fixed else any(place in (line.at or ()) for line in mapping.fields.values())
+    )
 
 
 def _wrap_places(template: Any, base: str) -> Iterator[str]:

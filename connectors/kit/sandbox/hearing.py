@@ -60,16 +60,16 @@ class Hearing:
             fits = operation.path.fullmatch(request.path)
             if request.method != operation.method or fits is None:
                 continue
+            named = dict(zip(operation.fields, fits.groups(), strict=True))
+            if any("." in name and self._sources.get(name, value) != value for name, value in named.items()):
+                continue  # a part of the address that is agreed on, and stands for another operation
             if body is None:
                 try:
                     body = read_body(request.body, xml=operation.xml, form=operation.form)
                 except Unreadable:
                     return None
             extra = dict(request.query) if operation.method in _BODILESS else {}
-            parts = dict(zip(operation.fields, fits.groups(), strict=True))
-            if any("." in name and self._sources.get(name, value) != value for name, value in parts.items()):
-                continue  # a part of the address that is agreed on, and stands for another operation
-            extra |= {name: value for name, value in parts.items() if "." not in name}
+            extra |= {name: value for name, value in named.items() if "." not in name}
             if heard := self._understood(operation, body, extra):
                 return heard
         return None

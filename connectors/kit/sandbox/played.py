@@ -69,6 +69,7 @@ class Played:
         self._settings = {
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
+        self._hearing = Hearing(operations.values(), self._settings)
         self._as_sources = {f"settings.{name}": value for name, value in self._settings.items()}
         self._hearing = Hearing(operations.values(), self._as_sources)
         self._operations = operations

@@ -423,3 +423,12 @@ class TestOtherShapes:
     ) -> None:
         heard = tiny.hear(Request("POST", path, {"key": "k"}, {}, body, True))
         assert (heard and heard.operation.name) == operation
+
+
+def test_operations_whose_addresses_are_settings_are_told_apart_by_them(moment: Moment) -> None:
+    settings = {"user_name": "centre", "password": "s3cret", "customer_code": "KH0000", "coded_order_path": "with"}
+    post = Played(FOLDER / "post_lgsp", settings, now=moment, chance=random.Random(1), session_seconds=1, validate=True)
+    body = sample("post_lgsp", "order_shipment.ok")
+    heard = {path: post.hear(Request("POST", path, {}, {}, body, True)) for path in ("/order", "/with", "/order-item")}
+    told = {path: one.operation.name for path, one in heard.items() if one is not None}
+    assert told == {"/order": "order_shipment", "/with": "order_coded_shipment"}

@@ -18,6 +18,7 @@ from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
 from connectors.kit.rest import read_call
 from connectors.kit.samples import Sample
+from connectors.kit.signatures import SETTING
 from connectors.kit.texts import Json, parse_json
 
 BASE_URL = "https://sample.example"
@@ -65,7 +66,8 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
         FilesRefused: The sample's settings are none of the connector's.
     """
     request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
-    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
+    sources = {name: value for name, value in sample.sources.items() if not name.startswith(SETTING)}  # bound already
+    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sources})
     return with_files(wire, sample)
 
 
@@ -77,10 +79,8 @@ def with_files(wire: WireRequest, sample: Sample) -> WireRequest:
 def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:
     """Return the settings of *sample* as sources, `settings.x`: what signatures in it are made with."""
     declared = connector.manifest.settings.items()
-    return {
-        name: sample.sources.get(name, setting.default or "sample")
-        for name, setting in ((f"settings.{key}", setting) for key, setting in declared)
-    }
+    given = {key: sample.sources.get(SETTING + key, setting.default or "sample") for key, setting in declared}
+    return connector.manifest.sources(given)
 
 
 def _kept(connector: Connector) -> dict[str, str]:

@@ -120,6 +120,17 @@ _PLAIN = (
     Converter(
         "month yyyy", times.write_month, times.read_month, ((PartialDate(1980, 5), "05/1980"),), times.only_month
     ),
+    Converter(
+        "birth dd/MM/yyyy",
+        times.write_birth,
+        times.read_birth,
+        (
+            (PartialDate(1980, 5, 17), "17/05/1980"),
+            (PartialDate(1980, 5), "05/1980"),
+            (PartialDate(1980), "1980"),
+        ),
+        PartialDate.of,
+    ),
     _moment("yyyyMMddHHmmss", "20260315200500"),
     _moment("yyyyMMddHHmm", "202603152005", times.to_minute),
     _moment("yyyy-MM-dd HH:mm:ss", "2026-03-15 20:05:00"),

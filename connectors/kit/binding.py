@@ -218,7 +218,7 @@ class BoundAgency:
         return sign(operation.name, payload, sources) if sign else payload
 
     def _known(self, operation: Operation, sources: Sources) -> dict[str, str | None]:
-        known = {**self._sources, **sources}
+        known = {**sources, **self._sources}  # as they are written: nobody else says what a setting is
         if operation.page is not None:
             known |= {"page.size": str(operation.page.size), "page.after": sources.get("page.after") or ""}
         return known

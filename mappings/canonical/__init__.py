@@ -58,6 +58,15 @@ from mappings.canonical.dossier_parts import (
     Supplement,
     SupplementPaper,
 )
+from mappings.canonical.health_insurance import (
+    HealthCard,
+    HealthCardQuery,
+    HouseholdMember,
+    InsuredHousehold,
+    NewHealthCard,
+    Participation,
+    ParticipationQuery,
+)
 from mappings.canonical.land import LandMatter, LandPlot
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.payment import (
@@ -136,6 +145,12 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "StoredDocuments@1": StoredDocuments,
         "StoredFileQuery@1": StoredFileQuery,
         "FetchedFile@1": FetchedFile,
+        # Social insurance.
+        "HealthCardQuery@1": HealthCardQuery,
+        "HealthCard@1": HealthCard,
+        "ParticipationQuery@1": ParticipationQuery,
+        "Participation@1": Participation,
+        "InsuredHousehold@1": InsuredHousehold,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -177,6 +192,8 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "WantedDocument@1": WantedDocument,
         "StoredDocument@1": StoredDocument,
         "StoredFile@1": StoredFile,
+        "NewHealthCard@1": NewHealthCard,
+        "HouseholdMember@1": HouseholdMember,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -200,6 +217,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "QuestionAnswer@1": "question",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
+        "HealthCardQuery@1": "number",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

@@ -66,8 +66,7 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
         FilesRefused: The sample's settings are none of the connector's.
     """
     request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
-    sources = {name: value for name, value in sample.sources.items() if not name.startswith(SETTING)}  # bound already
-    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sources})
+    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
     return with_files(wire, sample)
 
 
@@ -102,7 +101,7 @@ def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -
     call = read_call(connector.manifest.operations[sample.operation].call or "")
     sent = call.content(wire.url.removeprefix(BASE_URL), wire.body)
     auth = connector.manifest.auth
-    for place in auth.put if auth else ():
+    for place in auth.put if auth and call.bodiless else ():  # a body may have a field of the same name
         if place.startswith("query:") and isinstance(sent, dict):
             sent.pop(place.removeprefix("query:"), None)
     return sent, recorded

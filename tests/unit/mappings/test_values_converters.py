@@ -49,6 +49,9 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "date iso": DAYS,
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
+    "birth dd/MM/yyyy": DAYS
+    | DAYS.map(lambda day: PartialDate(day.year, day.month))
+    | DAYS.map(lambda day: PartialDate(day.year)),
     "moment yyyyMMddHHmmss": MOMENTS,
     "moment yyyyMMddHHmm": MOMENTS,
     "moment yyyy-MM-dd HH:mm:ss": MOMENTS,

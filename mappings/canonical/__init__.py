@@ -218,6 +218,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
         "HealthCardQuery@1": "number",
+        "ParticipationQuery@1": "citizen_id",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

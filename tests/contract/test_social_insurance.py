@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,10 +17,20 @@ from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import MASK, PartialDate
 from mappings.canonical.citizen import Sex
-from mappings.canonical.health_insurance import CardStatus, HealthCard, HealthCardQuery, NewHealthCard
+from mappings.canonical.health_insurance import (
+    CardStatus,
+    HealthCard,
+    HealthCardQuery,
+    HouseholdMember,
+    InsuredHousehold,
+    NewHealthCard,
+    Participation,
+    ParticipationQuery,
+    ParticipationStatus,
+)
 from mappings.errors import MappingFailed
 from tests.contract.test_connectors_facts import words
-from tests.contract.test_connectors_round_trips import BIRTHS, CODES, NAMES, WORDS, maybe, model
+from tests.contract.test_connectors_round_trips import BIRTHS, CODES, NAMES, WORDS, few, maybe, model
 
 FOLDER = find_connectors()["social_insurance"]
 GATEWAY = load_connector(FOLDER)
@@ -72,6 +83,37 @@ CARD = model(
             valid_until=maybe(DAYS),
             facility=maybe(CODES),
             facility_name=maybe(WORDS),
+        )
+    ),
+)
+
+LGSP = load_connector(find_connectors()["social_insurance_lgsp"])
+TAKES_PART = maybe(st.sampled_from(ParticipationStatus))
+PARTICIPATION = model(
+    Participation,
+    insurance_number=CODES,
+    card_number=maybe(CODES),
+    valid_from=maybe(DAYS),
+    valid_until=maybe(DAYS),
+    facility=maybe(WORDS),
+    status=TAKES_PART,
+)
+HOUSEHOLD = model(
+    InsuredHousehold,
+    code=maybe(CODES),
+    head=maybe(NAMES),
+    members=few(
+        model(
+            HouseholdMember,
+            insurance_number=maybe(CODES),
+            full_name=NAMES,
+            born_on=maybe(BIRTHS),
+            sex=maybe(st.sampled_from([Sex.MALE, Sex.FEMALE])),
+            relation=maybe(WORDS),
+            card_number=maybe(CODES),
+            valid_from=maybe(DAYS),
+            valid_until=maybe(DAYS),
+            status=TAKES_PART,
         )
     ),
 )
@@ -228,3 +270,36 @@ def test_a_number_is_a_card_an_insurance_number_or_a_citizen_id(number: str) -> 
             HealthCardQuery.model_validate_json(json.dumps({"number": number, **may})).number
             == "".join(number.split()).upper()
         )
+
+
+@pytest.mark.parametrize(("mapping", "values"), [("participation", PARTICIPATION), ("household", HOUSEHOLD)])
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_who_takes_part_survives_the_round_trip(mapping: str, values: st.SearchStrategy[Any], data: Any) -> None:
+    value = data.draw(values)
+    found = LGSP.mappings[mapping].read(LGSP.mappings[mapping].write(value, {}))
+    assert found is not None
+    assert found.value == value
+
+
+def test_somebody_who_no_longer_takes_part_is_found() -> None:
+    body = {"maKetQua": "000", "moTa": "Thành công", "duLieu": {"maSoBHXH": "0000000025", "trangThai": "0"}}
+    reply = WireReply(200, {}, json.dumps(body).encode())
+    outcome = judge(LGSP.operations["lookup_participation"], reply, now=0.0, knows_us=True).outcome
+    assert outcome.value == Participation(insurance_number="0000000025", status=ParticipationStatus.STOPPED)  # type: ignore[union-attr]
+
+
+def test_the_secrets_of_the_gateway_never_go_to_the_other_road() -> None:
+    assert LGSP.manifest.auth is not None
+    assert set(LGSP.manifest.auth.put) == {"header:Authorization"}
+    assert "log_in" not in LGSP.operations
+
+
+def test_the_citizen_id_is_what_a_person_is_asked_for_by() -> None:
+    both = ParticipationQuery(
+        citizen_id="000180000011", insurance_number="0000000017", full_name="Trần Thị Không", born_on=date(1980, 5, 17)
+    )
+    sent = LGSP.mappings["participation_query"].write(both, {})
+    assert sent == {"soDinhDanh": "000180000011", "hoTen": "Trần Thị Không", "ngaySinh": "19800517"}
+    with pytest.raises(ValueError, match="give citizen_id or insurance_number"):
+        ParticipationQuery(full_name="Trần Thị Không", born_on=date(1980, 5, 17))

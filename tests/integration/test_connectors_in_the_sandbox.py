@@ -44,6 +44,7 @@ SETTINGS = {
         "client_secret": "0000-invented",
     },
     "social_insurance": {"user_name": "00000_BV", "password": "0000-invented"},
+    "social_insurance_lgsp": {"authorization": "Bearer 0000-invented"},
 }
 CONNECTORS = {name: load_connector(folder) for name, folder in find_connectors().items() if name in SETTINGS}
 PLAYED = [

@@ -47,7 +47,9 @@ class Heard:
 class Hearing:
     """Knows the operations of one agency by how they arrive."""
 
-    def __init__(self, operations: Iterable[Spoken]) -> None:
+    def __init__(self, operations: Iterable[Spoken], settings: Mapping[str, str]) -> None:
+        """*settings* (`settings.x`) tell apart the operations whose addresses an installation names."""
+        self._settings = settings
         # the one with the most literals first: a request that shows them all is for that one
         self._operations = sorted(operations, key=lambda one: (-len(one.literals), one.name))
         self._literals = {one.name: tuple(one.literals.items()) for one in self._operations}
@@ -59,15 +61,16 @@ class Hearing:
             fits = operation.path.fullmatch(request.path)
             if request.method != operation.method or fits is None:
                 continue
+            named = dict(zip(operation.fields, fits.groups(), strict=True))
+            if any(value != self._settings.get(name, value) for name, value in named.items()):
+                continue
             if body is None:
                 try:
                     body = read_body(request.body, xml=operation.xml, form=operation.form)
                 except Unreadable:
                     return None
             extra = dict(request.query) if operation.method in _BODILESS else {}
-            extra |= {
-                name: value for name, value in zip(operation.fields, fits.groups(), strict=True) if "." not in name
-            }
+            extra |= {name: value for name, value in named.items() if "." not in name}
             if heard := self._understood(operation, body, extra):
                 return heard
         return None

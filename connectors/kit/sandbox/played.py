@@ -63,7 +63,6 @@ class Played:
         self.xml = manifest.connector.protocol == "soap"
         """Whether it speaks XML."""
         self.filed = Filed()
-        self._hearing = Hearing(operations.values())
         self.sessions = Sessions(chance, seconds=session_seconds)
         self._now = now
         self._auth = manifest.auth
@@ -71,6 +70,7 @@ class Played:
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
         self._as_sources = manifest.sources(self._settings)
+        self._hearing = Hearing(operations.values(), self._as_sources)
         self._operations = operations
         self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)
         self._standing = Standing(manifest, operations, self._words)

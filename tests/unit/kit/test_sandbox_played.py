@@ -399,3 +399,12 @@ class TestOtherShapes:
         assert [(one["key"], one["payload"]) for one in tiny.filed.shown()] == [
             ("A-9", {"code": "A-9", "ghi chu": "Đã nhận"})
         ]
+
+
+def test_operations_whose_addresses_an_installation_names_are_told_apart(moment: Moment) -> None:
+    folder, paths = FOLDER / "social_insurance_lgsp", {"participation_path": "one", "household_path": "other"}
+    played = Played(folder, paths, now=moment, chance=random.Random(1), session_seconds=1800, validate=True)
+    body = sample("social_insurance_lgsp", "lookup_household.ok")
+    for path, meant in (("/one", "lookup_participation"), ("/other", "lookup_household"), ("/third", None)):
+        heard = played.hear(Request("POST", path, {}, {}, body, True))
+        assert (heard and heard.operation.name) == meant

@@ -99,6 +99,7 @@ from mappings.canonical.procedure import (
 from mappings.canonical.questions import CitizenQuestion, Feedback, QuestionAnswer
 from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
 from mappings.canonical.tax import TaxItem, TaxNotice, TaxVoucher
+from mappings.canonical.taxpayer import Taxpayer, TaxpayerQuery
 from mappings.canonical.transfer import Acknowledgement, FiledSupplement, ResultConfirmation, ResultRefusal
 
 CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
@@ -151,6 +152,9 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "ParticipationQuery@1": ParticipationQuery,
         "Participation@1": Participation,
         "InsuredHousehold@1": InsuredHousehold,
+        # Tax.
+        "TaxpayerQuery@1": TaxpayerQuery,
+        "Taxpayer@1": Taxpayer,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -219,6 +223,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "StoredFileQuery@1": "path",
         "HealthCardQuery@1": "number",
         "ParticipationQuery@1": "citizen_id",
+        "TaxpayerQuery@1": "tax_code",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

@@ -56,6 +56,8 @@ def _moment(pattern: str, example: str, normal: Callable[[Any], Any] = in_vietna
     )
 
 
+JSON_TEXT = "json text"
+"""May stand beside `map` too: the group is then one text, JSON inside JSON."""
 _EVENING = datetime(2026, 3, 15, 20, 5, 9, tzinfo=VIETNAM)
 _CLEAN = plain.on_text(text.clean)
 _FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -189,6 +191,7 @@ _PLAIN = (
         files.read_link,
         ((_FILE, files.write_link(_FILE)), ("https://files.centre.example/1", "https://files.centre.example/1")),
     ),
+    Converter(JSON_TEXT, plain.write_json_text, plain.read_json_text, (({"a": 1}, '{"a":1}'),)),
     Converter("base64 json", plain.write_base64_json, plain.read_base64_json, (({"a": 1}, "eyJhIjoxfQ=="),)),
 )
 

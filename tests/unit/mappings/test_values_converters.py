@@ -67,6 +67,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "phone national": st.sampled_from(["+84 90 000 00 00", "0900000000", "0258.000.0000", "84900000000"]),
     "digits": st.uuids().map(str),
     "base64 json": JSON,
+    "json text": JSON,
     "file base64": FILES,
     "file link": FILES | st.just("https://files.centre.example/1"),
     "cut 7": WORDS,

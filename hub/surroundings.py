@@ -26,7 +26,7 @@ ICT = timezone(timedelta(hours=7))
 
 People: TypeAlias = Callable[[Call, str, date], Mapping[str, str | None]]
 """
-Gives the sources `officer.id`, `officer.account`, `unit.id` and `unit.code` of a call at an agency on a day (+07:00).
+Gives the sources `officer.id`, `officer.account`, `officer.name`, `unit.id` and `unit.code` of a call at an agency on a day (+07:00).
 
 Raises nothing; what a register does not hold is None, and missed only if the agency wants it.
 """

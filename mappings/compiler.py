@@ -26,6 +26,7 @@ from mappings.paths import Place, nearest, read_place
 from mappings.place_tree import PlaceTree, Spot
 from mappings.plan import Given, Nested, Plan, Where
 from mappings.slots import OMITTED
+from mappings.values import JSON_TEXT
 from mappings.values_files import CONTENT, FILES
 
 SOURCES = (
@@ -96,9 +97,11 @@ class Compiler:
         if fields and fields[0].each and (line.also or len(texts) > 1):
             tell("a list stands at one place: neither alternatives, `parts` nor `also` then")
             return
-        if line.map is not None and (line.as_ or line.codes or line.also or len(texts) > 1):
+        in_text = line.as_ == ((JSON_TEXT,),) and self._given.form == "json" and not (fields and fields[0].each)
+        if line.map is not None and ((line.as_ and not in_text) or line.codes or line.also or len(texts) > 1):
             tell(
                 "`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names"
+                f'; only as = "{JSON_TEXT}" may stand beside it, for a group that is one text'
             )
             return
         spots = self._spots(texts, fields, tell, group=line.map is not None, part=line.parts is not None)
@@ -164,7 +167,8 @@ class Compiler:
                 plan.plain_reads += [(spell.slot, spell.read, group, name, spell.place)] if readable else []
                 plan.where[".".join(one.names)] = Where((spell.place,))
             return
-        find, put = _theirs_side(line, spells, also, inner, each=first.each)
+        below = lines.InText(inner) if inner is not None and line.as_ else inner
+        find, put = _theirs_side(line, spells, also, below, each=first.each)
         plan.writes.append((lines.give_first(tuple(slots)), put))
         if not readable:
             return
@@ -386,7 +390,7 @@ def _spell(spot: Spot, made: Conversion) -> lines.Spell:
 
 
 def _theirs_side(
-    line: Line, spells: tuple[lines.Spell, ...], also: tuple[lines.Spell, ...], inner: Nested | None, *, each: bool
+    line: Line, spells: tuple[lines.Spell, ...], also: tuple[lines.Spell, ...], inner: lines.Inner | None, *, each: bool
 ) -> tuple[lines.Find, lines.Put]:
     if each:
         return lines.find_list(spells[0], inner), lines.put_list(spells[0], inner)

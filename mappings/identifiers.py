@@ -59,6 +59,26 @@ def old_id(text: str) -> str:
     return text
 
 
+def compact(text: str) -> str:
+    """Return a number without the blanks that people write into it, in capitals."""
+    return "".join(clean(text).split()).upper()
+
+
+def card_number(text: str) -> str:
+    """
+    Return what finds a health card: its number, a social insurance number or a citizen id, in capitals without blanks.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    number = compact(text)
+    if not re.fullmatch("[A-Z]{2}[0-9]{13}|[0-9]{10}|[0-9]{12}", number, re.ASCII):
+        raise ValueError(
+            "needs 2 letters and 13 digits of a health card, 10 digits of social insurance, or a citizen id"
+        )
+    return number
+
+
 def tax_code(text: str) -> str:
     """
     Return a tax code (mã số thuế): 10 digits, 10-3 for a branch, or a person's 12-digit id.

@@ -15,6 +15,7 @@ from mappings.canonical.partial_date import PartialDate
 from mappings.conversion import Convert
 from mappings.slots import Notes, Slots
 from mappings.text import nfc_if_safe
+from mappings.values_plain import read_json_text, write_json_text
 
 Groups: TypeAlias = list[dict[str, Any]]
 """A model being read: its own fields, then those of each model inside it that lines reach into by dots."""
@@ -43,6 +44,23 @@ class Inner(Protocol):
     def gather(self, tree: Any, notes: Notes) -> dict[str, Any]: ...
 
     def make(self, value: Any, sources: Sources, notes: Notes) -> Any: ...
+
+
+class InText(NamedTuple):
+    """A group that stands in its place as one text, JSON inside JSON. An `Inner`."""
+
+    inner: Inner
+
+    def gather(self, tree: Any, notes: Notes) -> dict[str, Any]:
+        try:
+            read = read_json_text(tree)
+        except ValueError as error:
+            notes.fault("", str(error))
+            return {}
+        return self.inner.gather(read, notes)
+
+    def make(self, value: Any, sources: Sources, notes: Notes) -> Any:
+        return write_json_text(self.inner.make(value, sources, notes))
 
 
 def given(raw: Any) -> Any:

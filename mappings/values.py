@@ -56,6 +56,8 @@ def _moment(pattern: str, example: str, normal: Callable[[Any], Any] = in_vietna
     )
 
 
+JSON_TEXT = "json text"
+"""May stand beside `map` too: the group is then one text, JSON inside JSON."""
 _EVENING = datetime(2026, 3, 15, 20, 5, 9, tzinfo=VIETNAM)
 _CLEAN = plain.on_text(text.clean)
 
@@ -137,6 +139,17 @@ _PLAIN = (
     ),
     _month("month yyyy", "MM/yyyy", "05/1980"),
     _month("month yyyy-MM", "yyyy-MM", "1980-05"),
+    Converter(
+        "birth dd/MM/yyyy",
+        times.write_birth,
+        times.read_birth,
+        (
+            (PartialDate(1980, 5, 17), "17/05/1980"),
+            (PartialDate(1980, 5), "05/1980"),
+            (PartialDate(1980), "1980"),
+        ),
+        PartialDate.of,
+    ),
     _moment("yyyyMMddHHmmss", "20260315200500"),
     _moment("yyyyMMddHHmm", "202603152005", times.to_minute),
     _moment("yyyy-MM-dd HH:mm:ss", "2026-03-15 20:05:00"),
@@ -198,6 +211,7 @@ _PLAIN = (
         files.read_link,
         ((_FILE, files.write_link(_FILE)), ("https://files.centre.example/1", "https://files.centre.example/1")),
     ),
+    Converter(JSON_TEXT, plain.write_json_text, plain.read_json_text, (({"a": 1}, '{"a":1}'),)),
     Converter("base64 json", plain.write_base64_json, plain.read_base64_json, (({"a": 1}, "eyJhIjoxfQ=="),)),
 )
 

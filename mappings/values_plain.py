@@ -186,6 +186,19 @@ def hexadecimal_hash(algorithm: str) -> Callable[[Any], str]:
     return write
 
 
+def write_json_text(value: Any) -> str:
+    """Write anything JSON can hold as its JSON text."""
+    return to_json(value).decode()
+
+
+def read_json_text(value: Any) -> Any:
+    """Read back what a JSON text holds."""
+    try:
+        return from_json(_text(value), allow_inf_nan=False)
+    except ValueError:
+        raise ValueError("a JSON text is needed") from None
+
+
 def write_base64_json(value: Any) -> str:
     """Write anything JSON can hold as base64 of its JSON text."""
     return base64.b64encode(to_json(value)).decode()

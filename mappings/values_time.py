@@ -28,6 +28,7 @@ _ISO = re.compile(
 )
 _WITH_OFFSET = re.compile("(Z|[+-][0-9]{2}:[0-9]{2})$")
 _MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,9})?)?")
+_BIRTH = re.compile(r"(?:(?:([0-9]{2})/)?([0-9]{2})/)?([0-9]{4})")
 _YEAR_OF_NOTHING = 1
 """`0001-01-01` is what .NET writes for a day it does not know."""
 
@@ -250,3 +251,22 @@ def read_month(pattern: str) -> Callable[[Any], PartialDate]:
             raise ValueError(f"text is not written as {pattern}") from None
 
     return read_one
+
+
+def write_birth(value: Any) -> str:
+    """Write as much of a date as is known: `17/05/1980`, `05/1980` or `1980`."""
+    known = PartialDate.of(value)
+    parts = [f"{part:02d}" for part in (known.day, known.month) if part is not None]
+    return "/".join((*parts, f"{known.year:04d}"))
+
+
+def read_birth(text: Any) -> PartialDate:
+    """Read back what `write_birth` wrote; `17051980`, as in the QR code of an identity card, does not fit."""
+    found = _BIRTH.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("text is no date written as dd/MM/yyyy, MM/yyyy or yyyy")
+    day, month, year = (int(part) if part else None for part in found.groups())
+    try:
+        return PartialDate(year or 0, month, day)
+    except ValueError:
+        raise ValueError("no such day, written as dd/MM/yyyy, MM/yyyy or yyyy") from None

@@ -84,7 +84,7 @@ class BoundAgency:
         self._connector = connector
         self._base_url = base_url.rstrip("/") if connector.manifest.connector.protocol == "rest" else base_url
         self._settings = settings
-        self._sources = {f"settings.{key}": value for key, value in settings.items()}
+        self._sources = connector.manifest.sources(settings)
         self._sender = sender
         self._now = now
         self._link = link
@@ -227,7 +227,7 @@ class BoundAgency:
         return sign(operation.name, payload, sources) if sign else payload
 
     def _known(self, operation: Operation, sources: Sources) -> dict[str, str | None]:
-        known = {**self._sources, **sources}
+        known = {**sources, **self._sources}  # as they are written: nobody else says what a setting is
         if operation.page is not None:
             known |= {"page.size": str(operation.page.size), "page.after": sources.get("page.after") or ""}
         return known
@@ -310,6 +310,11 @@ def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str
             faults.append(
                 FileFault("hub.toml", f"agencies.{name}.{key}", f"is missing; write it: {declared[key].help}")
             )
+        else:
+            try:
+                declared[key].written(value)
+            except ValueError as error:
+                faults.append(FileFault("hub.toml", f"agencies.{name}.{key}", str(error)))
     if faults:
         raise FilesRefused(faults)
     return {key: value for key, value in values.items() if value is not None}

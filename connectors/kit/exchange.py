@@ -17,7 +17,7 @@ Sources: TypeAlias = Mapping[str, str | None]
 """
 Values that mappings, wraps and handshakes may name, flat: `call.id`, `call.reference`, `call.accepted_at`,
 `call.dossier`, `call.procedure`, `exchange.id`, `exchange.at` (moments are ISO 8601 with offset), `officer.id`,
-`officer.account`, `unit.id`, `unit.code`, `settings.<name>`, `auth.<kept name>`. A missing or None source that a
+`officer.account`, `officer.name`, `unit.id`, `unit.code`, `settings.<name>`, `auth.<kept name>`. A missing or None source that a
 place needs is a fault of the request, named by source.
 """
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connectors.kit.hours import Hours
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
+from mappings.values import converter
 
 FILE = "manifest.toml"
 LONGEST_CALL_SECONDS = 120.0
@@ -39,6 +40,12 @@ def _one_or_two(value: object) -> object:
 def _known_closed(values: tuple[str, ...]) -> tuple[str, ...]:
     Hours(values)
     return values
+
+
+def _known_converter(name: str | None) -> str | None:
+    if name is not None:
+        converter(name)
+    return name
 
 
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
@@ -90,6 +97,18 @@ class Setting(Table):
     default: str | None = Field(
         None, description="Value when the installation gives none; without one it is required", examples=["VPCP"]
     )
+    as_: Annotated[str | None, AfterValidator(_known_converter)] = Field(
+        None, alias="as", description="Converter that writes it wherever it is named as a source", examples=["md5"]
+    )
+
+    def written(self, value: str) -> str:
+        """
+        Return *value* as the agency wants to see it; an empty one stays empty.
+
+        Raises:
+            ValueError: It does not fit `as`; the text is the rule and holds no value.
+        """
+        return str(converter(self.as_).write(value)) if self.as_ and value else value
 
 
 class Auth(Table):
@@ -325,6 +344,19 @@ class Manifest(Table):
         description="Rule of `hub check` = reason why it does not apply",
         examples=[{"probe_named": "no harmless call"}],
     )
+
+    def sources(self, values: Mapping[str, str]) -> dict[str, str]:
+        """
+        Return the settings *values* as sources, `settings.x`, each as the agency wants to see it.
+
+        Raises:
+            ValueError: One does not fit its `as`; whoever binds an agency has said so before.
+        """
+        declared = self.settings
+        return {
+            f"settings.{name}": declared[name].written(value) if name in declared else value
+            for name, value in values.items()
+        }
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -45,7 +45,12 @@ class RestCall:
     @property
     def flat(self) -> bool:
         """True when all goes out as fields with text: in path and query, or in path and form."""
-        return self.form or self.method in _BODILESS
+        return self.form or self.bodiless
+
+    @property
+    def bodiless(self) -> bool:
+        """True when what does not stand in the path stands in the query."""
+        return self.method in _BODILESS
 
     def content(self, target: str, body: bytes) -> Json:
         """Return the payload that a request to *target* (path and query) carries, wherever its fields stand."""
@@ -57,7 +62,7 @@ class RestCall:
         values = map(unquote, found.groups() if found else ())
         fields = {name: value for name, value in zip(self.fields, values, strict=False) if "." not in name}
         if self.flat:
-            written = parse_qs(query if self.method in _BODILESS else body.decode(), keep_blank_values=True)
+            written = parse_qs(query if self.bodiless else body.decode(), keep_blank_values=True)
             return {name: held[0] if len(held) == 1 else held for name, held in written.items()} | fields
         payload = parse_json(body, {})
         return payload | fields if isinstance(payload, dict) else payload

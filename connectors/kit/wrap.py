@@ -13,12 +13,20 @@ PAYLOAD = "payload"
 CALL_SOURCES = (
     *(f"call.{name}" for name in ("id", "reference", "accepted_at", "dossier", "procedure")),
     *(f"exchange.{name}" for name in ("id", "at")),
-    *(f"officer.{name}" for name in ("id", "account")),
+    *(f"officer.{name}" for name in ("id", "account", "name")),
     *(f"unit.{name}" for name in ("id", "code")),
 )
 """Sources that every call has a name for; `settings.*` and `auth.*` depend on the manifest."""
 
-PURPOSE_SOURCES = ("officer.id", "officer.account", "unit.id", "unit.code", "call.dossier", "call.procedure")
+PURPOSE_SOURCES = (
+    "officer.id",
+    "officer.account",
+    "officer.name",
+    "unit.id",
+    "unit.code",
+    "call.dossier",
+    "call.procedure",
+)
 """Those of them that a call lacks when its purpose, or a register of its hub, does not give them."""
 
 Filled: TypeAlias = Callable[[Any, Sources, list[Fault]], Any]

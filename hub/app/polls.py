@@ -12,7 +12,7 @@ from hub.lane import Lane
 from hub.polled import Poll
 from hub.settings import Settings
 
-_PEOPLE: Final = frozenset({"officer.id", "officer.account", "unit.id", "unit.code"})
+_PEOPLE: Final = frozenset({"officer.id", "officer.account", "officer.name", "unit.id", "unit.code"})
 """Sources that only `scheduled_as` can fill in a call that nobody asked for."""
 
 

@@ -176,6 +176,7 @@ def _sources(chosen: Chosen, purpose: Purpose) -> dict[str, str | None]:
         "exchange.at": at,
         "officer.id": purpose.officer or "officer",
         "officer.account": "000000000099",
+        "officer.name": "Nguyễn Văn Không",
         "unit.id": purpose.unit or "unit",
         "unit.code": "000.00.00.H00",
     }

@@ -107,13 +107,13 @@ def set_quota(name: CallerName, calls_per_minute: NewQuota, *, config: Config = 
 
 
 def import_officers(file: File, *, config: Config = None) -> None:
-    """Make a file the register: officer,unit,valid_from,valid_to,agency,account."""
+    """Make a file the register: officer,unit,valid_from,valid_to,agency,account, and name where an agency asks for it."""
     _import(config, "officers", file)
 
 
 def list_officers(*, config: Config = None, as_json: AsJson = False) -> None:
-    """List the register; of an account only whether there is one."""
-    columns = ("officer", "unit", "valid_from", "valid_to", "agency", "account")
+    """List the register; of an account and a name only whether there is one."""
+    columns = ("officer", "unit", "valid_from", "valid_to", "agency", "account", "name")
     show("Officers", columns, _listed(config, "officers"), as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from hub.store.batch import Days
 HEADER: Final = "Hub-Purpose"
 UNFILLED: Final = {
     "officer.account": "this officer has no account at this agency; an operator adds it to the register of officers",
+    "officer.name": "this officer has no name at this agency; an operator adds it to the register of officers",
     "unit.code": "this unit has no code at this agency; an operator adds it to the register of units",
 }
 _KEPT: Final = 10_000

@@ -82,6 +82,7 @@ class Identity:
         self._by_key: dict[str, Caller] = {}
         self._members: dict[str, list[Spell]] = {}
         self._accounts: dict[tuple[str, str], list[Spell]] = {}
+        self._names: dict[tuple[str, str], list[Spell]] = {}
         self._units: dict[str, list[Spell]] = {}
         self._codes: dict[tuple[str, str], list[Spell]] = {}
         self.edition = 0
@@ -115,6 +116,10 @@ class Identity:
         """Return the account by which *agency* knows the officer on *day*."""
         return next(_valid(self._accounts.get((officer, agency), ()), day), None)
 
+    def name(self, officer: str, agency: str, day: str) -> str | None:
+        """Return the name under which *agency* has the officer's account on *day*."""
+        return next(_valid(self._names.get((officer, agency), ()), day), None)
+
     def unit_known(self, unit: str, day: str) -> bool:
         """Say whether the register has *unit* on *day*."""
         return any(True for _ in _valid(self._units.get(unit, ()), day))
@@ -136,6 +141,7 @@ class Identity:
         return {
             "officer.id": officer,
             "officer.account": self.account(officer, agency, day) if officer else None,
+            "officer.name": self.name(officer, agency, day) if officer else None,
             "unit.id": unit,
             "unit.code": self.unit_code(unit, agency, day) if unit else None,
         }
@@ -257,13 +263,15 @@ class Identity:
         }
 
     def _take_officers(self, lines: Iterable[OfficerLine]) -> None:
-        self._members, self._accounts = {}, {}
+        self._members, self._accounts, self._names = {}, {}, {}
         self.edition += 1
         for line in lines:
             spell = (line.valid_from, line.valid_to or "9999")
             self._members.setdefault(line.officer, []).append((*spell, line.unit))
             if line.agency:
                 self._accounts.setdefault((line.officer, line.agency), []).append((*spell, line.account))
+            if line.agency and line.name:
+                self._names.setdefault((line.officer, line.agency), []).append((*spell, line.name))
 
     def _take_units(self, lines: Iterable[UnitLine]) -> None:
         self._units, self._codes = {}, {}

@@ -1,8 +1,8 @@
 """
 Officers and units as an operator keeps them: two tables of a spreadsheet, saved as CSV in UTF-8. Next: `identity.py`.
 
-`officers.csv`: `officer,unit,valid_from,valid_to,agency,account`, one line per account; agency and account stay empty
-in a line that only says to which unit an officer belongs. `units.csv`: `unit,valid_from,valid_to,agency,code`, the
+`officers.csv`: `officer,unit,valid_from,valid_to,agency,account,name`, one line per account; agency, account and name
+stay empty in a line that only says to which unit an officer belongs. `units.csv`: `unit,valid_from,valid_to,agency,code`, the
 same way. Days are `yyyy-mm-dd`, both inclusive; an open end is empty. A file is the whole register, not a change.
 """
 
@@ -14,8 +14,11 @@ from io import StringIO
 
 from hub.store.registers import OfficerLine, UnitLine
 from mappings.errors import FileFault, FilesRefused
+from mappings.text import clean_name
 
 OFFICER_COLUMNS = ("officer", "unit", "valid_from", "valid_to", "agency", "account")
+OFFICER_MAY = ("name",)
+"""A column that a register may leave out, as one does that was kept before agencies asked for it."""
 UNIT_COLUMNS = ("unit", "valid_from", "valid_to", "agency", "code")
 
 Row = tuple[int, dict[str, str]]
@@ -29,16 +32,18 @@ def read_officers(content: bytes, *, units: Collection[str], agencies: Collectio
     Raises:
         FilesRefused: Every fault of the file at once, by line; never an account, which may be a person's own number.
     """
-    rows, faults = _rows("officers.csv", content, OFFICER_COLUMNS)
+    rows, faults = _rows("officers.csv", content, OFFICER_COLUMNS, OFFICER_MAY)
     for number, row in rows:
         faults += _line_faults("officers.csv", number, row, "officer", "account", agencies)
         if row["unit"] not in units:
             says = "is not in the register of units: import units first" if row["unit"] else "names the officer's unit"
             faults.append(_fault("officers.csv", number, "unit", says))
+        if row.get("name") and not row["agency"]:
+            faults.append(_fault("officers.csv", number, "name", "is that at an agency: name the agency too"))
     faults += _overlaps("officers.csv", rows, ("officer", "agency"), needs="agency")
     if faults:
         raise FilesRefused(faults)
-    return [OfficerLine(**row) for _, row in rows]
+    return [OfficerLine(**row | {"name": clean_name(row.get("name", ""))}) for _, row in rows]
 
 
 def read_units(content: bytes, *, agencies: Collection[str]) -> Sequence[UnitLine]:
@@ -57,7 +62,9 @@ def read_units(content: bytes, *, agencies: Collection[str]) -> Sequence[UnitLin
     return [UnitLine(**row) for _, row in rows]
 
 
-def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row], list[FileFault]]:
+def _rows(
+    file: str, content: bytes, columns: tuple[str, ...], may: tuple[str, ...] = ()
+) -> tuple[list[Row], list[FileFault]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -69,7 +76,7 @@ def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row
     except csv.Error:
         raise FilesRefused([FileFault(file, "", "has a quotation mark out of place, or never closed")]) from None
     header = [name.strip() for name in lines[0]] if lines else []
-    faults = _header_faults(file, header, columns)
+    faults = _header_faults(file, header, columns, may)
     if faults:
         raise FilesRefused(faults)
     rows: list[Row] = []
@@ -86,14 +93,14 @@ def _rows(file: str, content: bytes, columns: tuple[str, ...]) -> tuple[list[Row
     return rows, faults
 
 
-def _header_faults(file: str, header: Sequence[str], columns: tuple[str, ...]) -> list[FileFault]:
+def _header_faults(file: str, header: Sequence[str], columns: tuple[str, ...], may: tuple[str, ...]) -> list[FileFault]:
     needs = f"it needs {','.join(columns)}"
     if not set(header) & set(columns):  # a first line of data: repeating it would tell a person's number
         return [FileFault(file, "", f"does not begin with a line of column names; {needs}")]
     faults = []
     for name in header:
-        if name not in columns:
-            near = get_close_matches(name, columns, 1)
+        if name not in (*columns, *may):
+            near = get_close_matches(name, (*columns, *may), 1)
             faults.append(FileFault(file, name, f"is no column; did you mean `{near[0]}`?" if near else "is no column"))
     missing = [name for name in columns if name not in header]
     if missing:

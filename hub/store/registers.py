@@ -45,6 +45,8 @@ class OfficerLine:
     agency: str
     """Empty: the line says only that the officer belongs to the unit."""
     account: str
+    name: str = ""
+    """The name under which that agency has the account; empty where it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

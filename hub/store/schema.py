@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0011"
+REVISION = "0012"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -267,6 +267,7 @@ officers = Table(
     Column("valid_to", Text, nullable=False),  # yyyy-mm-dd, last day; empty: open
     Column("agency", Text, nullable=False),  # empty: the line only registers the officer in the unit
     Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=text("''")),  # under which the agency has the account
 )
 
 units = Table(

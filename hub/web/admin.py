@@ -209,7 +209,7 @@ def _registers(office: Office) -> Doors:
     async def officers() -> list[dict[str, Any]]:
         lines = [asdict(line) for line in await office.registers.officers()]
         for line in lines:  # an account may be a person's own number
-            line["account"] = bool(line["account"])
+            line |= {"account": bool(line["account"]), "name": bool(line["name"])}
         return lines
 
     async def units() -> list[dict[str, Any]]:

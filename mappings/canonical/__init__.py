@@ -80,6 +80,15 @@ from mappings.canonical.e_documents import (
     WaitingMessages,
     WaitingQuery,
 )
+from mappings.canonical.health_insurance import (
+    HealthCard,
+    HealthCardQuery,
+    HouseholdMember,
+    InsuredHousehold,
+    NewHealthCard,
+    Participation,
+    ParticipationQuery,
+)
 from mappings.canonical.land import LandMatter, LandPlot
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.payment import (
@@ -113,6 +122,7 @@ from mappings.canonical.procedure import (
 from mappings.canonical.questions import CitizenQuestion, Feedback, QuestionAnswer
 from mappings.canonical.shape import MASK, is_personal, mask, personal_paths
 from mappings.canonical.tax import TaxItem, TaxNotice, TaxVoucher
+from mappings.canonical.taxpayer import Taxpayer, TaxpayerQuery
 from mappings.canonical.transfer import Acknowledgement, FiledSupplement, ResultConfirmation, ResultRefusal
 from mappings.canonical.utilities import (
     UtilityApplicant,
@@ -211,6 +221,15 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "CodedPostOrder@1": CodedPostOrder,
         "PostCancellation@1": PostCancellation,
         "ShipmentStep@1": ShipmentStep,
+        # Social insurance.
+        "HealthCardQuery@1": HealthCardQuery,
+        "HealthCard@1": HealthCard,
+        "ParticipationQuery@1": ParticipationQuery,
+        "Participation@1": Participation,
+        "InsuredHousehold@1": InsuredHousehold,
+        # Tax.
+        "TaxpayerQuery@1": TaxpayerQuery,
+        "Taxpayer@1": Taxpayer,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -266,6 +285,8 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "TraceStep@1": TraceStep,
         "PostParty@1": PostParty,
         "Sender@1": Sender,
+        "NewHealthCard@1": NewHealthCard,
+        "HouseholdMember@1": HouseholdMember,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -306,6 +327,9 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "PostOrder@1": "order_number",
         "CodedPostOrder@1": "order_number",
         "PostCancellation@1": "order_number",
+        "HealthCardQuery@1": "number",
+        "ParticipationQuery@1": "citizen_id",
+        "TaxpayerQuery@1": "tax_code",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

@@ -99,6 +99,9 @@ FileUrl: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2
 
 CitizenId: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{12}$"), _on_text(identifiers.citizen_id)]
 OldId: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{9}$"), _on_text(identifiers.old_id)]
+CardNumber: TypeAlias = Annotated[str, StringConstraints(max_length=15), _on_text(identifiers.card_number)]
+"""A health card (15 characters), a social insurance number (10 digits) or a citizen id (12): any of them finds a card."""
+InsuranceNumber: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9]{10}$"), _on_text(identifiers.compact)]
 TaxCode: TypeAlias = Annotated[str, StringConstraints(max_length=14), _on_text(identifiers.tax_code)]
 DossierCode: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=50), _on_text(identifiers.dossier_code)

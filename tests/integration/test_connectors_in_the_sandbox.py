@@ -47,6 +47,9 @@ SETTINGS = {
         "client_secret": "0000-invented",
     },
     "department": {"organ_code": "H32.00", "organ_name": "Sở Thử nghiệm", "security_key": "0000-invented"},
+    "social_insurance": {"user_name": "00000_BV", "password": "0000-invented"},
+    "social_insurance_lgsp": {"authorization": "Bearer 0000-invented"},
+    "tax": {"authorization": "Bearer 0000-invented", "security_key": "0000-invented"},
 }
 LOGGING_IN = {"exchange.id": "01930000-0000-7000-8000-000000000000", "exchange.at": "2026-11-23T08:00:00+07:00"}
 """What a lane gives a log-in of its own."""

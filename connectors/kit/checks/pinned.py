@@ -63,7 +63,7 @@ def _schema_places(schema: Any, root: Any, base: str, inside: tuple[str, ...]) -
         place = joined(base, name)
         yield place
         yield from _schema_places(inner, root, place, inside)
-    for key in ("items", "if", "then", "else"):
+    for key in ("items", "if", "then", "else", "contentSchema"):  # the last: what a text holds that is JSON itself
         yield from _schema_places(schema.get(key), root, base, inside)
     for key in ("oneOf", "anyOf", "allOf", "prefixItems"):
         for inner in schema.get(key, ()):

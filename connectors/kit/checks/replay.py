@@ -18,6 +18,7 @@ from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, StaleCredentials, Unavailable
 from connectors.kit.rest import read_call
 from connectors.kit.samples import Sample
+from connectors.kit.signatures import SETTING
 from connectors.kit.texts import Json, parse_json
 
 BASE_URL = "https://sample.example"
@@ -77,10 +78,8 @@ def with_files(wire: WireRequest, sample: Sample) -> WireRequest:
 def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:
     """Return the settings of *sample* as sources, `settings.x`: what signatures in it are made with."""
     declared = connector.manifest.settings.items()
-    return {
-        name: sample.sources.get(name, setting.default or "sample")
-        for name, setting in ((f"settings.{key}", setting) for key, setting in declared)
-    }
+    given = {key: sample.sources.get(SETTING + key, setting.default or "sample") for key, setting in declared}
+    return connector.manifest.sources(given)
 
 
 def _kept(connector: Connector) -> dict[str, str]:
@@ -102,7 +101,7 @@ def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -
     call = read_call(connector.manifest.operations[sample.operation].call or "")
     sent = call.content(wire.url.removeprefix(BASE_URL), wire.body)
     auth = connector.manifest.auth
-    for place in auth.put if auth else ():
+    for place in auth.put if auth and call.bodiless else ():  # a body may have a field of the same name
         if place.startswith("query:") and isinstance(sent, dict):
             sent.pop(place.removeprefix("query:"), None)
     return sent, recorded

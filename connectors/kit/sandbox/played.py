@@ -69,8 +69,7 @@ class Played:
         self._settings = {
             name: one.default for name, one in manifest.settings.items() if one.default is not None
         } | dict(settings)
-        self._hearing = Hearing(operations.values(), self._settings)
-        self._as_sources = {f"settings.{name}": value for name, value in self._settings.items()}
+        self._as_sources = manifest.sources(self._settings)
         self._hearing = Hearing(operations.values(), self._as_sources)
         self._operations = operations
         self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)
@@ -123,7 +122,7 @@ class Played:
             value = request.headers.get(name.lower(), "") if side == "header" else request.query.get(name, "")
             if source.startswith("auth."):
                 sessions.append(value.removeprefix(handshake(auth.scheme).before) if auth.scheme else value)
-            elif source.startswith("settings.") and value != self._settings.get(source.partition(".")[2], ""):
+            elif source.startswith("settings.") and value != self._as_sources.get(source, ""):
                 return False
         # an operation that has no place for a session needs none
         return not auth.login or not sessions or self.sessions.good(sessions, self._now())
@@ -131,7 +130,7 @@ class Played:
     def _logged_in(self, heard: Heard) -> Said:
         name = heard.operation.name
         for place, setting in heard.operation.from_source("settings").items():
-            if value_at(heard.plain, place) != self._settings.get(setting):
+            if value_at(heard.plain, place) != self._as_sources.get(f"settings.{setting}"):
                 return Said(
                     self._words.reply(name, "refused") or self._words.improvised(401, "wrong credentials"), "refused"
                 )

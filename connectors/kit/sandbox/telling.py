@@ -77,7 +77,7 @@ class Teller:
         manifest = load_manifest(folder)
         defaults = {name: one.default for name, one in manifest.settings.items() if one.default is not None}
         self._notices = manifest.notices
-        self._settings = {f"settings.{name}": value for name, value in (defaults | dict(settings)).items()}
+        self._settings = manifest.sources(defaults | dict(settings))
         self._samples = {one.name: one for one in _samples(folder, manifest) if one.operation in manifest.notices}
 
     def pushes(self, tell: Tell) -> list[Push]:

@@ -317,6 +317,20 @@ async def test_a_login_gives_what_is_to_be_kept(folder: Path) -> None:
     assert "X-Session" not in sender.sent[0].headers
 
 
+async def test_a_setting_is_shown_as_the_agency_wants_to_see_it(folder: Path) -> None:
+    manifest = folder / "manifest.toml"
+    told = manifest.read_text("utf-8")
+    manifest.write_text(told.replace('help = "Its password"', 'help = "Its password"\nas = "md5"'), "utf-8")
+    agency, sender = bound(
+        folder, lambda _: WireReply(200, {}, b'{"code": 0, "data": {"session": "s-2"}}'), password="a"
+    )
+    await agency.log_in({}, timeout=5)
+    assert from_json(sender.sent[0].body) == {"user": "centre", "password": "0cc175b9c0f1b6a831c399e269772661"}
+    manifest.write_text(told.replace('help = "Its password"', 'help = "Its password"\nas = "md6"'), "utf-8")
+    with pytest.raises(FilesRefused, match="did you mean `md5`"):
+        bound(folder)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "result"),
     [(200, {"code": 5}, Result.REFUSED), (401, {}, Result.REFUSED), (200, {"code": 4}, Result.REFUSED)],

@@ -432,3 +432,12 @@ def test_operations_whose_addresses_are_settings_are_told_apart_by_them(moment: 
     heard = {path: post.hear(Request("POST", path, {}, {}, body, True)) for path in ("/order", "/with", "/order-item")}
     told = {path: one.operation.name for path, one in heard.items() if one is not None}
     assert told == {"/order": "order_shipment", "/with": "order_coded_shipment"}
+
+
+def test_operations_whose_addresses_an_installation_names_are_told_apart(moment: Moment) -> None:
+    folder, paths = FOLDER / "social_insurance_lgsp", {"participation_path": "one", "household_path": "other"}
+    played = Played(folder, paths, now=moment, chance=random.Random(1), session_seconds=1800, validate=True)
+    body = sample("social_insurance_lgsp", "lookup_household.ok")
+    for path, meant in (("/one", "lookup_participation"), ("/other", "lookup_household"), ("/third", None)):
+        heard = played.hear(Request("POST", path, {}, {}, body, True))
+        assert (heard and heard.operation.name) == meant

@@ -161,7 +161,7 @@ def test_a_mapping_cannot_hold_itself(tmp_path: Path) -> None:
         (
             "owner",
             {"at": "A", "map": "own", "as": "trimmed"},
-            "`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names",
+            '`map` stands alone with one place: put `as`, `codes` and further places into the mapping that it names; only as = "json text" may stand beside it, for a group that is one text',
         ),
         ("code | owner", "A", "`|` chooses between single values, not between lists or groups"),
         (

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mappings.canonical import CANONICAL
-from mappings.canonical.citizen import Citizen, CitizenQuery
+from mappings.canonical import CANONICAL, MASK
+from mappings.canonical.citizen import Citizen, CitizenQuery, Relative
 from mappings.canonical.dossier_parts import Document, Fee
 from mappings.canonical.partial_date import PartialDate
 from mappings.codes import CodeRow, CodeTable
@@ -356,3 +356,35 @@ def test_a_table_for_reading_alone_says_what_another_lines_value_means(first: st
 def test_two_lines_that_write_do_not_share_a_place() -> None:
     with pytest.raises(FilesRefused, match="one place, one line"):
         second_reading(position="Buoc", unit="Buoc", status={"at": "TrangThai", "codes": "means"})
+
+
+IN_TEXT = mapping(
+    "Citizen@1",
+    {"full_name": "Ten", "father": {"at": "Cha", "as": "json text", "map": "relative"}},
+    nested={"relative": mapping("Relative@1", {"full_name": "Nguoi/Ten", "citizen_id": "So"})},
+)
+
+
+def test_a_group_may_stand_in_its_place_as_one_text() -> None:
+    text = '{"Nguoi":{"Ten":"TRẦN VĂN \\"KHÔNG\\""},"So":"000055000017"}'
+    found = IN_TEXT.read({"Ten": "A", "Cha": text})
+    assert found is not None
+    assert found.value.father == Relative(full_name='TRẦN VĂN "KHÔNG"', citizen_id="000055000017")  # type: ignore[attr-defined]
+    assert IN_TEXT.write(found.value, {}) == {"Ten": "A", "Cha": text}
+    assert IN_TEXT.masked({"Ten": "A", "Cha": text}) == {"Ten": MASK, "Cha": MASK}
+    for nothing in ({}, {"Cha": None}, {"Cha": ""}, {"Cha": "{}"}):
+        assert IN_TEXT.read({"Ten": "A", **nothing}).value.father is None  # type: ignore[union-attr,attr-defined]
+
+
+def test_a_text_that_holds_no_group_is_told_by_its_place() -> None:
+    rule = "a JSON text is needed"
+    assert faults(IN_TEXT.read, {"Ten": "A", "Cha": "{"}) == [("Cha", rule)]
+    assert faults(IN_TEXT.read, {"Ten": "A", "Cha": {"So": "000055000017"}}) == [("Cha", rule)]
+    assert faults(IN_TEXT.read, {"Ten": "A", "Cha": "[]"}) == [("Cha", "is not a group of places")]
+    assert [place for place, _ in faults(IN_TEXT.read, {"Ten": "A", "Cha": '{"So": "1"}'})] == ["Cha/So"]
+
+
+@pytest.mark.parametrize("line", [{"as": "md5"}, {"as": ["json text", "trimmed"]}, {"as": "json text", "also": "B"}])
+def test_nothing_else_stands_beside_a_mapping(line: dict[str, Any]) -> None:
+    with pytest.raises(FilesRefused, match="`map` stands alone"):
+        mapping("Citizen@1", {"full_name": "Ten", "father": {"at": "Cha", "map": "relative", **line}})

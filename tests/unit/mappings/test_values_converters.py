@@ -53,6 +53,9 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "year": DAYS | DAYS.map(lambda day: PartialDate(day.year)),
     "month yyyy": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
     "month yyyy-MM": DAYS | DAYS.map(lambda day: PartialDate(day.year, day.month)),
+    "birth dd/MM/yyyy": DAYS
+    | DAYS.map(lambda day: PartialDate(day.year, day.month))
+    | DAYS.map(lambda day: PartialDate(day.year)),
     "moment yyyyMMddHHmmss": MOMENTS,
     "moment yyyyMMddHHmm": MOMENTS,
     "moment yyyy-MM-dd HH:mm:ss": MOMENTS,
@@ -69,6 +72,7 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "phone national": st.sampled_from(["+84 90 000 00 00", "0900000000", "0258.000.0000", "84900000000"]),
     "digits": st.uuids().map(str),
     "base64 json": JSON,
+    "json text": JSON,
     "file base64": FILES,
     "file link": FILES | st.just("https://files.centre.example/1"),
     "cut 7": WORDS,

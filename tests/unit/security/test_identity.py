@@ -241,6 +241,19 @@ async def test_an_account_may_pass_to_another_as_of_a_day(office: Any) -> None:
     assert office.identity.account("cb-102", "npsp", TODAY) is None
 
 
+async def test_an_officer_has_a_name_at_an_agency_that_asks_for_it(office: Any) -> None:
+    lines = (
+        "officer,unit,valid_from,valid_to,agency,account,name\n"
+        "cb-102,H32,2020-01-01,,police,000080000001,\n"
+        "cb-102,H32,2020-01-01,,npsp,000080000001,Nguyễn  Văn Không\n"
+    )
+    await office.identity.import_officers(lines.encode(), "operator")
+    for identity in (office.identity, await office.reread()):
+        assert identity.name("cb-102", "npsp", TODAY) == "Nguyễn Văn Không"
+        assert identity.name("cb-102", "police", TODAY) is None
+        assert identity.name("cb-102", "npsp", "2019-12-31") is None
+
+
 async def test_an_import_replaces_the_register_at_once_and_for_good(office: Any) -> None:
     lines = b"officer,unit,valid_from,valid_to,agency,account\ncb-900,H33,2020-01-01,,,\n"
     assert await office.identity.import_officers(lines, "operator") == 1
@@ -264,9 +277,9 @@ async def test_a_refused_import_changes_nothing(office: Any) -> None:
 async def test_a_mapping_is_given_what_the_registers_say_of_the_call(office: Any) -> None:
     day = date.fromisoformat(TODAY)
     assert office.identity.people(of(Purpose("cb-102")), "police", day) == {
-        "officer.id": "cb-102", "officer.account": "000080000099", "unit.id": "H32", "unit.code": None,
+        "officer.id": "cb-102", "officer.account": "000080000099", "officer.name": None, "unit.id": "H32", "unit.code": None,
     }  # fmt: skip
     assert office.identity.people(of(Purpose("cb-104", "H32")), "npsp", day) == {
-        "officer.id": "cb-104", "officer.account": None, "unit.id": "H32", "unit.code": "000.00.14.H32",
+        "officer.id": "cb-104", "officer.account": None, "officer.name": None, "unit.id": "H32", "unit.code": "000.00.14.H32",
     }  # fmt: skip
     assert set(office.identity.people(of(Purpose()), "npsp", day).values()) == {None}

@@ -134,3 +134,12 @@ def test_a_file_that_is_no_table_is_told_so() -> None:
 
 def test_an_empty_register_is_a_register() -> None:
     assert officers(HEAD) == []
+
+
+def test_a_name_belongs_to_an_account_at_an_agency() -> None:
+    head = HEAD.replace("account", "account,name")
+    read = officers(head + f"cb-102,H32,2020-01-01,,police,{ACCOUNT},Trần Văn Không\n")
+    assert read == [OfficerLine("cb-102", "H32", "2020-01-01", "", "police", ACCOUNT, "Trần Văn Không")]
+    assert faults(head + "cb-102,H32,2020-01-01,,,,Trần Văn Không\n") == [
+        "[line 2 name]: is that at an agency: name the agency too"
+    ]

@@ -1,8 +1,8 @@
 """
 `hub demo`: what the one-stop centre's software does, through the public API, and what the agencies tell it.
 
-One land dossier is walked through four agencies (`demo_walk.py`); then an agency hangs and the hub is killed
-(`demo_trouble.py`). Every act states what must be true and fails the demo if it is not. The stage is in `demo_stage.py`.
+One land dossier is walked through four agencies (`demo_walk.py`), with what its owner needs of others besides
+(`demo_others.py`); then an agency hangs and the hub is killed (`demo_trouble.py`). Every act states what must be true and fails the demo if it is not. The stage is in `demo_stage.py`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def _play(built: Stage, board: Board) -> None:
         await built.register()
         return "registers imported, a caller has its key"
 
-    await board.act("A hub starts with four agencies around it", start)
+    await board.act("A hub starts with sixteen agencies around it", start)
     async with built.client() as hub:
         await Walk(built, hub, board).play()
     await Trouble(built, board).play()

@@ -26,7 +26,9 @@ from connectors.kit.sandbox.server import Play, Sandbox
 from hub.cli.sandbox import invented_route, invented_settings, snippet
 from hub.client import HubClient
 
-AGENCIES = ("police", "npsp", "land_vbdlis", "payment")
+AGENCIES = (
+    "police", "npsp", "land_vbdlis", "payment", "social_insurance", "post_lgsp", "power", "water_khawassco",
+)  # fmt: skip
 DOSSIER_AGENCIES = {
     "department_justice": ("H32.10", "Sở Tư pháp"),
     "department_construction": ("H32.12", "Sở Xây dựng"),
@@ -42,12 +44,20 @@ Agencies to which dossiers move over the province's LGSP, all of the connector `
 invented.
 """
 UNITS = "unit,valid_from,valid_to,agency,code\nmot-cua-01,2020-01-01,,npsp,000.00.14.H32\n"
-OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-014,mot-cua-01,2020-01-01,,police,000080000099\n"
-OFFICERS += "cb-014,mot-cua-01,2020-01-01,,land_vbdlis,000080000099\n"
-HURRIED = {r"^every +=.*": "every = 1.0", r"^call_timeout +=.*": "call_timeout = 4"}
+OFFICERS = """\
+officer,unit,valid_from,valid_to,agency,account,name
+cb-014,mot-cua-01,2020-01-01,,police,000080000099,
+cb-014,mot-cua-01,2020-01-01,,land_vbdlis,000080000099,
+cb-014,mot-cua-01,2020-01-01,,power,canbo00,
+cb-014,mot-cua-01,2020-01-01,,social_insurance,000080000099,Lê Cán Bộ
 """
-What the demo's copy of the payment connector has otherwise: a payment that nobody tells of is asked after from the first
-second on, not the three hundredth, and a hub that has just started asks after 6 s, not 90.
+HURRIED = {
+    "payment": {r"^every +=.*": "every = 1.0", r"^call_timeout +=.*": "call_timeout = 4"},
+    "power": {r"^every +=.*": "every = 1.0", r"^call_timeout +=.*": "call_timeout = 4"},
+}
+"""
+What the demo's copies of connectors have otherwise: what is pending is asked after from the first second on, not after
+minutes or an hour, and a hub that has just started asks after 6 s, not 90.
 """
 HUB = """[hub]
 listen = "127.0.0.1:{port}"
@@ -148,7 +158,8 @@ async def stage() -> AsyncIterator[Stage]:
     folders = dict(find_connectors())
     with TemporaryDirectory(prefix="lienthong-demo-") as place:
         folder = Path(place)
-        folders["payment"] = _hurried(folders["payment"], folder / "own" / "hurried_payment")
+        for name, numbers in HURRIED.items():
+            folders[name] = _hurried(folders[name], folder / "own" / f"hurried_{name}", numbers)
         plays = [Play(name, folders[name], invented_settings(folders[name])) for name in AGENCIES]
         to_dossiers = dossier_plays(folders["department"])
         lgsp = invented_route("lgsp", to_dossiers)
@@ -172,14 +183,14 @@ def dossier_plays(department: Path) -> list[Play]:
     ]
 
 
-def _hurried(connector: Path, to: Path) -> Path:
-    """Copy *connector* to a folder beside the installed ones, with the numbers of `HURRIED`."""
+def _hurried(connector: Path, to: Path, numbers: Mapping[str, str]) -> Path:
+    """Copy *connector* to a folder beside the installed ones, with other *numbers*: pattern of a line = line."""
     shutil.copytree(connector, to)
     manifest = (to / "manifest.toml").read_text("utf-8")
-    for slow, quick in HURRIED.items():
+    for slow, quick in numbers.items():
         manifest, changed = re.subn(slow, quick, manifest, count=1, flags=re.MULTILINE)
         if not changed:
-            raise RuntimeError(f"the payment connector says nothing like {slow}")
+            raise RuntimeError(f"connector {connector.name} says nothing like {slow}")
     (to / "manifest.toml").write_text(manifest, "utf-8")
     return to
 

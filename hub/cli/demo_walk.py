@@ -4,19 +4,17 @@ One land dossier in `hub demo`, from the counter to the result: four agencies th
 The software of the one-stop centre speaks here through the typed client; the played agencies tell what they would tell.
 """
 
-import asyncio
 from base64 import b64decode
-from collections.abc import Mapping
-from contextlib import aclosing
 from hashlib import sha256
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 from pydantic import BaseModel, RootModel
 from pydantic_core import from_json
 
-from connectors.kit.sandbox.telling import Tell
 from hub.cli.demo_board import COUNTER, INTAKE, OFFICER, UNIT, Board, dossier_code, must, sample, there
+from hub.cli.demo_centre import Centre
+from hub.cli.demo_others import Others
 from hub.cli.demo_stage import Stage
 from hub.client import HubClient, Purpose, Ticket
 from mappings.canonical import (
@@ -39,10 +37,6 @@ from mappings.canonical.transfer import Acknowledgement
 
 M = TypeVar("M", bound=BaseModel)
 
-PATIENCE = 30.0
-"""Seconds within which the centre's software must have heard of something that has happened."""
-PACE = 0.1
-"""Seconds before a played agency tells something: at its door, too, a contract counts."""
 PAPER = b"%PDF-1.7\n% an application about land, of nobody\n%%EOF\n"
 
 
@@ -55,7 +49,8 @@ class Walk:
         self._hub = hub
         self._board = board
         self._dossier = sample("land_vbdlis", "file_dossier.ok", Dossier).model_copy(update={"code": dossier_code(1)})
-        self._purpose = Purpose(officer=OFFICER, unit=UNIT, dossier=self._dossier.code)
+        self._centre = Centre(stage, hub, self._dossier.code)
+        self._others = Others(stage, self._centre, board)
         self._owed = sample("payment", "start_payment.started", PaymentOrder)
         self._payment: Ticket[RootModel[Any]] | None = None
         self._reference = ""
@@ -72,6 +67,7 @@ class Walk:
         self._board.scene("The dossier goes to the land register")
         await act("land_vbdlis asks for procedures and receipt numbers", self._answer_land_register)
         await act("land_vbdlis: file the same dossier", self._file_with_land_register)
+        await self._others.ask_opinion(self._dossier)
         await act("npsp tells what tax asks for", self._hear_tax_notice)
         self._board.scene("It is paid, and nobody says so")
         await act("payment: start to pay it", self._start_payment)
@@ -83,6 +79,7 @@ class Walk:
         await act("land_vbdlis tells the result", self._hear_result)
         await act("npsp: report two steps of its processing", self._tell_portal)
         await act("npsp: look the dossier up again", self._look_up_dossier)
+        await self._others.move_in(self._dossier.owner)
 
     async def _look_up_citizen(self) -> str:
         query = sample("police", "lookup_citizen.found", CitizenQuery)
@@ -112,10 +109,10 @@ class Walk:
         return f"{kept.size} bytes, {kept.media_type}, named {kept.file[:8]}… by its SHA-256"
 
     async def _file_with_portal(self) -> str:
-        ticket = await self._file("npsp.file_dossier", self._dossier, Dossier)
+        ticket = await self._centre.file("npsp.file_dossier", self._dossier, Dossier)
         processed = self._sandbox.arrivals.processed("npsp", "file_dossier", self._dossier.code)
         must(processed == 1, "the portal has it once")
-        (paper,) = self._filed("npsp")["TaiLieuNop"]
+        (paper,) = self._centre.filed("npsp")["TaiLieuNop"]
         async with httpx2.AsyncClient() as portal:
             fetched = (await portal.get(paper["DuongDanTaiTepTin"])).raise_for_status().content
         must(fetched == PAPER, "the portal can fetch the paper by its link")
@@ -126,25 +123,25 @@ class Walk:
         await self._hub.publish("land_vbdlis.procedures_asked", Catalogue(entries=(entry,)))
         numbers = [dossier_code(number) for number in (901, 902)]
         await self._hub.publish("land_vbdlis.receipt_number_asked", ReceiptNumbers(numbers=tuple(numbers)))
-        (listed,) = await self._tell("land_vbdlis", "procedures_asked.taken")
+        (listed,) = await self._centre.tell("land_vbdlis", "procedures_asked.taken")
         must(listed["Data"][0]["MaThuTucHanhChinh"] == entry.code, "it is told the published procedures")
-        first, again = await self._tell("land_vbdlis", "receipt_number_asked.taken", times=2)
-        (other,) = await self._tell("land_vbdlis", "receipt_number_asked.taken", {"MaYeuCau": "YC-0002"})
+        first, again = await self._centre.tell("land_vbdlis", "receipt_number_asked.taken", times=2)
+        (other,) = await self._centre.tell("land_vbdlis", "receipt_number_asked.taken", {"MaYeuCau": "YC-0002"})
         given = [one["Data"] for one in (first, again, other)]
         must(given == [numbers[:1], numbers[:1], numbers[1:]], "each request gets a number of its own, for good")
         return "answered at once from what the centre published; who asks twice gets the same number"
 
     async def _file_with_land_register(self) -> str:
-        await self._file("land_vbdlis.file_dossier", self._dossier, Acknowledgement)
-        (paper,) = self._filed("land_vbdlis")["DanhSachGiayToDinhKem"]
+        await self._centre.file("land_vbdlis.file_dossier", self._dossier, Acknowledgement)
+        (paper,) = self._centre.filed("land_vbdlis")["DanhSachGiayToDinhKem"]
         must(b64decode(paper["TapTin"]["data"]) == PAPER, "the paper is inside, byte for byte")
         return "the same canonical dossier in its own words, the paper inside it in base64"
 
     async def _hear_tax_notice(self) -> str:
         place = "BODY/ROW_LIST/MA_HSO"  # inside base64, inside XML
-        (said,) = await self._tell("npsp", "tax_notice_received.one", {place: self._dossier.code})
+        (said,) = await self._centre.tell("npsp", "tax_notice_received.one", {place: self._dossier.code})
         must(said["error_code"] == "0", "the portal is told that it was taken")
-        (item,) = (await self._heard("npsp.tax_notice_received", TaxNotice)).items
+        (item,) = (await self._centre.heard("npsp.tax_notice_received", TaxNotice)).items
         amount = there(item.amount, "the notice names an amount")
         citizen = self._dossier.owner
         changes = {
@@ -160,7 +157,7 @@ class Walk:
         return f"notice {item.notice_number}, {amount:,} đồng, out of XML in base64, with the dossier it belongs to"
 
     async def _start_payment(self) -> str:
-        self._payment = await self._file("payment.start_payment", self._owed, RootModel[Any], result="pending")
+        self._payment = await self._centre.file("payment.start_payment", self._owed, RootModel[Any], result="pending")
         (started,) = self._sandbox.filed("payment")
         self._reference = str(started["key"])
         must(self._reference == self._payment.call.replace("-", ""), "the reference is the hub's, one for each call")
@@ -169,14 +166,7 @@ class Walk:
     async def _recover_payment(self) -> str:
         payment = there(self._payment, "a payment was started")
         must(self._sandbox.stand("payment", self._reference, "ok") == 1, "somebody pays it")
-        async with (
-            asyncio.timeout(PATIENCE),
-            aclosing(self._hub.settled(["payment"], answer=RootModel[Any], after="0")) as feed,
-        ):
-            async for event in feed:
-                if event.call.call == payment.call and event.call.result != "pending":
-                    break
-        ended = await self._hub.read("payment", payment.call, answer=PaymentResult)
+        ended = await self._centre.ended("payment", payment.call, PaymentResult)
         result = there(ended.value, "the answer is how the payment ended")
         must((ended.result, result.state, result.amount) == ("ok", "paid", self._owed.amount), "it is paid in full")
         must(not await self._told_of_payment(), "nobody told, it was asked")
@@ -185,10 +175,10 @@ class Walk:
 
     async def _refuse_callbacks(self) -> str:
         right = {"MaThamChieu": self._reference, "SoTien": self._owed.amount}
-        (forged,) = await self._tell("payment", "payment_settled.taken", right, wrong="signature")
+        (forged,) = await self._centre.tell("payment", "payment_settled.taken", right, wrong="signature")
         must(forged["MaLoi"] == "99", "a wrong signature is denied")
         must(await self._stage.dead_notices() == [], "and nothing of it is kept")
-        (less,) = await self._tell("payment", "payment_settled.taken", right | {"SoTien": 1})
+        (less,) = await self._centre.tell("payment", "payment_settled.taken", right | {"SoTien": 1})
         must(less["MaLoi"] == "99", "a wrong amount is refused")
         (dead,) = await self._stage.dead_notices()
         must((dead["notice"], dead["cause"]) == ("payment_settled", "agrees"), "it is kept for a person")
@@ -197,23 +187,23 @@ class Walk:
 
     async def _take_late_callback(self) -> str:
         right = {"MaThamChieu": self._reference, "SoTien": self._owed.amount}
-        said = await self._tell("payment", "payment_settled.taken", right, times=2)
+        said = await self._centre.tell("payment", "payment_settled.taken", right, times=2)
         must([one["MaLoi"] for one in said] == ["00", "00"], "both times the platform hears that it was taken")
         must(len(await self._told_of_payment()) == 1, "the centre hears of it once")
         must(self._sandbox.arrivals.processed("payment", "start_payment", self._reference) == 1, "it was paid once")
         return "taken, then known: the centre hears of it once, and one payment was made"
 
     async def _hear_voucher(self) -> str:
-        (said,) = await self._tell("npsp", "tax_voucher_received.taken", {"Data/MaHoSo": self._dossier.code})
+        (said,) = await self._centre.tell("npsp", "tax_voucher_received.taken", {"Data/MaHoSo": self._dossier.code})
         must(said["error_code"] == "0", "the portal is told that it was taken")
-        voucher = await self._heard("npsp.tax_voucher_received", TaxVoucher)
+        voucher = await self._centre.heard("npsp.tax_voucher_received", TaxVoucher)
         must((voucher.status, voucher.amount) == ("paid", self._owed.amount), "tax has what was paid")
         return f"voucher for notice {voucher.notice_number}: {voucher.status}, {voucher.amount:,} đồng"
 
     async def _hear_result(self) -> str:
-        (said,) = await self._tell("land_vbdlis", "result_returned.taken", {"SoBienNhan": self._dossier.code})
+        (said,) = await self._centre.tell("land_vbdlis", "result_returned.taken", {"SoBienNhan": self._dossier.code})
         must(said["Result"] == 1, "the land register is told that it was taken")
-        result = await self._heard("land_vbdlis.result_returned", ReturnedResult)
+        result = await self._centre.heard("land_vbdlis.result_returned", ReturnedResult)
         must(result.ending == "result", "there is a result")
         return f"ending {result.ending}: {', '.join(one.name for one in result.documents)}"
 
@@ -222,7 +212,7 @@ class Walk:
         for status in ("processing", "finished"):
             changed = template.model_dump() | {"dossier": self._dossier.code, "status": status}
             step = ProcessingStep.model_validate(changed, strict=False)
-            await self._file("npsp.file_progress", step, ProcessingStep, key=f"{self._dossier.code}-{status}")
+            await self._centre.file("npsp.file_progress", step, ProcessingStep, key=f"{self._dossier.code}-{status}")
         return "processing, finished: in this order"
 
     async def _look_up_dossier(self) -> str:
@@ -230,54 +220,13 @@ class Walk:
             "npsp.lookup_dossier",
             DossierQuery(code=self._dossier.code),
             answer=Dossier,
-            purpose=self._purpose,
+            purpose=self._centre.purpose,
             urgency=COUNTER,
         )
         must(there(found.value, "the dossier is found").status == "finished", "the portal shows the last step")
         calls = await self._hub.find(dossier=self._dossier.code)
         must({"npsp", "land_vbdlis", "payment"} <= {one.agency for one in calls}, "all calls are found by the dossier")
         return "status finished, as reported"
-
-    async def _file(
-        self, operation: str, request: BaseModel, answer: type[M], *, key: str = "", result: str = "ok"
-    ) -> Ticket[M]:
-        """File *request* and wait for its *result*; by default one thing of this dossier for each operation."""
-        key = key or f"{self._dossier.code}-{operation}"
-        ticket = await self._hub.file(
-            operation, request, answer=answer, purpose=self._purpose, urgency=COUNTER, key=key, wait=10
-        )
-        filed = ticket.first if ticket.first.state == "answered" else await ticket.result(10)
-        must(filed is not None and filed.result == result, f"{operation} ends with {result}")
-        return ticket
-
-    def _filed(self, agency: str) -> Mapping[str, Any]:
-        """Return the dossier as *agency* got it, in its own words."""
-        (record,) = (one for one in self._sandbox.filed(agency) if one["key"] == self._dossier.code)
-        payload: Any = record["payload"]
-        found: Mapping[str, Any] = payload
-        return found
-
-    async def _tell(
-        self,
-        agency: str,
-        case: str,
-        put: Mapping[str, Any] | None = None,
-        *,
-        times: int = 1,
-        wrong: Literal["signature"] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Have *agency* tell a recorded *case*, with other values at the places of *put*; return what it is answered."""
-        to = f"{self._stage.url}/in/{agency}/"
-        tell = Tell(samples=[case], to=to, put=dict(put or {}), times=times, wrong=wrong, delay=PACE)
-        return [from_json(one.answer) for one in await self._sandbox.tell(agency, tell)]
-
-    async def _heard(self, notice: str, value: type[M]) -> M:
-        """Return what the centre's software hears of its dossier by *notice*, following the feed."""
-        async with (
-            asyncio.timeout(PATIENCE),
-            aclosing(self._hub.told(notice, value=value, dossier=self._dossier.code, after="0")) as feed,
-        ):
-            return there((await anext(feed)).value, f"{notice} carries a record")
 
     async def _told_of_payment(self) -> list[dict[str, Any]]:
         """Return every notice of the payment platform that the centre's software finds about its dossier."""

@@ -20,7 +20,7 @@ def test_the_demo_comes_true_and_says_so(tmp_path: Path) -> None:
         timeout=120,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.count("✓") == 21
+    assert ran.stdout.count("✓") == 27
     assert "All as promised" in ran.stdout
     for act in ("The callback gets lost; the hub asks", "land_vbdlis tells the result", "Every dossier is where"):
         assert f"✓ {act}" in ran.stdout

@@ -158,8 +158,8 @@ class PollRuns:
         """
         Fetch what is listed, each in an exchange and a commit of its own. One that cannot be had keeps no other waiting.
 
-        The cursor is the last one that was taken: where more are listed than one run fetches, the next run goes on
-        behind it, so that what stays in the list, because its acknowledgement is late, is not all that is ever fetched.
+        The cursor is the last one that was asked for, and the next run goes on behind it: what stays in the list, because
+        its acknowledgement is late or it cannot be had, is neither all that is ever fetched nor what is tried first.
         """
         if run := self._stopped(poll, row, poll.first, 0):
             return run
@@ -174,6 +174,7 @@ class PollRuns:
         except MappingFailed as failed:
             return self._ended(poll, row, "agency.broken", str(failed.faults[0]))
         taken, failed_with, told = 0, "", ""
+        fetched: Fetched | None
         for request in behind(wanted, row.cursor)[: poll.size]:
             if run := self._stopped(poll, row, fetching.name, taken):
                 return run
@@ -181,13 +182,14 @@ class PollRuns:
                 fetched = await poll.lane.fetch(poll.notice, None, poll.purpose, request)
                 if fetched.read is None:
                     failed_with, told = "refused", _said(fetched)
-                    continue
-                new = await self._take(poll, row, fetched, key_of(request), ttl)
-            except Refusal:  # nothing goes now, or nothing can be kept
+            except Refusal:  # nothing goes now
                 raise
             except HubError as error:
-                failed_with, told = error.code, error.detail
-                continue
+                fetched, failed_with, told = None, error.code, error.detail
+            if fetched is not None and fetched.read is not None:
+                new = await self._take(poll, row, fetched, key_of(request), ttl)
+            else:
+                new = await self._kept.took(Page(*poll.key, row.fence, key_of(request), lambda _: 0), ttl)
             if new is None:
                 return None
             taken += new

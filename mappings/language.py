@@ -84,10 +84,16 @@ class Fixed(_Table):
 
     from_: str = Field(
         alias="from",
-        description="Where the value comes from: =literal, settings.x, call.x, exchange.x, officer.x, unit.x or auth.x",
-        examples=["=037", "officer.account"],
+        description="Where the value comes from: =literal, settings.x, call.x, exchange.x, officer.x, unit.x or auth.x;"
+        " payload: this place is a text, and holds what other lines name below it, as `as` says",
+        examples=["=037", "officer.account", "payload"],
     )
-    as_: Several = Field((), alias="as", description="A converter, or several in turn", examples=["digits"])
+    as_: Several = Field(
+        (),
+        alias="as",
+        description="A converter, or several in turn; of a payload: xml text, base64 xml, list ; or pair /",
+        examples=["digits", "xml text"],
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -48,6 +48,7 @@ def _known_converter(name: str | None) -> str | None:
     return name
 
 
+_ONE_OR_TWO = BeforeValidator(_one_or_two, json_schema_input_type=str | list[str])
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 VerbNoun: TypeAlias = Annotated[str, Field(pattern=VERB_NOUN)]
@@ -302,7 +303,7 @@ class NoticeTable(Conversation):
     replies: dict[Literal["taken", "seen", "refused", "denied", "busy"], Template] = Field(
         {}, description="The agency's own envelope for each way it ends", examples=[{"taken": {"error_code": "=0"}}]
     )
-    from_: Annotated[tuple[VerbNoun, ...], BeforeValidator(_one_or_two), Field(max_length=2)] = Field(
+    from_: Annotated[tuple[VerbNoun, ...], _ONE_OR_TWO] = Field(
         (),
         alias="from",
         description="Operation that fetches these notices, instead of a push; or two in turn: the first answers with a list,"

@@ -84,6 +84,8 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
             yield key, "is for notices that an agency pushes; this one is fetched, and the operation knows the agency"
     if table.kind == "question":
         yield "kind", "a question is asked by the agency; what we fetch is a notice"
+    if len(table.from_) > 2:
+        yield "from", "names one operation, or two: one that lists and one that fetches"
     if table.listed_by is not None:
         if table.page is None:
             yield "page", "is missing; write page = { size = 20 }: how many of what is listed are fetched in one run"

@@ -139,6 +139,26 @@ def test_what_stays_in_the_list_though_acknowledged_does_not_keep_the_rest_from_
     play_listing(scenario)
 
 
+def test_one_that_never_comes_goes_last_and_does_not_hold_the_others_for_good() -> None:
+    async def scenario(world: Listing) -> None:
+        answer = world.agency.otherwise
+
+        def otherwise(name: str) -> tuple[float, Any]:
+            too_large = name == "fetch_step" and world.agency.arrivals[-1].request.code == "X"
+            return (0.05, Broken("too_large")) if too_large else answer(name)
+
+        world.agency.otherwise = otherwise
+        world.put("X")
+        await asyncio.sleep(SPREAD + 12 * EVERY)
+        assert world.asked("fetch_step").count("X") >= 5, "enough in a row to hold the operation"
+        world.put("A", "B")
+        await asyncio.sleep(4 * EVERY)
+        assert await world.noted() == ["n-A", "n-B"]
+        assert world.waiting == ["X"], "it stays for a person to refuse"
+
+    play_listing(scenario)
+
+
 def test_a_list_that_is_refused_or_does_not_come_ends_the_run() -> None:
     async def scenario(world: Listing) -> None:
         world.put("A")

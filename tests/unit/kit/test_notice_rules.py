@@ -162,6 +162,7 @@ CODES: Mapping[str, str] = {
         (('returns = "codes"', 'returns = "asked"'), "from `list_steps` cannot be asked for what `list_codes` lists: DossierQuery has not just one list"),
         (('sends = "asked"\n[operations.confirm', 'sends = "other"\n[operations.confirm'), "from `list_steps` cannot be asked for what `list_codes` lists: QuestionAnswer needs `question`"),
         (('returns = "codes"\nevery = 60.0', 'returns = "codes"'), "from `list_codes` has no `every`"),
+        (('["list_codes", "list_steps"]', '["list_codes", "confirm_step", "list_steps"]'), "from names one operation, or two"),
         (('["list_codes", "list_steps"]', '["list_codes", "list_stepz"]'), "from names no operation; did you mean `list_steps`"),
     ],
 )  # fmt: skip

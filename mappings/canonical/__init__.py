@@ -26,6 +26,17 @@ from mappings.canonical.catalogues import (
     UserCatalogue,
 )
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
+from mappings.canonical.civil_status import (
+    CivilPerson,
+    CivilStatusForm,
+    DeathFacts,
+    Registration,
+    RegistrationQuery,
+    RegistrationResult,
+    RegistrationResultQuery,
+    RegistrationStep,
+    RequestedRegistration,
+)
 from mappings.canonical.complaints import Complaint, ForwardedFeedback, HandlingReport, Sender, ServiceRating
 from mappings.canonical.document_store import (
     FetchedFile,
@@ -230,6 +241,13 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         # Tax.
         "TaxpayerQuery@1": TaxpayerQuery,
         "Taxpayer@1": Taxpayer,
+        # Linked civil-status services.
+        "RequestedRegistration@1": RequestedRegistration,
+        "RegistrationQuery@1": RegistrationQuery,
+        "Registration@1": Registration,
+        "RegistrationResultQuery@1": RegistrationResultQuery,
+        "RegistrationResult@1": RegistrationResult,
+        "RegistrationStep@1": RegistrationStep,
         # Parts of the above, for the mappings that others name in `map`.
         "Relative@1": Relative,
         "HouseholdHead@1": HouseholdHead,
@@ -287,6 +305,9 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "Sender@1": Sender,
         "NewHealthCard@1": NewHealthCard,
         "HouseholdMember@1": HouseholdMember,
+        "CivilStatusForm@1": CivilStatusForm,
+        "CivilPerson@1": CivilPerson,
+        "DeathFacts@1": DeathFacts,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -330,6 +351,10 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "HealthCardQuery@1": "number",
         "ParticipationQuery@1": "citizen_id",
         "TaxpayerQuery@1": "tax_code",
+        "RegistrationQuery@1": "id",
+        "Registration@1": "dossier",
+        "RegistrationResultQuery@1": "dossier",
+        "RegistrationStep@1": "dossier",
     }
 )
 """The field that says which one it is; a query and what it finds share its value. Models not listed have none."""

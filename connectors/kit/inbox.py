@@ -110,6 +110,11 @@ class Notice:
     """Seconds between fetches."""
     acknowledged_by: str | None
     refused_by: str | None
+    asked_after: bool = False
+    """
+    That operation asks after calls that are pending, one at a time: what it says of each is told, and nothing is fetched
+    beside that.
+    """
 
 
 class Inbox(Protocol):

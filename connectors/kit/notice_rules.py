@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from connectors.kit.carried import read_spot
 from connectors.kit.manifest import Manifest, NoticeTable
 from connectors.kit.manifest_rules import readable
-from connectors.kit.notice_compiling import media_of, message_of, refs_of, root_tag
+from connectors.kit.notice_compiling import asks_after, media_of, message_of, refs_of, root_tag
 from connectors.kit.notice_replies import holds_payload
 from connectors.kit.places import read_spread, read_unwrap
 from connectors.kit.signatures import SETTING, signature_faults
@@ -96,7 +96,11 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
         yield "from", f"`{table.from_}` is a {operation.kind}; fetching changes nothing, so a lookup"
     if operation.every is None:
         yield "from", f"`{table.from_}` has no `every`; write how many seconds lie between two polls"
-    if operation.returns is not None or operation.unwrap:
+    if asks_after(table, manifest):
+        for key in ("page", "taken", "refused"):
+            if getattr(table, key) is not None:
+                yield key, f"is for a list that is fetched; `{table.from_}` asks after one call that is pending"
+    elif operation.returns is not None or operation.unwrap:
         yield "from", f"`{table.from_}` has `returns` or `unwrap`; write them at the notice, which reads its answers"
     if operation.fresh is not None:
         yield "from", f"`{table.from_}` has `fresh`; a poll is never answered from memory"
@@ -212,7 +216,7 @@ def _filled(
     returns = mappings[table.returns] if table.returns else None
     given = {*refs_of(table, returns), *(returns.canonical.model_fields if returns else ())}
     for key, name, has in (
-        ("from", table.from_, set[str]()),
+        ("from", None if asks_after(table, manifest) else table.from_, set[str]()),  # else the call that it asks after
         ("taken", table.taken, given),
         ("refused", table.refused, given),
     ):

@@ -169,7 +169,7 @@ class ScriptedAgency:
         """Send, and bring the page that `pages[cursor]` holds, where the answer is ok."""
         _, sources = cast(tuple[BaseModel, Sources], wire.masked)
         outcome = await self.send(wire.url, wire, timeout=timeout)
-        if not isinstance(outcome, Answered) or outcome.result is not Result.OK:
+        if not isinstance(outcome, Answered) or outcome.result not in (Result.OK, Result.PENDING):
             return Fetched(outcome)
         return replace(self.pages.get(sources["page.after"], Fetched(outcome, Understood(notice, ()))), outcome=outcome)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from connectors.kit.exchange import WireReply
-from connectors.kit.inbox import Inbox, NotTaken, Told, Understood, Way, WireNotice
+from connectors.kit.inbox import Inbox, Notice, NotTaken, Told, Understood, Way, WireNotice
 from connectors.kit.operation import Operation, differing
 from connectors.kit.texts import LARGE
 from hub.asked import Questions
@@ -228,10 +228,13 @@ class Arriving:
             self._tell()
         for one in found:
             owner = one.arrival.owner
-            if owner is not None and owner.pending:
+            if owner is not None and owner.pending and not self._notice(one).asked_after:  # else asking leads to asking
                 self._stir(owner.call)
             if one.told.drift:
                 self._observer.drift(one.arrival.agency, one.arrival.notice, one.told.drift)
+
+    def _notice(self, record: Record) -> Notice:
+        return self._agencies[record.arrival.agency].inbox.notices[record.arrival.notice]
 
     async def again(self, dead: str, by: str) -> Reread:
         """

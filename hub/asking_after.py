@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Literal
 
 from connectors.kit.manifest import Contract
@@ -22,7 +23,7 @@ from hub.guards.concurrency import GHOST
 from hub.line import Line
 from hub.store.protocol import Leased, Settlement
 from hub.surroundings import Surroundings
-from hub.turn import Turn
+from hub.turn import Fetches, Turn
 
 AHEAD = 300.0
 """Seconds for which a look into the store sees ahead: so long after a start, or another node's death, it looks by itself."""
@@ -69,7 +70,9 @@ class AskingAfter:
         parse: Callable[[Leased, float], Turn | None],
         stir: Callable[[], None],
         surroundings: Surroundings,
+        told_as: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """*told_as*: look-ups of which what they say of a call that is pending is a notice, by the name of that notice."""
         self._lane = lane
         self._operations = operations
         self._line = line
@@ -77,6 +80,7 @@ class AskingAfter:
         self._parse = parse
         self._stir = stir
         self._around = surroundings
+        self._told_as = told_as
         self._at_once = contract.calls_at_once
         self.patience = GHOST * contract.call_timeout
         """Seconds from sending until an agency is taken to be done with what it was sent."""
@@ -190,6 +194,8 @@ class AskingAfter:
         if call.state is State.ANSWERED:
             turn.call = replace(turn.call, cls=Class.BULK)  # who filed it has an answer; nobody stands and waits
             turn.pending_since = found.since
+            told_as = self._told_as.get(look_up[1])
+            turn.fetches = Fetches(told_as, None) if told_as is not None else None
             answered = self._operations[look_up[0]].answer
             turn.answer = Answered(Result.PENDING, value_of(found.answer, answered) if found.answer else None)
         self._turns[call.id] = turn

@@ -238,6 +238,8 @@ class Endings:
                 self._lane.asking_after.due(decided.wait)
             if not doubtful and turn.call.order_key is not None:
                 self._lane.backlog.more()  # the next of its key may go
+            if turn.asks_after and turn.fetches is not None:
+                self._lane.heard(turn.fetches.brought)
             if turn.pending_since is not None:  # it is counted as answered since its first answer
                 if not said.pending:
                     self._waiters.wake(turn.call.id, decided.reply)

@@ -6,14 +6,14 @@ shares nothing with another but what `surroundings.py` names.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from connectors.kit.inbox import Fetched, Notice
+from connectors.kit.inbox import Fetched, Inbox, Notice, Understood
 from connectors.kit.operation import key_fields
 from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
@@ -35,6 +35,8 @@ from hub.surroundings import Bound, Surroundings
 from hub.turn import Fetches, Place, Turn
 from hub.turned_away import let_through
 
+Hears: TypeAlias = Callable[[str, Understood], Awaitable[object]]
+"""Keeps what the agency of this name told."""
 _GRACE = 0.25
 """Seconds after its deadline in which an answer that is already here may still be recorded before its caller hears."""
 _LOOKS = 5
@@ -99,8 +101,17 @@ class Lane:
         self._exchanges = Exchanges(agency, surroundings)
         self._granting = Granting(self, self._line, self._session, surroundings)
         self.asking_after = AskingAfter(
-            self.name, contract, self.operations, self._line, self._turns, self._parsed, self.stir, surroundings
+            self.name,
+            contract,
+            self.operations,
+            self._line,
+            self._turns,
+            self._parsed,
+            self.stir,
+            surroundings,
+            _told_by_asking(agency.inbox),
         )
+        self._hears: Hears | None = None
         self.backlog = Backlog(
             self.name,
             contract.calls_at_once,
@@ -348,6 +359,21 @@ class Lane:
         if turn.future is not None and not turn.future.done():
             turn.future.set_exception(error)
 
+    def listen(self, hears: Hears) -> None:
+        """Hand to *hears* from now on what look-ups say, as notices, of calls that are pending."""
+        self._hears = hears
+
+    def heard(self, brought: Fetched | None) -> None:
+        """Hand on what a look-up said of a call. What cannot be kept now is told when it is asked for again."""
+        if self._hears is not None and brought is not None and isinstance(brought.read, Understood):
+            self.spawn(self._hand_on(self._hears, brought.read))
+
+    async def _hand_on(self, hears: Hears, read: Understood) -> None:
+        try:
+            await hears(self.name, read)
+        except StoreUnavailable as error:
+            self._around.observer.fault("told", error)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run *work* to its end, or until the lane stops."""
         task = asyncio.get_running_loop().create_task(work)
@@ -453,3 +479,9 @@ class Lane:
         self.stir()
         wait = SWEEP * (0.9 + 0.2 * self._around.random.random())
         self._sweeper = asyncio.get_running_loop().call_later(wait, self._sweep)
+
+
+def _told_by_asking(inbox: Inbox | None) -> Mapping[str, str]:
+    """Return the notices that are told by asking after calls, by the look-up that does."""
+    notices = inbox.notices.values() if inbox is not None else ()
+    return {one.fetched_by: one.name for one in notices if one.asked_after and one.fetched_by is not None}

@@ -82,7 +82,10 @@ class Turn:
     tries_ground: bool = False
     """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     fetches: Fetches | None = None
-    """The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise."""
+    """
+    The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise. Of one that asks after a
+    call: what it says is told as this notice.
+    """
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

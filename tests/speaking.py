@@ -43,6 +43,7 @@ NOTICES = {
     for one in (
         notice("dossier_progressed"),
         notice("payment_confirmed", agrees=("status",)),
+        notice("request_progressed", fetched_by="lookup_request", every=60.0, asked_after=True),
         notice("bell_rung", None),
         notice("procedures_asked", None, kind="question", answer=DossierQuery),
         notice("number_asked", None, kind="question", answer=Numbers),

@@ -113,6 +113,11 @@ class Notice:
     refused_by: str | None
     listed_by: str | None = None
     """Operation that lists what `fetched_by` is to be asked for, one by one; None: that is asked alone."""
+    asked_after: bool = False
+    """
+    That operation asks after calls that are pending, one at a time: what it says of each is told, and nothing is fetched
+    beside that.
+    """
 
 
 class Inbox(Protocol):

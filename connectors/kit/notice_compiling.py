@@ -109,6 +109,11 @@ def root_tag(mapping: engine.Mapping) -> str:
     return clark(steps[0].name, steps[0].namespace) if steps else ""
 
 
+def asks_after(table: NoticeTable, manifest: Manifest) -> bool:
+    """Return whether the operation that fetches the notice of *table* asks after calls that are pending."""
+    return any((one.then.get("pending"),) == table.from_ for one in manifest.operations.values())
+
+
 def refs_of(table: Conversation, returns: engine.Mapping | None) -> Mapping[str, Place]:
     """Places of the agency's own keys by name: as the manifest says, else our field that stands there, else the place's last word."""
     if table.ref is None or isinstance(table.ref, dict):
@@ -165,6 +170,7 @@ def _ready(
         ref=tuple(ref),
         fetched_by=table.fetched_by,
         every=polled.every if polled else None,
+        asked_after=asks_after(table, manifest),
         acknowledged_by=table.taken,
         refused_by=table.refused,
         listed_by=table.listed_by,

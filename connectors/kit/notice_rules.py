@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from connectors.kit.carried import read_spot
 from connectors.kit.manifest import Manifest, NoticeTable
 from connectors.kit.manifest_rules import readable
-from connectors.kit.notice_compiling import media_of, message_of, refs_of, root_tag
+from connectors.kit.notice_compiling import asks_after, media_of, message_of, refs_of, root_tag
 from connectors.kit.notice_replies import holds_payload
 from connectors.kit.operation import NoRecord, list_fault
 from connectors.kit.places import read_spread, read_unwrap
@@ -102,6 +102,11 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
                 "page.after",
                 'is a place of the body, which in SOAP the mapping writes: "..." = "page.after" in [fixed]',
             )
+    after = asks_after(table, manifest)
+    if after:
+        for key in ("page", "taken", "refused"):
+            if getattr(table, key) is not None:
+                yield key, f"is for a list that is fetched; `{table.fetched_by}` asks after one call that is pending"
     for name in table.from_:
         operation = manifest.operations.get(name)
         if operation is None:
@@ -110,7 +115,7 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
             yield "from", f"`{name}` is a {operation.kind}; fetching changes nothing, so a lookup"
         if name == table.from_[0] and operation.every is None:
             yield "from", f"`{name}` has no `every`; write how many seconds lie between two polls"
-        if name == table.fetched_by and (operation.returns is not None or operation.unwrap):
+        if name == table.fetched_by and not after and (operation.returns is not None or operation.unwrap):
             yield "from", f"`{name}` has `returns` or `unwrap`; write them at the notice, which reads its answers"
         if name == table.listed_by and operation.returns is None:
             yield "from", f"`{name}` has no `returns`; what it lists is what `{table.fetched_by}` is asked for"
@@ -248,7 +253,11 @@ def _filled(
         given |= set(_asks(table.fetched_by, manifest, mappings).model_fields)
         yield from _listed(table, manifest, mappings)
     for key, name, has in (
-        ("from", next(iter(table.from_), None), set[str]()),
+        (
+            "from",
+            None if asks_after(table, manifest) else next(iter(table.from_), None),
+            set[str](),
+        ),  # else the call that it asks after
         ("taken", table.taken, given),
         ("refused", table.refused, given),
     ):

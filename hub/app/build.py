@@ -156,6 +156,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         tell=feed.stir,
         stir=dispatcher.heard_of,
     )
+    for lane in lanes.values():
+        lane.listen(arriving.keep)
     polling = Polling(
         polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
     )

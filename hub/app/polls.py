@@ -17,7 +17,7 @@ _PEOPLE: Final = frozenset({"officer.id", "officer.account", "officer.name", "un
 
 
 def polls_of(installed: Mapping[str, Installed], lanes: Mapping[str, Lane], settings: Settings) -> list[Poll]:
-    """Return every poll of this installation that can be run."""
+    """Return every poll of this installation that can be run; what is told by asking after calls is none."""
     polls = []
     for name, one in installed.items():
         scheduled = settings.agencies[name].scheduled_as
@@ -44,7 +44,8 @@ def unscheduled(installed: Mapping[str, Installed], settings: Settings) -> list[
 
 def _fetched(one: Installed) -> Iterator[Notice]:
     inbox = one.agency.inbox
-    yield from (notice for notice in (inbox.notices.values() if inbox is not None else ()) if notice.fetched_by)
+    known = inbox.notices.values() if inbox is not None else ()
+    yield from (notice for notice in known if notice.fetched_by and not notice.asked_after)
 
 
 def _for_people(one: Installed, notice: Notice) -> bool:

@@ -34,6 +34,20 @@ def entry(stage: Any, agency: str, old: str, new: str) -> None:
     stage.config.write_text(head + table + rest.replace(old, new, 1), "utf-8")
 
 
+async def progress(stage: Any, agency: str, least: int) -> list[Any]:
+    """Return the notices `request_progressed` of *agency*, once there are as many."""
+    heard: list[Any] = []
+
+    async def there() -> bool:
+        async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
+            events = (await http.get(f"/v1/notices/{agency}?after=0")).json()["events"]
+        heard[:] = [one for one in events if one["type"].endswith("request_progressed")]
+        return len(heard) >= least
+
+    await stage.until_true(there, "notices of progress")
+    return heard
+
+
 async def test_a_request_that_the_power_company_took_is_asked_after_until_it_is_done(
     stage: Any, tmp_path: Path
 ) -> None:
@@ -67,6 +81,10 @@ async def test_a_request_that_the_power_company_took_is_asked_after_until_it_is_
 
         await stage.until_true(ended, "end of the request")
         answer = await hub.read("power", filed.call, answer=RootModel[Any])
+    heard = await progress(stage, "power", 2)
+    assert [one["data"]["value"]["status"] for one in heard] == ["processing", "finished"], "each step once"
+    assert {one["subject"] for one in heard} == {request.dossier}
+    assert {one["data"]["value"]["request"] for one in heard} == {kept["key"]}
     assert answer.result == "ok"
     assert answer.value is not None
     told = answer.value.root
@@ -102,9 +120,7 @@ async def test_how_a_request_goes_on_at_a_water_company_reaches_who_filed_it(sta
     assert [await told("taken") for _ in range(2)] == ["taken", "taken"]
     assert await told("unknown_status") == "refused"
     assert await told("done") == "taken"
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        events = (await http.get(f"/v1/notices/{company}?after=0")).json()["events"]
-    heard = [one for one in events if one["type"].endswith("request_progressed")]
+    heard = await progress(stage, company, 2)
     assert [one["data"]["value"]["status"] for one in heard] == ["supplement_requested", "finished"]
     assert {one["data"]["value"]["request"] for one in heard} == {number}
     assert {one["subject"] for one in heard} == {request.dossier}

@@ -181,7 +181,7 @@ class ScriptedAgency:
         """Send, and bring the page that `pages[cursor]` holds, or what is asked for by `key`, where the answer is ok."""
         _, sources = cast(tuple[BaseModel, Sources], wire.masked)
         outcome = await self.send(wire.url, wire, timeout=timeout)
-        if not isinstance(outcome, Answered) or outcome.result is not Result.OK:
+        if not isinstance(outcome, Answered) or outcome.result not in (Result.OK, Result.PENDING):
             return Fetched(outcome)
         asked = next(iter(key.values()), sources["page.after"])
         return replace(self.pages.get(asked, Fetched(outcome, Understood(notice, ()))), outcome=outcome)

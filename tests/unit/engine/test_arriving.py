@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.kit.inbox import NotTaken, Understood
-from hub.arriving import Answered, Arriving, Speaking, reason_of
+from hub.arriving import Answered, Arriving, Kept, Speaking, reason_of
 from hub.call import State
 from hub.clock import VirtualClock
 from hub.errors import StoreUnavailable
@@ -165,6 +165,19 @@ async def test_a_call_that_is_pending_is_asked_after_when_a_notice_about_it_came
     call = await stage.filed("pending", {"slip": "BN-1"})
     assert (await stage.push(step("A", {"slip": "BN-1"}))).way == "taken"
     assert stage.stirred == [call]
+
+
+async def test_what_asking_itself_brought_does_not_lead_to_asking(stage: Stage) -> None:
+    """Else one asking would follow the other without a pause."""
+    await stage.filed("pending", {"slip": "BN-1"})
+    read = stage.spoken.read_again("request_progressed", pushed(body(step("A", {"slip": "BN-1"}))))
+    assert isinstance(read, Understood)
+    for new in (True, False):
+        kept = await stage.arriving.keep(AGENCY, read)
+        assert isinstance(kept, Kept)
+        assert list(kept.new) == [new]
+    assert stage.stirred == []
+    assert [one.notice for one in await stage.events()] == ["request_progressed"]
 
 
 async def test_a_call_that_ended_is_left_alone(stage: Stage) -> None:

@@ -2,15 +2,18 @@
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from connectors.kit.inbox import Fetched, Notice, Told, Understood
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Reason, Result, StaleCredentials, Unavailable
 from hub.asking_after import spacing
 from hub.call import NEVER, Class, State
+from hub.errors import StoreUnavailable
 from hub.store.feed import Reach
+from tests.speaking import notice
 from tests.unit.engine.stage import CALLER, OK, Paper, World, operation, play
 
 EVERY = 60.0
@@ -73,13 +76,14 @@ OPEN = (0.1, Answered(Result.PENDING))
 PAID = (0.1, Answered(Result.OK, Payment(code="H32-1")))
 
 
-def pay(scenario: Any, **given: Any) -> None:
-    """Play *scenario* with an agency that takes payments."""
+def pay(scenario: Any, inbox: Any = None, **given: Any) -> None:
+    """Play *scenario* with an agency that takes payments, and that has *inbox*."""
 
     class Paying(World):
         def __post_init__(self) -> None:
             for agency in self.agencies.values():
                 agency.operations = {**agency.operations, **PAYING}
+                agency.inbox = inbox
                 agency.will["start_payment"].append(STARTED)
                 agency.otherwise = lambda name: OPEN if name == "lookup_payment" else (0.05, OK)
             super().__post_init__()
@@ -116,6 +120,42 @@ def test_what_is_pending_is_answered_at_once_and_asked_after_until_it_ends() -> 
         assert world.log.ended[reply.call] == ("answered", ""), "counted once"
 
     pay(scenario)
+
+
+class Telling:
+    """An inbox of which one notice is told by asking after payments."""
+
+    notices: ClassVar[dict[str, Notice]] = {
+        "payment_moved": notice("payment_moved", fetched_by="lookup_payment", asked_after=True)
+    }
+
+
+def moved(word: str) -> Fetched:
+    return Fetched(Answered(Result.OK), Understood("payment_moved", (Told(None, word),)))
+
+
+def test_what_is_said_of_a_call_while_it_is_pending_is_handed_on_and_so_is_its_end() -> None:
+    async def scenario(world: World) -> None:
+        heard: list[tuple[str, str]] = []
+
+        async def hears(agency: str, read: Understood) -> None:
+            heard.append((agency, read.told[0].unique))
+            if len(heard) == 1:
+                raise StoreUnavailable
+
+        world.lane.listen(hears)
+        world.agency.will["lookup_payment"].extend([OPEN, (0.1, Unavailable("connect")), OPEN, PAID])
+        world.agency.pages[None] = moved("begun")
+        reply = await world.file("start_payment", wait=30.0)
+        assert heard == [], "what answers the filing is its answer"
+        await asyncio.sleep(7200)
+        assert heard == [("agency", "begun")] * 3, (
+            "of each answer, though the first could not be kept; none of what brought none"
+        )
+        ended = await world.hub.wait_for(reply.call, CALLER, 0)
+        assert ended.answer == b'{"result":"ok","value":{"code":"H32-1","paid":true},"reason":null}'
+
+    pay(scenario, inbox=Telling())
 
 
 def test_it_is_asked_ever_more_seldom_and_for_the_last_time_at_its_deadline() -> None:

@@ -177,6 +177,50 @@ def test_the_places_of_a_cursor_are_needed_where_pages_follow_each_other(office:
     assert "every page would be the first" in told["notices.step_listed.page.next"]
 
 
+ASKED_AFTER = """
+[operations.file_step]
+kind = "filing"
+call = "POST /file"
+sends = "asked"
+then = { pending = "lookup_step" }
+[operations.lookup_step]
+kind = "lookup"
+call = "POST /look"
+every = 60.0
+sends = "asked"
+returns = "step"
+[notices.step_reached]
+from = "lookup_step"
+returns = "step"
+unique = ["MaHoSo"]
+"""
+
+
+def test_what_a_look_up_says_of_a_call_that_is_pending_may_be_told(office: Office) -> None:
+    inbox = office(ASKED_AFTER, files=FILES).inbox
+    assert inbox is not None
+    notice = inbox.notices["step_reached"]
+    assert (notice.asked_after, notice.fetched_by) == (True, "lookup_step")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "says"),
+    [
+        (('returns = "step"\nunique', 'taken = "file_step"\nunique'), "step_reached.taken", "asks after one call"),
+        (
+            ('unique = ["MaHoSo"]', 'page = { size = 1, after = "a", next = "b" }'),
+            "step_reached.page",
+            "asks after one",
+        ),
+        (('then = { pending = "lookup_step" }\n', ""), "step_reached.from", "write them at the notice"),
+    ],
+)
+def test_what_is_told_by_asking_after_a_call_is_no_list(
+    office: Office, change: tuple[str, str], key: str, says: str
+) -> None:
+    assert says in faults(office, ASKED_AFTER, change)[f"notices.{key}"]
+
+
 @pytest.mark.parametrize("source", ["page.after", "page.size", "notice.reason"])
 def test_sources_of_polls_are_for_the_operations_that_serve_them(office: Office, source: str) -> None:
     told = faults(office, FETCHED, ('call = "POST /confirm"', f'call = "POST /confirm"\nwrap = {{ a = "{source}" }}'))

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("connectors", "mappings", "hub", "monitoring")
-DATA = {".toml", ".csv", ".json", ".xml", ".wsdl", ".xsd"}
+DATA = {".toml", ".csv", ".json", ".xml", ".wsdl", ".xsd", ".bin"}
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,9 @@ class OperationTable(Conversation):
         None, description="Seconds between polls, and between asking again while pending", examples=[600.0]
     )
     code: Code | None = Field(
-        None, description="Where the answer's code lies", examples=[{"at": "error_code", "as": "integer text"}]
+        None,
+        description="Where the answer's code lies; `@Name` is an attribute of XML",
+        examples=[{"at": "error_code", "as": "integer text"}],
     )
     says: str | None = Field(None, description="Where the answer's text lies", examples=["message"])
     then: dict[Literal["exists", "in_doubt", "pending"], VerbNoun] = Field(

@@ -160,6 +160,9 @@ def _answered(operation: Operation, reading: Reading, result: Result, row: Row, 
     files: Mapping[str, bytes] = {}
     if result is not Result.EXISTS and operation.returns is not None:
         if isinstance(payload, Nothing):
+            if operation.returns.is_document:
+                says = "is not there, where `unwrap` looks for it: the element at which the mapping begins"
+                return Judged(Broken("unwrap", (Fault("body", says),)))
             return Judged(Answered(Result.NOT_FOUND, reason=because))
         try:
             found = operation.returns.read(payload)

@@ -1,4 +1,6 @@
-"""What the population database is known to do about families, and when the answer is that there is nobody."""
+"""What the population database is known to do about families, itself and through the JSON door of a provincial platform."""
+
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -27,9 +29,8 @@ from tests.contract.test_connectors_round_trips import (
     model,
 )
 
-FOLDER = find_connectors()["police"]
-POLICE = load_connector(FOLDER)
-SAMPLES = {sample.name: sample for sample in load_samples(FOLDER)}
+POLICE, PLATFORM = (load_connector(find_connectors()[name]) for name in ("police", "police_lgsp"))
+SAMPLES, JSON_SAMPLES = ({sample.name: sample for sample in load_samples(one.folder)} for one in (POLICE, PLATFORM))
 NUMBERS = {"citizen_id": maybe(CITIZEN_IDS), "old_id": maybe(OLD_IDS)}
 ADDRESS = model(
     Address,
@@ -128,3 +129,68 @@ def test_a_family_survives_the_round_trip(family: FamilyRecords) -> None:
     found = mapping.read(mapping.write(family, {}))
     assert found is not None
     assert found.value == family
+
+
+def told(text: str | None, code: object = "0") -> Outcome | StaleCredentials:
+    """Return what it means when the platform answers with *text* and *code* to a look-up of a person."""
+    body = json.dumps({"error_code": code, "message": text}).encode()
+    reply = WireReply(200, {"content-type": "application/json"}, body)
+    return judge(PLATFORM.operations["lookup_citizen"], reply, now=0.0, knows_us=True).outcome
+
+
+def soap_of(name: str) -> str:
+    return (SAMPLES[name].reply_agency or b"").decode()
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("lookup_citizen.")])
+def test_a_soap_text_in_json_means_what_it_means_by_itself(name: str) -> None:
+    sample = SAMPLES[name]
+    if sample.result == "login":
+        return  # who we are is the platform's business
+    plain, inside = judged(name), told(soap_of(name))
+    assert type(inside) is type(plain)
+    if isinstance(plain, Answered) and isinstance(inside, Answered):
+        assert (inside.result, inside.value) == (plain.result, plain.value)
+
+
+@pytest.mark.parametrize("code", ["0", 0, "00"])
+def test_done_is_zero_in_any_spelling(code: object) -> None:
+    outcome = told(soap_of(OF_ONE), code)
+    assert isinstance(outcome, Answered)
+    assert outcome.result is Result.OK
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (soap_of(OF_ONE), "17"),  # nobody explained that code, whatever stands beside it
+        (None, "0"),
+        ("", "0"),
+        ("<html>busy</html>", "0"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]>' + soap_of(OF_ONE).partition("?>")[2], "0"),
+        (soap_of("lookup_citizen.refused").replace("Client", "Custom"), "0"),
+    ],
+)
+def test_what_the_platform_does_not_explain_is_no_answer(text: str | None, code: str) -> None:
+    assert isinstance(told(text, code), Broken)
+
+
+def test_a_year_of_birth_is_asked_for_by_the_platform() -> None:
+    sample = JSON_SAMPLES["lookup_relatives.found"]
+    asked = CitizenQuery.model_validate({**sample.request, "born_on": "1987"})
+    wire = bound_to(PLATFORM, sample).render("lookup_relatives", asked, sample.sources)
+    sent = json.loads(wire.body)
+    assert sent["Nam"] == "1987"
+    assert "NgayThangNam" not in sent
+
+
+@given(query=QUERY)
+@settings(max_examples=40, deadline=None)
+def test_questions_in_json_survive_the_round_trip(query: CitizenQuery) -> None:
+    sources = {**SOURCES, "settings.family_code": "037"}
+    for name in ("citizen_query", "citizen_check", "family_query"):
+        mapping = PLATFORM.mappings[name]
+        asked = query if name == "family_query" else query.model_copy(update={"old_id": None})  # one number is sent
+        found = mapping.read(mapping.write(asked, sources))
+        assert found is not None
+        assert found.value == asked.model_copy(update={"full_name": upper_name(query.full_name)})

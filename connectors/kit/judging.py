@@ -15,7 +15,6 @@ from connectors.kit.answers import Row, Signs
 from connectors.kit.carried import Carried
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.files import contents
-from connectors.kit.gateway import meaning
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
 from connectors.kit.places import Nothing, text_at
@@ -82,8 +81,7 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
         if 200 <= reply.status <= 299 and said is None:
             return Judged(_unreadable(error))
     signs = reading.signs if reading else Signs(reply.status)
-    gateway = reading.gateway if reading else None
-    told = meaning(gateway, reply.headers, now) if gateway else None
+    told = reading.road.meaning(reply.headers, now) if reading and reading.road else None
     row = Row(0, "", "", "", "", said, "", "", "") if said else operation.judge.row_for(signs, by_code=told is not None)
     if row is None:
         return Judged(told or _without_row(signs, reply, now, knows_us))

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from pydantic_core import to_json
 
+from connectors.kit import xroad
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.carried import Carried
@@ -122,9 +123,13 @@ class Rest:
         try:
             tree = parse_json(reply.body, reply.headers)
         except Unreadable:
+            if road := xroad.fault_in(None, reply.headers):
+                return road.reading(None, reply.status)
             if reading := overheard(reply):
                 return reading
             raise
+        if road := xroad.fault_in(tree, reply.headers):
+            return road.reading(tree, reply.status)
         if fault := fault_in(tree):
             return fault.reading(tree, reply.status)
         code = text_at(tree, self._code) if self._code else None

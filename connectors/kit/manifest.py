@@ -91,7 +91,11 @@ class Setting(Table):
 class Auth(Table):
     """How the agency knows us."""
 
-    scheme: str | None = Field(None, description="A handshake of the kit, computed for each request", examples=["c06"])
+    scheme: str | None = Field(
+        None,
+        description="A handshake of the kit, computed for each request; empty takes that of `like` away",
+        examples=["c06"],
+    )
     login: VerbNoun | None = Field(None, description="The operation that logs in", examples=["log_in"])
     keep: dict[Name, str] = Field(
         {}, description="What to keep of its answer: name = place", examples=[{"session": "session"}]

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
-from hub.cli.sandbox import invented_route, invented_settings, snippet
+from hub.cli.sandbox import _routes_by_settings, invented_route, invented_settings, snippet
 from hub.errors import StoreUnavailable
 from hub.settings import load_settings
 from hub.store.sql_store import SqlRegisters
@@ -157,9 +157,11 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
         (("call", "police.lookup_citizen", "--data", '{"citizen_id": "SECRET", "born": 1}', "--sandbox"), "citizen_id"),
         (("call", "police.lookup_citizen", "--sample", "found"), "HUB_KEY"),
         (("sandbox", "nobody"), "no such connector"),
-        (("sandbox", "--route", "lgsp"), "name the agencies behind the LGSP"),
+        (("sandbox", "--route", "lgsp"), "name the agencies behind the gateway"),
         (("sandbox", "--route", "LG SP", "police"), "is no name for a route"),
         (("sandbox", "--route", "police", "police"), "is no name for a route"),
+        (("sandbox", "--route", "x", "--kind", "vdxp", "police"), "is no kind of gateway; take one of lgsp, ndxp"),
+        (("sandbox", "--route", "x", "--kind", "xroad_rest", "police"), "police does not speak rest"),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(hub: Hub, words: tuple[str, ...], says: str) -> None:
@@ -193,6 +195,31 @@ def test_the_lines_of_a_sandbox_behind_an_lgsp_are_settings(hub: Hub, tmp_path: 
         "police writes Authorization itself"
     )
     assert "sandbox-secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [("ndxp", ("police", "npsp")), ("xroad_rest", ("npsp",)), ("xroad_soap", ("police",))]
+)
+def test_the_lines_of_a_sandbox_behind_another_gateway_are_settings(
+    hub: Hub, tmp_path: Path, kind: str, names: tuple[str, ...]
+) -> None:
+    plays = [
+        Play(name, find_connectors()[name], invented_settings(find_connectors()[name]), base_url="http://127.0.0.1:1")
+        for name in names
+    ]
+    route = invented_route("road", plays, kind)
+    route.base_url = "http://127.0.0.1:1"
+    file = tmp_path / "hub.toml"
+    file.write_text('[hub]\nadmin = "127.0.0.1:1"\n' + snippet(plays, [route]), "utf-8")
+    assert load_settings({}, file).routes["road"].kind == kind
+    shown = hub("doctor", "--json")[1]
+    assert json.loads(shown)["findings"] == []
+    assert "sandbox-secret" not in shown
+    assert "sandbox-api-key" not in shown
+    again = _routes_by_settings(load_settings({}, file), [])
+    assert [(one.kind, one.client, one.services, one.headers) for one in again] == [
+        (kind, route.client, route.services, route.headers)
+    ], "a sandbox that is started by hub.toml is the same"
 
 
 def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:

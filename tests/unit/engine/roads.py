@@ -14,7 +14,7 @@ from hub.coordination.in_process import InProcess
 from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.route import Route, bounds_of_routes
-from hub.settings import RouteContract
+from hub.route_tables import RouteContract
 from tests.unit.engine.stage import ScriptedAgency, World
 
 ROUTE_OF = {"a": "lgsp", "b": "lgsp", "c": "ndxp"}

@@ -92,6 +92,9 @@ class Route:
 
     async def refused(self) -> None:
         """Note that a gateway without a token does not know us: hold, cause `auth`, for longer each time."""
+        stop = self._around.coordination.stopped(self.address, "")
+        if stop is not None and stop.cause == HoldCause.AUTH:
+            return  # others that were under way hear the same
         wait = pause(REFUSED, self._refusals, self._around.random)
         self._refusals += 1
         await self._around.coordination.hold(self.address, HoldCause.AUTH, wait)

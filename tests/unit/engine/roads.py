@@ -106,6 +106,20 @@ class Roads(World):
         return next(view.held for view in self.hub.routes() if view.name == name)
 
 
+class ById(Roads):
+    """The same hub with gateways that want no token, and tell who we are by an id of the route: X-Road."""
+
+    def lane_of(self, agency: ScriptedAgency) -> Lane:
+        name = ROUTE_OF.get(agency.name)
+        if name is None:
+            return Lane(agency, self.around)
+        if name not in self._made:
+            self.gateways[name].takes = lambda *_: True  # type: ignore[method-assign]
+            self._made[name] = Route(name, "xroad_rest", self.CONTRACT, self.around)
+            self.routes.append(self._made[name])
+        return Lane(agency, self.around, self._made[name])
+
+
 def put_behind(agency: ScriptedAgency, gateway: Gateway) -> None:
     """Let whatever goes to *agency*, log-ins included, pass *gateway* first."""
     send, log_in = agency.send, agency.log_in

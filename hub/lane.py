@@ -420,7 +420,12 @@ class Lane:
         if token is not None and let_through(outcome):
             turn.turned_away = 0
             token.proved(self.name, under)
-        if token is not None and isinstance(outcome, StaleCredentials) and outcome.route:
+        by_id = self.route if self.route is not None and self.route.knows_us_by_id else None
+        if by_id is not None and let_through(outcome):
+            by_id.proved()
+        if by_id is not None and isinstance(outcome, StaleCredentials) and outcome.route:
+            await by_id.refused()
+        elif token is not None and isinstance(outcome, StaleCredentials) and outcome.route:
             turn.turned_away += 1
             if await token.refused(self.name, under, again=turn.turned_away > 1):
                 await self._session.refused(self.name, session, again=True)

@@ -5,7 +5,8 @@ Settings as they may be printed: no secret, no password in an address. `hub doct
 from collections.abc import Mapping
 from typing import Any
 
-from hub.settings import POSTGRESQL, REFERENCES, SQLITE, Settings, Table
+from hub.settings import POSTGRESQL, REFERENCES, SQLITE, Settings
+from hub.tables import Table
 
 MASK = "***"
 

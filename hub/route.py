@@ -12,11 +12,11 @@ from types import MappingProxyType
 from connectors.kit.manifest import Contract
 from connectors.kit.operation import NoRecord, Operation
 from connectors.kit.tokens import Bearer, Tokens
-from hub.coordination.protocol import ROUTE
+from hub.coordination.protocol import ROUTE, HoldCause
 from hub.guards.bounds import Bounds
-from hub.settings import RouteContract
+from hub.route_tables import RouteContract
 from hub.surroundings import Surroundings
-from hub.token import RouteToken
+from hub.token import REFUSED, RouteToken, pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,12 @@ class Route:
         self._lanes: dict[str, Callable[[], None]] = {}
         self.token = RouteToken(name, tokens, bearer, surroundings, self._lanes) if tokens and bearer else None
         """None: exchanges need none."""
+        self.knows_us_by_id = kind.startswith("xroad_")
+        """Whether it tells who we are by an id that all its lanes show: it refuses all of them, or none."""
         self._kind = kind
         self._contract = contract
         self._around = surroundings
+        self._refusals = 0
 
     def join(self, lane: str, stir: Callable[[], None]) -> None:
         """Take *lane*, which looks again whenever *stir* is called."""
@@ -86,6 +89,20 @@ class Route:
         stop = self._around.coordination.stopped(self.address, "")
         if stop is not None and stop.guard == "hold":
             self._around.observer.route_hold(self.name, stop.cause, stop.seconds)
+
+    async def refused(self) -> None:
+        """Note that a gateway without a token does not know us: hold, cause `auth`, for longer each time."""
+        stop = self._around.coordination.stopped(self.address, "")
+        if stop is not None and stop.cause == HoldCause.AUTH:
+            return  # others that were under way hear the same
+        wait = pause(REFUSED, self._refusals, self._around.random)
+        self._refusals += 1
+        await self._around.coordination.hold(self.address, HoldCause.AUTH, wait)
+        self._around.observer.route_hold(self.name, HoldCause.AUTH.value, wait)
+
+    def proved(self) -> None:
+        """Note that the gateway let somebody through."""
+        self._refusals = 0
 
     async def stop(self) -> None:
         """Let go of the token."""

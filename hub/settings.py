@@ -6,27 +6,26 @@ references (`env:`, `file:`, `cmd:`), followed when the hub is built (`reference
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     Strict,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from hub.outside import host_fault
+from hub.route_tables import KINDS, SERVICE, Route
+from hub.tables import Address, Count, FileHost, Name, Number, Table
+from hub.tables import number as _number
 from mappings.errors import FileFault, FilesRefused
 from mappings.table_faults import faults_of, read_toml
 
@@ -35,34 +34,6 @@ MISSING = "is missing; create it (`hub sandbox police npsp` prints lines to begi
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 REFERENCES = ("env:", "file:", "cmd:")
-
-
-class Table(BaseModel):
-    """A table of `hub.toml`: unknown keys and wrong types are faults."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-def _number(value: object) -> object:
-    """Read a number or a list that the environment gave as text."""
-    if isinstance(value, str):
-        try:
-            return tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            return value
-    return value
-
-
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Address: TypeAlias = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
-"""`host:port`; port 0 takes a free one."""
-Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
-Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
-"""Masked when printed, unless it is a reference."""
-NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
-"""A secret that need not be given."""
-Count: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1)]
-FileHost: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/@?#]+(/\d{1,3})?$")]
 
 
 class Hub(Table):
@@ -218,97 +189,7 @@ class Push(Table):
         return hosts
 
 
-class RouteContract(Table):
-    """How much a road can bear that several agencies share."""
-
-    calls_per_second: Number = Field(description="Calls a second over all its agencies", examples=[30.0])
-    calls_at_once: Count = Field(description="Calls under way at one moment over all its agencies", examples=[20])
-    calls_per_minute: Number | None = Field(
-        None, description="Calls a minute, where the gateway counts by the minute", examples=[600.0]
-    )
-    calls_per_day: Count | None = Field(None, description="Calls a calendar day (+07:00)", examples=[200_000])
-
-
-_KIND = "How the road is taken: `direct` (a common gateway without a token) or `lgsp`"
-_HEADER = r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$"
-PARTNER: MappingProxyType[str, str] = MappingProxyType(
-    {
-        "AccessKey": "access_key",
-        "SecretKey": "secret_key",
-        "AppName": "app_name",
-        "PartnerCode": "partner_code",
-        "PartnerCodeCus": "partner_code_cus",
-    }
-)
-"""Members of the header `lgspaccesstoken`, and the keys of a route that give them: all, or none."""
-
-
-class DirectRoute(Table):
-    """A gateway that asks for nothing."""
-
-    kind: Literal["direct"] = Field("direct", description=_KIND, examples=["lgsp"])
-    contract: RouteContract = Field(description="How much it can bear")
-
-
-class LgspRoute(Table):
-    """A provincial LGSP: a WSO2 gateway with a token for all who take it."""
-
-    kind: Literal["lgsp"] = Field(description=_KIND, examples=["lgsp"])
-    token_url: str = Field(
-        pattern=r"^https?://[^\s?#@]+$",
-        description="`lgsp`: where the token is asked for",
-        examples=["https://lgsp.example/token"],
-    )
-    consumer_key: str = Field(
-        min_length=1, description="`lgsp`: the centre's key, from the gateway's portal", examples=["centre"]
-    )
-    consumer_secret: Secret = Field(
-        min_length=1, description="`lgsp`: the secret of that key, by reference", examples=["env:LGSP_SECRET"]
-    )
-    access_key: NoSecret = Field(
-        None,
-        description="`lgsp`: AccessKey of the header `lgspaccesstoken`, where the province wants one; then all five",
-        examples=["env:LGSP_ACCESS_KEY"],
-    )
-    secret_key: NoSecret = Field(
-        None, description="`lgsp`: SecretKey of that header, by reference", examples=["env:LGSP_SECRET_KEY"]
-    )
-    app_name: str | None = Field(None, description="`lgsp`: AppName of that header", examples=["mot-cua"])
-    partner_code: str | None = Field(None, description="`lgsp`: PartnerCode of that header", examples=["000.00.00.H32"])
-    partner_code_cus: str | None = Field(
-        None, description="`lgsp`: PartnerCodeCus of that header", examples=["000.00.00.H32"]
-    )
-    token_header: str = Field(
-        "Authorization",
-        pattern=_HEADER,
-        description="`lgsp`: header in which the gateway looks for the token; another one where an agency needs this one",
-        examples=["LGSP-Authorization"],
-    )
-    ca_file: str | None = Field(
-        None,
-        description="`lgsp`: PEM file of the authorities that the token's address is trusted by",
-        examples=["lgsp.pem"],
-    )
-    contract: RouteContract = Field(description="How much it can bear")
-
-    @model_validator(mode="after")
-    def _partner_is_whole(self) -> "LgspRoute":
-        missing = [name for name in PARTNER.values() if getattr(self, name) is None]
-        if 0 < len(missing) < len(PARTNER):
-            raise ValueError(f"the keys of `lgspaccesstoken` belong together; write also {', '.join(missing)}")
-        return self
-
-
-def _kind(given: object) -> object:
-    return given.get("kind", "direct") if isinstance(given, dict) else getattr(given, "kind", None)
-
-
-KINDS = ("direct", "lgsp")
-Route: TypeAlias = Annotated[
-    Annotated[DirectRoute, Tag("direct")] | Annotated[LgspRoute, Tag("lgsp")],
-    Discriminator(_kind, custom_error_type="kind", custom_error_message="kind is `direct` or `lgsp`"),
-]
-"""A road that several agencies share. An agency without a route has one of its own."""
+XRoadService: TypeAlias = Annotated[str, Field(pattern=SERVICE)]
 
 
 class ScheduledAs(Table):
@@ -340,6 +221,19 @@ class AgencyEntry(BaseModel):
         description="Hosts beside base_url's from which its files may be fetched, each `host`, `host:port` or `*.domain`, and networks"
         " in which they may lie though they are not public",
         examples=[["files.police.example", "10.20.0.0/16"]],
+    )
+    ndxp_destination: str | None = Field(
+        None, min_length=1, description="Over `ndxp`: its code, in the header dstcode", examples=["G01"]
+    )
+    xroad_service: XRoadService | None = Field(
+        None,
+        description="Over X-Road: id of its service, INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE; of SOAP `*` for the operation's element, and a version may follow",
+        examples=["VN/GOV/G01/dan-cu/tra-cuu"],
+    )
+    xroad_services: dict[str, XRoadService] | None = Field(
+        None,
+        description="Over X-Road: ids of operations that have a service of their own",
+        examples=[{"lookup_citizen": "VN/GOV/G01/dan-cu/tra-cuu"}],
     )
     contract: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(
         {}, description="What it lowers of the connector's contract", examples=[{"calls_per_second": 5}]

@@ -8,6 +8,7 @@ gives the same token to all who ask while it is good, so asking early may bring 
 import asyncio
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from random import Random
 
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome
 from connectors.kit.tokens import Bearer, Token, Tokens
@@ -20,7 +21,7 @@ from hub.verdicts import name_of
 TIMEOUT = 10.0
 """Seconds that a token door may take."""
 _GRACE = 1.0
-_REFUSED = (60.0, LONGEST)
+REFUSED = (60.0, LONGEST)
 """Seconds of hold after a refusal, doubling: keys are locked by those who keep trying."""
 _FAILED = (1.0, 60.0)
 """Seconds before the next try after a door that did not answer, doubling."""
@@ -40,6 +41,12 @@ class TokenState(StrEnum):
     VALID = "valid"
     REFUSED = "refused"
     """The gateway does not take it, or does not take the key that would bring another."""
+
+
+def pause(seconds: tuple[float, float], times: int, random: Random) -> float:
+    """Return how many seconds to wait after having failed *times* before: first and longest of *seconds*, doubling."""
+    first, longest = seconds
+    return min(longest, first * 2.0 ** min(times, 10)) * (1 + _JITTER * random.random())
 
 
 class RouteToken:
@@ -124,7 +131,7 @@ class RouteToken:
             case Trouble.ROUTE:
                 self._drop()
                 self._refusals += 1
-                await self._hold(self._pause(_REFUSED, self._refusals - 1))
+                await self._hold(self._pause(REFUSED, self._refusals - 1))
             case Trouble.OLD if self._around.clock.monotonic() >= self._renewable_at:
                 self._drop()
                 self.want()
@@ -202,7 +209,7 @@ class RouteToken:
 
     async def _failed(self, told: Outcome) -> None:
         refused = isinstance(told, Answered | Broken)
-        wait = self._pause(_REFUSED if refused else _FAILED, self._failures)
+        wait = self._pause(REFUSED if refused else _FAILED, self._failures)
         if isinstance(told, Busy) and told.retry_after is not None:
             wait = min(LONGEST, max(SHORTEST, told.retry_after)) * (1 + _JITTER * self._around.random.random())
         self._failures += 1
@@ -212,8 +219,7 @@ class RouteToken:
             await self._hold(wait)
 
     def _pause(self, seconds: tuple[float, float], times: int) -> float:
-        first, longest = seconds
-        return min(longest, first * 2.0 ** min(times, 10)) * (1 + _JITTER * self._around.random.random())
+        return pause(seconds, times, self._around.random)
 
     async def _hold(self, seconds: float) -> None:
         await self._around.coordination.hold(self._address, HoldCause.AUTH, seconds)

@@ -83,6 +83,8 @@ class Mapping:
         inner = list(plan.groups)[1:]
         self._groups = [(plan.groups[names[:-1]], names[-1]) for names in inner]
         self._rooted = about.form == "json" or bool(agency.steps)
+        self.is_document = about.form == "xml" and self._rooted
+        """Whether it begins at an element of its own: that this one is missing is drift, and never "not found"."""
 
     def write(self, value: BaseModel, sources: Sources) -> Any:
         """

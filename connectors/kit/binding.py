@@ -28,6 +28,7 @@ from connectors.kit.manifest import Contract, Manifest
 from connectors.kit.notices import Notices
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Outcome, Result, StaleCredentials
+from connectors.kit.roads import Road
 from connectors.kit.signatures import SETTING
 from connectors.kit.texts import LARGE
 from mappings.canonical import MASK
@@ -50,18 +51,20 @@ def bind(
     now: Callable[[], float],
     contract: Contract,
     link: Link = example_link,
+    road: Road | None = None,
 ) -> "BoundAgency":
     """
     Return *connector* as the agency *name*, reached at *base_url* through *sender*.
 
     *settings* are values of `[settings.<name>]`, references followed; *now* gives Unix seconds; *contract* is the
-    manifest's, lowered by the agency's entry; *link* makes the address under which the agency fetches a file of ours.
+    manifest's, lowered by the agency's entry; *link* makes the address under which the agency fetches a file of ours;
+    *road* adds what its gateway wants to see.
 
     Raises:
         FilesRefused: Settings are missing or unknown, or *base_url* is no http address; each key is named.
     """
     known = _settings(connector, name, base_url, settings)
-    return BoundAgency(connector, name, base_url, known, sender, now, contract, link)
+    return BoundAgency(connector, name, base_url, known, sender, now, contract, link, road)
 
 
 class BoundAgency:
@@ -77,9 +80,13 @@ class BoundAgency:
         now: Callable[[], float],
         contract: Contract,
         link: Link = example_link,
+        road: Road | None = None,
     ) -> None:
         self.name = name
-        self.operations: Mapping[str, Operation] = connector.operations
+        self.operations: Mapping[str, Operation] = (
+            {key: _over(road, known) for key, known in connector.operations.items()} if road else connector.operations
+        )
+        self.road = road
         self.contract = contract
         self._connector = connector
         self._base_url = base_url.rstrip("/") if connector.manifest.connector.protocol == "rest" else base_url
@@ -194,15 +201,17 @@ class BoundAgency:
             raise MappingFailed(
                 [Fault("", f"the request is larger than the {self.contract.request_bytes} bytes that the agency takes")]
             )
+        between = self.road.path(operation.name) if self.road else ""
         wire = WireRequest(
             written.method,
-            self._base_url + written.address,
+            self._base_url + between + written.address,
             headers,
             written.body,
             fresh_connection=operation.kind == "filing" and not operation.repeat_safe,
         )
         before_send = self._connector.hooks.before_send
         wire = before_send(operation.name, wire, self._settings) if before_send else wire
+        wire = self.road.dressed(operation.name, wire, known) if self.road else wire
         return marked(payload, wire) if operation.sends is not None and CONTENT in operation.sends.files else wire
 
     def _placed(self, put: Mapping[str, str], sources: Sources) -> Placed:
@@ -282,6 +291,12 @@ class BoundAgency:
         return judge(
             operation, reply, now=self._now(), knows_us=self._auth is not None, said=said, settings=self._sources
         )
+
+
+def _over(road: Road, operation: Operation) -> Operation:
+    """Return *operation* as it is on *road*, which sends more of a call than the mappings do."""
+    alike = None if operation.alike is None else tuple(sorted({*operation.alike, *road.sources}))
+    return replace(operation, alike=alike)
 
 
 def _settings(connector: Connector, name: str, base_url: str, given: Mapping[str, str]) -> Mapping[str, str]:

@@ -72,7 +72,7 @@ _LONGEST = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class GatewayFault:
-    """What a gateway says in its own envelope."""
+    """What a gateway says in its own envelope. Implements `reading.RoadFault`."""
 
     code: str
     says: str | None
@@ -91,6 +91,10 @@ class GatewayFault:
     def cause(self) -> str:
         """The cause of its outcome, for metrics and lines: nothing but the code."""
         return f"wso2_{self.code.strip()}"
+
+    def meaning(self, headers: Mapping[str, str], now: float) -> Outcome | StaleCredentials:
+        """See `reading.RoadFault`."""
+        return meaning(self, headers, now)
 
     def reading(self, tree: Tree, status: int) -> Reading:
         """Return it as a reply that was read; a code that is not a gateway's reads as an agency's fault."""

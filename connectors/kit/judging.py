@@ -15,7 +15,6 @@ from connectors.kit.answers import Row, Signs
 from connectors.kit.carried import Carried
 from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.files import contents
-from connectors.kit.gateway import meaning
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
 from connectors.kit.places import Nothing, text_at
@@ -82,8 +81,7 @@ def _judged(operation: Operation, reply: WireReply, now: float, knows_us: bool, 
         if 200 <= reply.status <= 299 and said is None:
             return Judged(_unreadable(error))
     signs = reading.signs if reading else Signs(reply.status)
-    gateway = reading.gateway if reading else None
-    told = meaning(gateway, reply.headers, now) if gateway else None
+    told = reading.road.meaning(reply.headers, now) if reading and reading.road else None
     row = Row(0, "", "", "", "", said, "", "", "") if said else operation.judge.row_for(signs, by_code=told is not None)
     if row is None:
         return Judged(told or _without_row(signs, reply, now, knows_us))
@@ -160,6 +158,9 @@ def _answered(operation: Operation, reading: Reading, result: Result, row: Row, 
     files: Mapping[str, bytes] = {}
     if result is not Result.EXISTS and operation.returns is not None:
         if isinstance(payload, Nothing):
+            if operation.returns.is_document:
+                says = "is not there, where `unwrap` looks for it: the element at which the mapping begins"
+                return Judged(Broken("unwrap", (Fault("body", says),)))
             return Judged(Answered(Result.NOT_FOUND, reason=because))
         try:
             found = operation.returns.read(payload)

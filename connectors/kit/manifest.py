@@ -115,7 +115,11 @@ class Setting(Table):
 class Auth(Table):
     """How the agency knows us."""
 
-    scheme: str | None = Field(None, description="A handshake of the kit, computed for each request", examples=["c06"])
+    scheme: str | None = Field(
+        None,
+        description="A handshake of the kit, computed for each request; empty takes that of `like` away",
+        examples=["c06"],
+    )
     login: VerbNoun | None = Field(None, description="The operation that logs in", examples=["log_in"])
     keep: dict[Name, str] = Field(
         {}, description="What to keep of its answer: name = place", examples=[{"session": "session"}]
@@ -265,7 +269,9 @@ class OperationTable(Conversation):
         None, description="Seconds between polls, and between asking again while pending", examples=[600.0]
     )
     code: Code | None = Field(
-        None, description="Where the answer's code lies", examples=[{"at": "error_code", "as": "integer text"}]
+        None,
+        description="Where the answer's code lies; `@Name` is an attribute of XML",
+        examples=[{"at": "error_code", "as": "integer text"}],
     )
     says: str | None = Field(None, description="Where the answer's text lies", examples=["message"])
     then: dict[Literal["exists", "in_doubt", "pending"], VerbNoun] = Field(

@@ -51,7 +51,7 @@ def _auth(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "auth.keep", 'is missing; say what of the login\'s answer is the session, such as { session = "session" }'
     if auth is None:
         return
-    if auth.scheme is not None:
+    if auth.scheme:
         try:
             needed = handshake(auth.scheme).settings
         except ValueError as error:

@@ -103,6 +103,8 @@ def at(tree: Tree, place: Place) -> Tree | Nothing:
 
 def _step(here: Any, step: Step) -> Any:
     if isinstance(here, etree._Element):
+        if step.name.startswith("@"):
+            return here.get(step.name[1:], Nothing())
         named = (
             [child for child in here if etree.QName(child).localname.lower() == step.name.lower()]
             if step.name

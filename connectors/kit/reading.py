@@ -4,15 +4,13 @@ What `rest.py` and `soap.py` have in common: the parts of a request, and a reply
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.exchange import Sources, WireReply
+from connectors.kit.outcomes import Outcome, StaleCredentials
 from connectors.kit.texts import Tree
-
-if TYPE_CHECKING:
-    from connectors.kit.gateway import GatewayFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,14 @@ class Written:
     body: bytes
 
 
+class RoadFault(Protocol):
+    """What the road to an agency says of itself. Implemented by `gateway.GatewayFault` and `xroad.XRoadFault`."""
+
+    def meaning(self, headers: Mapping[str, str], now: float) -> Outcome | StaleCredentials:
+        """Return what it means at *now* (Unix seconds); *headers* are those of its reply."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A reply as a tree, and what it shows of its meaning."""
@@ -33,7 +39,7 @@ class Reading:
     tree: Tree
     """The whole JSON, or the element in the body of the envelope; None when that is empty."""
     signs: Signs
-    gateway: "GatewayFault | None" = None
+    road: RoadFault | None = None
     """What a gateway in front of the agency wrote, in its own envelope; None: these are the agency's words."""
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from pydantic_core import to_json
 
+from connectors.kit import xroad
 from connectors.kit.answers import Signs
 from connectors.kit.auth import Placed
 from connectors.kit.carried import Carried
@@ -129,11 +130,15 @@ class Rest:
         try:
             tree = parse_json(reply.body, reply.headers)
         except Unreadable:
+            if road := xroad.fault_in(None, reply.headers):
+                return road.reading(None, reply.status)
             if reading := overheard(reply):
                 return reading
             if self._file and 200 <= reply.status <= 299 and not _is_page(reply.body):
                 return Reading(base64.b64encode(reply.body).decode(), Signs(reply.status))
             raise
+        if road := xroad.fault_in(tree, reply.headers):
+            return road.reading(tree, reply.status)
         if fault := fault_in(tree):
             return fault.reading(tree, reply.status)
         code = text_at(tree, self._code) if self._code else None

@@ -20,6 +20,7 @@ from connectors.kit.places import text_at
 from connectors.kit.reading import Reading, Written
 from connectors.kit.texts import Tree, Unreadable, parse_xml
 from connectors.kit.wsdl import ENVELOPES, SoapOperation
+from connectors.kit.xroad import fault_named
 from mappings.paths import read_place
 
 _VERSIONS: Mapping[str, str] = {namespace: version for version, namespace in ENVELOPES.items()}
@@ -68,7 +69,9 @@ class Soap:
             raise Unreadable("is a SOAP envelope without a body")
         content = body[0] if len(body) else None
         if content is not None and content.tag == f"{{{name.namespace}}}Fault":
-            return Reading(content, _fault(content, reply.status))
+            signs = _fault(content, reply.status)
+            road = fault_named(signs.code, signs.says)
+            return road.reading(content, reply.status) if road else Reading(content, signs)
         code = text_at(content, self._code) if self._code and content is not None else None
         says = text_at(content, self._says) if self._says and content is not None else None
         return Reading(content, Signs(reply.status, code, says))

@@ -14,9 +14,11 @@ from connectors.kit.exchange import Sender
 from connectors.kit.files import Link, example_link
 from connectors.kit.manifest import Contract
 from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.roads import OverXRoad
 from connectors.kit.tokens import Dressed
-from hub.app.roads import InstalledRoute, install_routes, sender_of, taken_header
+from hub.app.roads import InstalledRoute, install_routes, road_of, sender_of, taken_headers
 from hub.references import NotFollowed, follow
+from hub.route_tables import XRoadRoute
 from hub.settings import AgencyEntry, Settings
 from mappings.errors import FileFault, FilesRefused, MappingFailed
 
@@ -148,6 +150,13 @@ def _install(
     sender: Sender = sender_of(settings, entry.ca_file, f"agencies.{name}.ca_file", faults)
     if route is not None and route.bearer is not None:
         sender = Dressed(sender, route.bearer)
+    elif route is not None and isinstance(route.table, XRoadRoute):
+        sender = OverXRoad(sender, now)
+    try:
+        road = road_of(name, entry, route, connector)
+    except FilesRefused as refused:
+        faults += refused.faults
+        road = None
     try:
         agency = bind(
             connector,
@@ -158,8 +167,9 @@ def _install(
             now=now,
             contract=contract,
             link=link,
+            road=road,
         )
-        clash = taken_header(route, agency) if route is not None else None
+        faults += taken_headers(route, agency) if route is not None else []
     except FilesRefused as refused:
         raise FilesRefused([*faults, *refused.faults]) from None
     except MappingFailed as failed:  # a setting that the handshake does not know
@@ -168,8 +178,6 @@ def _install(
             for fault in failed.faults
         ]
         raise FilesRefused([*faults, *wrong]) from None
-    if clash is not None:
-        faults.append(clash)
     if faults:
         raise FilesRefused(faults)
     return Installed(name, connector, contract, agency, values, route)

@@ -8,7 +8,7 @@ import random
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -20,13 +20,15 @@ from connectors.kit.http import CannedSender
 from connectors.kit.manifest import load_manifest
 from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import bind, load_connector
+from connectors.kit.roads import Services
 from connectors.kit.sandbox.gateway import TOKEN_SECONDS, PlayedRoute
 from connectors.kit.sandbox.server import Play, Sandbox, serve_sandbox
 from hub.app.installed import connector_folder, followed
 from hub.app.roads import TOKEN_KEYS, follow_key
 from hub.cli.output import AsJson, fail, say, show_json
 from hub.cli.settings import Config, connectors_for, read_settings
-from hub.settings import PARTNER, LgspRoute, Settings
+from hub.route_tables import KINDS, PARTNER, DirectRoute, LgspRoute, NdxpRoute, XRoadRoute
+from hub.settings import AgencyEntry, Settings
 from mappings.errors import FileFault, FilesRefused
 
 DUTY = ("cb-014", "mot-cua-01")
@@ -42,7 +44,10 @@ Names = Annotated[
 ]
 ControlPort = Annotated[int, typer.Option(help="Port of the control door, which turns faults on; 0: any that is free.")]
 RouteName = Annotated[
-    str | None, typer.Option("--route", help="Play an LGSP of this name in front of them, with a token door.")
+    str | None, typer.Option("--route", help="Play a gateway of this name in front of them: an LGSP with a token door.")
+]
+RouteKind = Annotated[
+    str, typer.Option("--kind", help=f"What that gateway is: {', '.join(KINDS[1:])}.", show_default=True)
 ]
 TokenSeconds = Annotated[float, typer.Option(min=0.1, help="How long a token of the LGSP lives.")]
 Seed = Annotated[int | None, typer.Option(help="Makes faults by rate repeatable.")]
@@ -52,6 +57,7 @@ def sandbox(
     names: Names = None,
     *,
     route: RouteName = None,
+    kind: RouteKind = "lgsp",
     token_seconds: TokenSeconds = TOKEN_SECONDS,
     config: Config = None,
     control_port: ControlPort = 0,
@@ -61,9 +67,9 @@ def sandbox(
     """Play agencies until Ctrl-C, and print the lines of hub.toml that lead to them."""
     if names:
         plays = played_by_name(names, config)
-        routes = [invented_route(route, plays)] if route else []
+        routes = [invented_route(route, plays, kind)] if route else []
     elif route:
-        fail("name the agencies behind the LGSP, such as `hub sandbox --route lgsp police npsp`.")
+        fail("name the agencies behind the gateway, such as `hub sandbox --route lgsp police npsp`.")
     else:
         plays, routes = _played_by_settings(config)
     for one in routes:
@@ -123,14 +129,36 @@ def invented_settings(folder: Path, agency: str = "") -> dict[str, str]:
     }
 
 
-def invented_route(name: str, plays: list[Play]) -> PlayedRoute:
-    """Return an LGSP called *name* in front of *plays*, with an invented key; its token leaves their headers alone."""
+def invented_route(name: str, plays: list[Play], kind: str = "lgsp") -> PlayedRoute:
+    """Return a gateway called *name* in front of *plays*, with an invented key; its token leaves their headers alone."""
     if re.fullmatch(AGENCY_NAME, name) is None or name in {play.name for play in plays}:
         fail(f"{name} is no name for a route; take small letters, such as `lgsp`, and not an agency's name.")
-    route = PlayedRoute(name, {play.name: f"/{play.name}" for play in plays}, "sandbox-key", "sandbox-secret")
+    if kind not in KINDS[1:]:
+        fail(f"{kind} is no kind of gateway; take one of {', '.join(KINDS[1:])}.")
+    if kind.startswith("xroad_"):
+        return _invented_security_server(name, plays, kind)
+    route = PlayedRoute(
+        name, {play.name: f"/{play.name}" for play in plays}, "sandbox-key", "sandbox-secret", kind=kind
+    )
     if any("authorization" in _headers(play) for play in plays):
         route.token_header = "LGSP-Authorization"  # noqa: S105 - the name of a header
+    if kind == "ndxp":
+        route.headers = {
+            play.name: {"ApiKey": "sandbox-api-key"} | ({} if "dstcode" in _headers(play) else {"dstcode": play.name})
+            for play in plays
+        }
     return route
+
+
+def _invented_security_server(name: str, plays: list[Play], kind: str) -> PlayedRoute:
+    protocol = kind.removeprefix("xroad_")
+    for play in plays:
+        if load_manifest(play.connector).connector.protocol != protocol:
+            fail(f"{play.name} does not speak {protocol}, so it cannot be played behind a gateway of kind {kind}.")
+    last = "*" if protocol == "soap" else "api"
+    services = {play.name: Services(f"VN/GOV/SANDBOX/{play.name}/{last}", {}) for play in plays}
+    agencies = {play.name: "" for play in plays}
+    return PlayedRoute(name, agencies, kind=kind, client="VN/GOV/000.00.00.H32/mot-cua", services=services)
 
 
 def _headers(play: Play) -> frozenset[str]:
@@ -151,9 +179,14 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
     """Return the part of hub.toml that leads to *plays* over *routes*, which must have been started."""
     lines: list[str] = []
     for route in routes:
-        lines += [f"[routes.{route.name}]", 'kind = "lgsp"', f'token_url = "{route.base_url}/token"']
-        lines += [f'consumer_key = "{route.consumer_key}"', f'consumer_secret = "{route.consumer_secret}"']
-        lines += [f'token_header = "{route.token_header}"']
+        lines += [f"[routes.{route.name}]", f'kind = "{route.kind}"']
+        if route.client:
+            lines += [f'client = "{route.client}"']
+        else:
+            lines += [f'token_url = "{route.base_url}/token"']
+            lines += [f'consumer_key = "{route.consumer_key}"', f'consumer_secret = "{route.consumer_secret}"']
+            lines += [f'token_header = "{route.token_header}"']
+            lines += [f'api_key = "{key}"' for key in dict.fromkeys(one["ApiKey"] for one in route.headers.values())]
         lines += ["contract = { calls_per_second = 30, calls_at_once = 20 }", ""]
     road = {name: route.name for route in routes for name in route.agencies}
     for play in plays:
@@ -162,6 +195,11 @@ def snippet(plays: list[Play], routes: Sequence[PlayedRoute] = ()) -> str:
         lines += [f'route = "{road[play.name]}"'] if play.name in road else []
         lines += [f'connector = "{play.connector.name}"'] if play.connector.name != play.name else []
         lines += [f'base_url = "{play.base_url}"']
+        for route in routes:
+            if services := route.services.get(play.name):
+                lines += [f'xroad_service = "{services.whole}"']
+            if destination := route.headers.get(play.name, {}).get("dstcode"):
+                lines += [f'ndxp_destination = "{destination}"']
         declared = manifest.settings
         lines += [f'{key} = "{value}"' for key, value in play.settings.items() if value != declared[key].default]
         if any(notice.fetched_by for notice in manifest.notices.values()):
@@ -199,27 +237,58 @@ def _played_by_settings(config: Path | None) -> tuple[list[Play], list[PlayedRou
 
 
 def _routes_by_settings(settings: Settings, faults: list[FileFault]) -> list[PlayedRoute]:
-    """Return the LGSPs that agencies of *settings* take, where their entries look for them if that is this machine."""
+    """Return the gateways that agencies of *settings* take, where their entries look for them if that is this machine."""
     routes = []
     for name, route in settings.routes.items():
-        behind = {agency: entry.base_url for agency, entry in settings.agencies.items() if entry.route == name}
-        if not isinstance(route, LgspRoute) or not behind:
+        behind = {agency: entry for agency, entry in settings.agencies.items() if entry.route == name}
+        if not behind or isinstance(route, DirectRoute):
             continue
-        keys = {key: follow_key(name, route, key, os.environ, settings, faults) for key in TOKEN_KEYS}
-        paths = {agency: urlsplit(url).path.rstrip("/") or f"/{agency}" for agency, url in behind.items()}
-        partner = {said: keys[key] for said, key in PARTNER.items()} if route.access_key is not None else None
-        routes.append(
-            PlayedRoute(
-                name,
-                paths,
-                keys["consumer_key"],
-                keys["consumer_secret"],
-                partner,
-                route.token_header,
-                port=_port(route.token_url),
+        if isinstance(route, XRoadRoute):
+            services = {
+                agency: Services(entry.xroad_service or "", entry.xroad_services or {})
+                for agency, entry in behind.items()
+            }
+            port = next((found for entry in behind.values() if (found := _port(entry.base_url))), 0)
+            agencies = dict.fromkeys(behind, "")
+            routes.append(
+                PlayedRoute(name, agencies, kind=route.kind, client=route.client, services=services, port=port)
             )
-        )
+        else:
+            routes.append(_token_route(name, route, behind, settings, faults))
     return routes
+
+
+def _token_route(
+    name: str,
+    route: LgspRoute | NdxpRoute,
+    behind: Mapping[str, AgencyEntry],
+    settings: Settings,
+    faults: list[FileFault],
+) -> PlayedRoute:
+    keys = {key: follow_key(name, route, key, os.environ, settings, faults) for key in TOKEN_KEYS}
+    paths = {agency: urlsplit(entry.base_url).path.rstrip("/") or f"/{agency}" for agency, entry in behind.items()}
+    partner = {said: keys[key] for said, key in PARTNER.items()} if route.access_key is not None else None
+    headers: dict[str, dict[str, str]] = {}
+    if isinstance(route, NdxpRoute):
+        api_key = follow_key(name, route, "api_key", os.environ, settings, faults)
+        for agency, entry in behind.items():
+            said = {
+                "X-Road-Client": route.x_road_client,
+                "ApiKey": api_key,
+                route.destination_header: entry.ndxp_destination,
+            }
+            headers[agency] = {header: value for header, value in said.items() if value}
+    return PlayedRoute(
+        name,
+        paths,
+        keys["consumer_key"],
+        keys["consumer_secret"],
+        partner,
+        route.token_header,
+        kind=route.kind,
+        headers=headers,
+        port=_port(route.token_url),
+    )
 
 
 def _port(base_url: str) -> int:

@@ -25,7 +25,7 @@ from mappings.canonical.catalogues import (
     ReceiptNumbers,
     UserCatalogue,
 )
-from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
+from mappings.canonical.citizen import Citizen, CitizenQuery, FamilyRecords, HouseholdHead, Relative, Verification
 from mappings.canonical.civil_status import (
     CivilPerson,
     CivilStatusForm,
@@ -159,6 +159,7 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "Citizen@1": Citizen,
         "CitizenQuery@1": CitizenQuery,
         "Verification@1": Verification,
+        "FamilyRecords@1": FamilyRecords,
         "Address@1": Address,
         "Dossier@1": Dossier,
         "DossierQuery@1": DossierQuery,

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import model_validator
 
 from mappings.canonical.address import Address
-from mappings.canonical.kinds import Choice, CitizenId, Code, CountryCode, Name, OldId, TwoDigits
+from mappings.canonical.kinds import Choice, CitizenId, Code, CountryCode, Many, Name, OldId, TwoDigits
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.shape import Canonical, personal, told
 
@@ -147,3 +147,11 @@ class Verification(Canonical):
     """The yes/no answer to "is there a person with these data?" (xác thực). No is no proof that nobody exists."""
 
     matches: Annotated[bool, told("Whether a person with exactly these data is registered (tồn tại)", True)]
+
+
+class FamilyRecords(Canonical):
+    """What the register knows of a person's family (thông tin nhân thân): the records that it found, each with its parents."""
+
+    people: Annotated[
+        Many[Citizen], told("The records found, each with father and mother as far as they are registered (công dân)")
+    ] = ()

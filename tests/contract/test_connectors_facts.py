@@ -210,7 +210,7 @@ def test_our_envelope_is_the_one_that_zeep_writes(sample: Any) -> None:
 
 
 def _values(element: Any) -> dict[str, Any]:
-    return {etree.QName(child).localname: _values(child) if len(child) else child.text for child in element}
+    return {etree.QName(child).localname: _values(child) if len(child) else child.text or "" for child in element}
 
 
 def test_the_elements_of_a_question_stand_in_the_order_the_service_reads_them() -> None:

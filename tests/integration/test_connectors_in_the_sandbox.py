@@ -32,6 +32,7 @@ SETTINGS = {
         "secret_key": "0000-invented",
         "service_path": "/dancu/TraCuuThongTinCongDan",
     },
+    "police_lgsp": {"service_code": "DVC-TEST"},
     "npsp": {"user_name": "centre", "password": "0000-invented", "security_key": "0000-invented"},
     "payment": {"partner_code": "TINHTN", "sign_key": "0000-sign-key-of-samples", "ip": "192.0.2.10"},
     "business_register": {"authorization": "Bearer 0000-invented"},

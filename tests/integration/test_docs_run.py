@@ -25,18 +25,9 @@ from hub.cli import lane_table
 from hub.cli.main import program
 from hub.errors import RequestFault, RequestInvalid
 from hub.guards.guard import HoldCause
+from hub.route_tables import DirectRoute, LgspRoute, NdxpRoute, RouteContract, XRoadRestRoute, XRoadSoapRoute
 from hub.security.register_files import read_officers, read_units
-from hub.settings import (
-    AgencyEntry,
-    DirectRoute,
-    Hub,
-    LgspRoute,
-    Push,
-    Retention,
-    RouteContract,
-    ScheduledAs,
-    load_settings,
-)
+from hub.settings import AgencyEntry, Hub, Push, Retention, ScheduledAs, load_settings
 from hub.store.feed import Noticed
 from hub.web.admin import admin
 from hub.web.batch import BatchLine
@@ -170,7 +161,8 @@ def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def test_every_key_of_the_settings_is_explained_as_the_code_explains_it() -> None:
-    routes = dict(keys(LgspRoute, "routes.<name>")) | dict(keys(DirectRoute, "routes.<name>"))  # what is common, once
+    kinds = (LgspRoute, NdxpRoute, XRoadRestRoute, XRoadSoapRoute, DirectRoute)
+    routes = {key: told for kind in kinds for key, told in keys(kind, "routes.<name>")}  # what is common, once
     declared = (
         dict(keys(Hub, "hub"))
         | dict(keys(Retention, "retention"))

@@ -147,7 +147,9 @@ def _named(folder: Folder, fault: FileFault) -> FileFault:
 
 
 def _read_contract(folder: Folder, contract: Path) -> None:
-    if wsdl := _kept(folder, lambda: read_wsdl(contract)):
+    # A connector may be like one that speaks SOAP, and itself speak something else.
+    soap = folder.manifest is None or folder.manifest.connector.protocol == "soap"
+    if soap and (wsdl := _kept(folder, lambda: read_wsdl(contract))):
         folder.wsdl = wsdl
     if inbound := _kept(folder, lambda: read_inbound_wsdl(contract)):
         folder.inbound = inbound

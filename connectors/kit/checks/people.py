@@ -14,7 +14,8 @@ INVENTED = ("000", "999")
 _NUMBER_FIELDS = frozenset({"citizen_id", "old_id", "identity_number", "number"})
 _LIKE_A_CITIZEN_ID = re.compile(r"(?<![0-9])0[0-9]{11}(?![0-9])")
 _ADDRESS = re.compile(r"https?://([^/\s:\"'<>]+)")
-_NAMESPACE = re.compile(r"xmlns(:\w+)?\s*=\s*(\"[^\"]*\"|'[^']*')")
+_NAMESPACE = re.compile(r"xmlns(:\w+)?\s*=\s*(\\?\"[^\"]*\"|'[^']*')")
+"""Also as it stands in a text of JSON, where quotes are escaped."""
 _HARMLESS_HOSTS = ("localhost", "127.0.0.1")
 
 

@@ -107,7 +107,8 @@ def _of_reply(folder: Folder, operation: str, table: OperationTable) -> Iterator
     if auth and auth.login == operation:
         spoken += [("auth.keep", place) for place in auth.keep.values()]
     for name, place in spoken:
-        if place and not (soap and "fault" in place.lower()):  # a SOAP fault is no part of the operation's contract
+        # A SOAP fault is no part of the operation's contract, and no attribute is.
+        if place and not (soap and ("fault" in place.lower() or place.rpartition("/")[2].startswith("@"))):
             yield Used(plain(place), manifest, name if name.startswith("auth") else f"{key}.{name}")
     keys = [place for place in _texts(table.ref) if not _is_own(folder, table, place)]
     yield from _sought(folder, operation, "reply", "ref", keys)

@@ -1,5 +1,6 @@
 """
-An LGSP in front of played agencies: a token door, and a way through for whoever shows a good token. Next: `server.py`.
+A gateway in front of played agencies, as a WSO2 platform is (LGSP, NDXP): a token door, and a way through for whoever
+shows a good token. Next: `server.py`; the other kind is in `security_server.py`.
 
 It gives the same token to all who ask while it is good, as WSO2 does, and refuses in WSO2's own words: XML before an
 agency that speaks SOAP, JSON before one that speaks JSON.
@@ -9,11 +10,12 @@ import asyncio
 import base64
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pydantic_core import from_json, to_json
 
+from connectors.kit.roads import Services
 from connectors.kit.sandbox.arrivals import Arrivals
 from connectors.kit.sandbox.faults import Fault, FaultBook, perform
 from connectors.kit.sandbox.wire import Listener, Reply, Request
@@ -29,6 +31,7 @@ _WORDS: Mapping[int, tuple[str, str, str]] = {
     900901: ("apimanager/security", "Invalid Credentials", "Make sure you have given the correct access token"),
     900902: ("apimanager/security", "Missing Credentials", "Make sure your request has the token's header"),
     900903: ("apimanager/security", "Access Token Expired", "Renew the access token and try again"),
+    900908: ("apimanager/security", "Resource forbidden", "The application has no subscription for this API"),
 }
 """What it says, by code: namespace, message, description."""
 
@@ -41,12 +44,20 @@ class PlayedRoute:
     """The route's name in `hub.toml`."""
     agencies: Mapping[str, str]
     """The agencies behind it, and the path at which each is found, such as `/police`."""
-    consumer_key: str
-    consumer_secret: str = field(repr=False)
+    consumer_key: str = ""
+    consumer_secret: str = field(default="", repr=False)
     partner: Mapping[str, str] | None = None
     """What the header `lgspaccesstoken` must say; None: it is not looked at."""
     token_header: str = "Authorization"  # noqa: S105 - the name of a header
     token_seconds: float = TOKEN_SECONDS
+    kind: str = "lgsp"
+    """As in `hub.toml`."""
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Headers that it wants to see, by agency: NDXP."""
+    client: str = ""
+    """The only client that it knows: X-Road."""
+    services: Mapping[str, Services] = field(default_factory=dict)
+    """Ids of services by agency: X-Road."""
     port: int = 0
     """Port to listen on; 0: any that is free."""
     base_url: str = ""
@@ -62,8 +73,8 @@ class Behind(Protocol):
     def reply(self, request: Request) -> Reply: ...
 
 
-class Gateway:
-    """One LGSP: its door, its tokens and its faults."""
+class Door:
+    """What every gateway has: a listener, faults of its own, and a way to the agencies behind it."""
 
     def __init__(
         self,
@@ -80,29 +91,13 @@ class Gateway:
         self._arrivals = arrivals
         self._now = now
         self._chance = chance
-        self._token = ""
-        self._until = 0.0
-        self._ended: set[str] = set()
 
     def expire(self) -> int:
         """End the token that is out before its time; returns how many were good for anything."""
-        good = self._until > self._now()
-        self._until = 0.0
-        return int(good)
+        return 0
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        if request.path == f"/{TOKEN}":
-            return await self._play(request, reader, writer, TOKEN, xml=False, reply=lambda: self._give(request))
-        name, inner = self._through(request)
-        if inner is None:
-            return await self._say(request, writer, name, 404, _fault(404, xml=False))
-        agency = self._agencies[name]
-        code = self._refusal(request)
-        if code:
-            return await self._say(request, writer, name, 401, _fault(code, xml=agency.xml), str(code))
-        return await self._play(
-            inner, reader, writer, name, xml=agency.xml, reply=lambda: agency.reply(inner), behind=agency.answer
-        )
+        raise NotImplementedError
 
     async def _play(
         self,
@@ -121,8 +116,8 @@ class Gateway:
         if fault is None:
             writer.write(reply().wire)
             return request.keep
-        if fault.fault == "429":
-            return await self._say(request, writer, operation, 429, _fault(900800, xml=xml, fault=fault), "fault:429")
+        if said := self._says(fault, xml=xml):
+            return await self._say(request, writer, operation, said.status, said, f"fault:{fault.fault}")
         self._log(operation, f"fault:{fault.fault}", fault.happens)
         return await perform(fault, request, reply, reader, writer)
 
@@ -133,22 +128,74 @@ class Gateway:
         writer.write(Reply(status, reply.body, reply.content_type, reply.headers).wire)
         return request.keep
 
+    def _says(self, fault: Fault, *, xml: bool) -> Reply | None:
+        """Return what it says in its own words when *fault* strikes; None: it has none for that."""
+        raise NotImplementedError
+
+    def _log(self, operation: str, outcome: str, processed: bool) -> None:
+        self._arrivals.add(self._now(), self.route.name, operation, "", outcome, processed)
+
+
+class Gateway(Door):
+    """One WSO2 platform: its door, its tokens and its faults."""
+
+    def __init__(
+        self,
+        route: PlayedRoute,
+        agencies: Mapping[str, Behind],
+        arrivals: Arrivals,
+        now: Callable[[], float],
+        chance: random.Random,
+    ) -> None:
+        super().__init__(route, agencies, arrivals, now, chance)
+        self._token = ""
+        self._until = 0.0
+        self._ended: set[str] = set()
+
+    def expire(self) -> int:
+        """See `Door.expire`."""
+        good = self._until > self._now()
+        self._until = 0.0
+        return int(good)
+
+    async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if request.path == f"/{TOKEN}":
+            return await self._play(request, reader, writer, TOKEN, xml=False, reply=lambda: self._give(request))
+        name, inner = self._through(request)
+        if inner is None:
+            return await self._say(request, writer, name, 404, _fault(404, xml=False))
+        agency = self._agencies[name]
+        code = self._refusal(name, request)
+        if code:
+            status = 403 if code == 900908 else 401
+            return await self._say(request, writer, name, status, _fault(code, xml=agency.xml), str(code))
+        return await self._play(
+            inner, reader, writer, name, xml=agency.xml, reply=lambda: agency.reply(inner), behind=agency.answer
+        )
+
+    def _says(self, fault: Fault, *, xml: bool) -> Reply | None:
+        return replace(_fault(900800, xml=xml, fault=fault), status=429) if fault.fault == "429" else None
+
     def _through(self, request: Request) -> tuple[str, Request | None]:
         """Return the agency that *request* is for, and the request as it comes out behind the gateway."""
         for name, path in self.route.agencies.items():
             if request.path == path or request.path.startswith(f"{path}/"):
                 rest = request.path.removeprefix(path) or "/"
-                return name, Request(request.method, rest, request.query, request.headers, request.body, request.keep)
+                mine = {header.lower() for header in self.route.headers.get(name, {})}  # not for the agency to see
+                headers = {header: value for header, value in request.headers.items() if header not in mine}
+                return name, replace(request, path=rest, headers=headers)
         return "", None
 
-    def _refusal(self, request: Request) -> int:
-        """Return the code by which the token that *request* shows is refused; 0: it is good."""
+    def _refusal(self, agency: str, request: Request) -> int:
+        """Return the code by which the token that *request* shows is refused; 0: it is good, and so is what it needs besides."""
         shown = request.headers.get(self.route.token_header.lower(), "")
         scheme, _, token = shown.partition(" ")
         if scheme != "Bearer" or not token:
             return 900902
         if token == self._token:
-            return 0 if self._until > self._now() else 900903
+            wanted = self.route.headers.get(agency, {}).items()
+            shows = all(request.headers.get(header.lower()) == value for header, value in wanted)
+            return 900903 if self._until <= self._now() else 0 if shows else 900908
         return 900903 if token in self._ended else 900901
 
     def _give(self, request: Request) -> Reply:
@@ -184,9 +231,6 @@ class Gateway:
             return bool(from_json(base64.b64decode(request.headers.get("lgspaccesstoken", ""))) == route.partner)
         except ValueError:
             return False
-
-    def _log(self, operation: str, outcome: str, processed: bool) -> None:
-        self._arrivals.add(self._now(), self.route.name, operation, "", outcome, processed)
 
 
 def _fault(code: int, *, xml: bool, fault: Fault | None = None) -> Reply:

@@ -22,6 +22,7 @@ from connectors.kit.sandbox.faults import Fault, FaultBook, perform
 from connectors.kit.sandbox.gateway import Gateway, PlayedRoute
 from connectors.kit.sandbox.hearing import Heard
 from connectors.kit.sandbox.played import Played
+from connectors.kit.sandbox.security_server import SecurityServer
 from connectors.kit.sandbox.standing import ENDS
 from connectors.kit.sandbox.telling import Push, Tell, Teller
 from connectors.kit.sandbox.wire import Listener, Reply, Request
@@ -75,7 +76,7 @@ class Sandbox:
         self.control_url = ""
         self._stages = {play.name: _Stage(play, self.arrivals, now, chance, validate) for play in plays}
         self._gateways = {
-            route.name: Gateway(
+            route.name: (SecurityServer if route.kind.startswith("xroad_") else Gateway)(
                 route, {name: self._stages[name] for name in route.agencies}, self.arrivals, now, chance
             )
             for route in routes

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
-from hub.cli.sandbox import invented_route, invented_settings, played_by_name, snippet
+from hub.cli.sandbox import _routes_by_settings, invented_route, invented_settings, played_by_name, snippet
 from hub.errors import StoreUnavailable
 from hub.settings import load_settings
 from hub.store.sql_store import SqlRegisters
@@ -160,9 +160,11 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
         (("sandbox", "tax_dossiers=nobody"), "nobody: no such connector"),
         (("sandbox", "Tax=department"), "no name for an agency"),
         (("sandbox", "tax_dossiers=department", "tax_dossiers=npsp"), "two agencies have one name"),
-        (("sandbox", "--route", "lgsp"), "name the agencies behind the LGSP"),
+        (("sandbox", "--route", "lgsp"), "name the agencies behind the gateway"),
         (("sandbox", "--route", "LG SP", "police"), "is no name for a route"),
         (("sandbox", "--route", "police", "police"), "is no name for a route"),
+        (("sandbox", "--route", "x", "--kind", "vdxp", "police"), "is no kind of gateway; take one of lgsp, ndxp"),
+        (("sandbox", "--route", "x", "--kind", "xroad_rest", "police"), "police does not speak rest"),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(hub: Hub, words: tuple[str, ...], says: str) -> None:
@@ -217,6 +219,31 @@ def test_several_agencies_of_one_connector_are_played_apart_and_checked_by_their
     assert json.loads(hub("doctor", "--json")[1])["findings"] == []
     status, out, _ = hub("check", "tax_dossiers", "department_justice")
     assert (status, out.count("department:")) == (0, 1), "both are of one connector, which is checked once"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [("ndxp", ("police", "npsp")), ("xroad_rest", ("npsp",)), ("xroad_soap", ("police",))]
+)
+def test_the_lines_of_a_sandbox_behind_another_gateway_are_settings(
+    hub: Hub, tmp_path: Path, kind: str, names: tuple[str, ...]
+) -> None:
+    plays = [
+        Play(name, find_connectors()[name], invented_settings(find_connectors()[name]), base_url="http://127.0.0.1:1")
+        for name in names
+    ]
+    route = invented_route("road", plays, kind)
+    route.base_url = "http://127.0.0.1:1"
+    file = tmp_path / "hub.toml"
+    file.write_text('[hub]\nadmin = "127.0.0.1:1"\n' + snippet(plays, [route]), "utf-8")
+    assert load_settings({}, file).routes["road"].kind == kind
+    shown = hub("doctor", "--json")[1]
+    assert json.loads(shown)["findings"] == []
+    assert "sandbox-secret" not in shown
+    assert "sandbox-api-key" not in shown
+    again = _routes_by_settings(load_settings({}, file), [])
+    assert [(one.kind, one.client, one.services, one.headers) for one in again] == [
+        (kind, route.client, route.services, route.headers)
+    ], "a sandbox that is started by hub.toml is the same"
 
 
 def test_registers_are_kept_in_the_store_when_no_hub_runs(hub: Hub, settings: Path, tmp_path: Path) -> None:

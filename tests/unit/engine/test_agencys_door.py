@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.kit.outcomes import Answered, Busy, InDoubt, Result, Unavailable
 from hub.call import Class, State
 from hub.errors import HubError
-from hub.settings import RouteContract
+from hub.route_tables import RouteContract
 from tests.unit.engine.roads import Roads
 from tests.unit.engine.stage import OK, World, play
 

@@ -14,7 +14,7 @@ from hub.coordination.protocol import HoldCause, Permit, Wait, Wanted
 from hub.errors import HubError, LaneHeld, OperationUnknown, RequestInvalid, StoreUnavailable
 from hub.guards.bounds import Bounds
 from hub.orders import Orders
-from hub.settings import RouteContract
+from hub.route_tables import RouteContract
 from hub.store.orders import EVERYTHING, OrderKind
 from hub.store.sqlite import SqliteStore
 from monitoring.events import Silent

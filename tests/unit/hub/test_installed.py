@@ -140,6 +140,57 @@ def test_a_token_never_takes_the_header_of_an_agencys_own_credentials(tmp_path: 
     assert "`DstCode` is written by the connector of agency `npsp` too" in said
 
 
+XROAD = """
+[routes.x]
+kind = "xroad_soap"
+client = "VN/GOV/000.00.00.H32/mot-cua"
+contract = { calls_per_second = 30, calls_at_once = 20 }
+"""
+SERVICE = 'xroad_service = "VN/GOV/G01/dan-cu/*"\n'
+
+
+def over_xroad(more: str = SERVICE) -> str:
+    return POLICE.replace("base_url", f'route = "x"\n{more}base_url')
+
+
+async def test_over_x_road_two_officers_who_ask_the_same_are_two_exchanges(tmp_path: Path) -> None:
+    """The road says who asks, whatever the mapping sends; else the agency's audit would lose one."""
+    installed = install(read(tmp_path, XROAD + over_xroad()), SECRETS, time.time)
+    alike = installed["police"].agency.operations["lookup_citizen"].alike
+    assert alike is not None
+    assert {"officer.account", "officer.id", "call.dossier"} <= set(alike)
+    assert "call.dossier" not in (installed["police"].connector.operations["lookup_citizen"].alike or ())
+    await installed["police"].agency.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (over_xroad(""), "[agencies.police.xroad_service]: is missing; write the id of its service, which lookup_citizen"),
+        (
+            over_xroad('xroad_services = { lookup_citizn = "VN/GOV/G01/dan-cu/x" }\n' + SERVICE),
+            "[agencies.police.xroad_services.lookup_citizn]: is no operation of connector `police`; did you mean `lookup_citizen`?",
+        ),
+        (over_xroad('ndxp_destination = "G01"\n' + SERVICE), "[agencies.police.ndxp_destination]: has a meaning over a route of ndxp only"),
+        (POLICE + SERVICE, "[agencies.police.xroad_service]: has a meaning over a route of X-Road only"),
+    ],
+)  # fmt: skip
+def test_what_a_road_needs_of_an_agency_is_told_by_its_key(tmp_path: Path, text: str, says: str) -> None:
+    assert says in faults(tmp_path, XROAD + text, **SECRETS)
+
+
+def test_a_road_of_another_protocol_is_refused(tmp_path: Path) -> None:
+    said = faults(tmp_path, XROAD.replace("xroad_soap", "xroad_rest") + over_xroad(), **SECRETS)
+    assert "[agencies.police.route]: has kind `xroad_rest`, and connector `police` speaks soap" in said
+    assert "[agencies.police.xroad_service]: has `*` or a version, which only SOAP knows" in said
+
+
+def test_a_header_is_written_by_the_road_or_by_the_connector(tmp_path: Path) -> None:
+    ndxp = LGSP.replace('kind = "lgsp"', 'kind = "ndxp"\nx_road_client = "VN/GOV/H32/mot-cua"')
+    behind = POLICE.replace("base_url", 'route = "lgsp"\nx_road_client = "VN/GOV/H32/b"\nbase_url')
+    assert "writes the header `x-road-client`, as its connector does" in faults(tmp_path, ndxp + behind, **SECRETS)
+
+
 def test_faults_of_routes_and_agencies_are_told_together(tmp_path: Path) -> None:
     said = faults(
         tmp_path, LGSP.replace("contract", 'ca_file = "none.pem"\ncontract') + NPSP.replace("password", "pasword")

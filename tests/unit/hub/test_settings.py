@@ -6,7 +6,8 @@ import pytest
 
 from hub.masking import masked
 from hub.references import NotFollowed, follow
-from hub.settings import DirectRoute, LgspRoute, Settings, load_settings
+from hub.route_tables import KINDS, DirectRoute, LgspRoute, NdxpRoute, XRoadRestRoute, XRoadSoapRoute
+from hub.settings import Settings, load_settings
 from mappings.errors import FilesRefused
 
 GOOD = """
@@ -151,7 +152,9 @@ def test_every_fault_of_a_route_is_told_by_its_own_key(tmp_path: Path) -> None:
 
 
 def test_a_kind_that_is_not_built_is_refused_with_those_that_are(tmp_path: Path) -> None:
-    assert faults(tmp_path, LGSP.replace('"lgsp"', '"ndxp"')) == ["hub.toml [routes.lgsp]: kind is `direct` or `lgsp`"]
+    (said,) = faults(tmp_path, LGSP.replace('"lgsp"', '"vdxp"'))
+    assert said.startswith("hub.toml [routes.lgsp]: kind is one of ")
+    assert all(f"`{kind}`" in said for kind in KINDS)
 
 
 def test_a_key_of_another_kind_is_told_from_a_slip(tmp_path: Path) -> None:
@@ -160,6 +163,30 @@ def test_a_key_of_another_kind_is_told_from_a_slip(tmp_path: Path) -> None:
         "hub.toml [routes.lgsp.token_url]: is a key of another `kind` of this table; write that kind, or take the key out"
         in said
     )
+
+
+@pytest.mark.parametrize(("kind", "model"), [("xroad_rest", XRoadRestRoute), ("xroad_soap", XRoadSoapRoute)])
+def test_a_route_of_x_road_is_taken_as_one_client(tmp_path: Path, kind: str, model: type) -> None:
+    text = f'[routes.x]\nkind = "{kind}"\nclient = "VN/GOV/000.00.00.H32/mot-cua"\n'
+    route = load(tmp_path, text + "contract = { calls_per_second = 1, calls_at_once = 1 }").routes["x"]
+    assert isinstance(route, model)
+    for wrong in ("VN/GOV", "VN//H32/mot-cua", "VN/GOV/H32/mot cua", "VN/GOV/H32/a/b"):
+        (said,) = faults(
+            tmp_path,
+            text.replace("VN/GOV/000.00.00.H32/mot-cua", wrong)
+            + "contract = { calls_per_second = 1, calls_at_once = 1 }",
+        )
+        assert said.startswith("hub.toml [routes.x.client]: is written in another way")
+
+
+def test_the_key_of_ndxp_is_a_secret(tmp_path: Path) -> None:
+    text = LGSP.replace('"lgsp"', '"ndxp"').replace(
+        "contract", 'api_key = "hunter2"\nx_road_client = "VN/GOV/H32/a"\ncontract'
+    )
+    settings = load(tmp_path, text)
+    assert isinstance(settings.routes["lgsp"], NdxpRoute)
+    shown = masked(settings, {})["routes"]["lgsp"]
+    assert (shown["api_key"], shown["x_road_client"], shown["destination_header"]) == ("***", "VN/GOV/H32/a", "dstcode")
 
 
 def test_the_keys_of_a_partner_are_given_together_or_not_at_all(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_notation_need_not_be_the_agencys() -> None:
     for body in (xml, json):
         reading = overheard(WireReply(401, {}, body))
         assert reading is not None
-        assert reading.gateway is not None
+        assert reading.road is not None
         assert (reading.signs.status, reading.signs.code, reading.signs.fault) == (401, "900901", True)
     for body in (b"<html></html>", b"", b"{", b"[1]", b'{"code": 5}', b"x" * 100_000):
         assert overheard(WireReply(500, {}, body)) is None
@@ -127,7 +127,7 @@ def test_a_code_that_is_no_gateways_is_judged_as_the_agencys(code: object) -> No
     assert fault is not None
     assert fault.row is None
     reading = fault.reading(None, 429)
-    assert (reading.gateway, reading.signs.fault) == (None, True)
+    assert (reading.road, reading.signs.fault) == (None, True)
 
 
 @pytest.mark.parametrize(

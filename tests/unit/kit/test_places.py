@@ -31,6 +31,14 @@ def test_xml_places_know_no_prefix_and_no_case(place: str, text: str | None) -> 
     assert text_at(XML, read_place(place)) == text
 
 
+def test_an_attribute_is_named_by_an_at_sign() -> None:
+    tree = etree.fromstring('<r So="0"><a Ma="x"/></r>')
+    assert text_at(tree, read_place("@So")) == "0"
+    assert text_at(tree, read_place("a/@Ma")) == "x"
+    assert at(tree, read_place("@Khong")) == Nothing()
+    assert text_at(tree, read_place("So")) is None, "an element of that name is another thing"
+
+
 @pytest.mark.parametrize(
     ("tree", "place", "parent"),
     [

@@ -120,14 +120,14 @@ def test_a_gateway_is_told_from_the_agency() -> None:
     reading = rest("POST /g", code="code").read(
         reply('{"fault": {"code": 101503, "message": "Error connecting"}}', 500)
     )
-    assert reading.gateway is not None
+    assert reading.road is not None
     assert reading.signs == Signs(500, "101503", "Error connecting", fault=True)
 
 
 def test_a_gateway_is_heard_in_xml_too() -> None:
     body = '<am:fault xmlns:am="http://wso2.org/apimanager"><am:code>303001</am:code><am:message>Away</am:message></am:fault>'
     reading = rest("POST /g", code="code").read(reply(body, 503))
-    assert reading.gateway is not None
+    assert reading.road is not None
     assert reading.signs == Signs(503, "303001", "Away", fault=True)
 
 

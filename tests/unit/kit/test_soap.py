@@ -122,13 +122,13 @@ def test_a_fault_of_soap_1_2_is_read_too(soap: Soap) -> None:
 def test_a_gateway_is_told_from_the_agency(soap: Soap) -> None:
     body = '<am:fault xmlns:am="http://wso2.org/apimanager"><am:code>303001</am:code><am:message>Suspended</am:message></am:fault>'
     reading = soap.read(reply(body, 503))
-    assert reading.gateway is not None
+    assert reading.road is not None
     assert reading.signs == Signs(503, "303001", "Suspended", fault=True)
 
 
 def test_a_gateway_is_heard_in_json_too(soap: Soap) -> None:
     reading = soap.read(reply('{"code": "900901", "message": "Invalid Credentials", "description": ""}', 401))
-    assert reading.gateway is not None
+    assert reading.road is not None
     assert reading.signs.code == "900901"
 
 

@@ -16,7 +16,7 @@ from hub.guards.bounds import Bounds
 from hub.lane import LaneView
 from hub.orders import Orders
 from hub.route import RouteView
-from hub.settings import RouteContract
+from hub.route_tables import RouteContract
 from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
 from hub.web.lanes import LaneOffice

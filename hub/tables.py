@@ -1,0 +1,36 @@
+"""
+What the tables of `hub.toml` are made of: names, numbers, addresses, secrets. Used by `settings.py` and `roads.py`.
+"""
+
+import tomllib
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Table(BaseModel):
+    """A table of `hub.toml`: unknown keys and wrong types are faults."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def number(value: object) -> object:
+    """Read a number or a list that the environment gave as text."""
+    if isinstance(value, str):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Address: TypeAlias = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+"""`host:port`; port 0 takes a free one."""
+Number: TypeAlias = Annotated[float, BeforeValidator(number), Field(gt=0, allow_inf_nan=False)]
+Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
+"""Masked when printed, unless it is a reference."""
+NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
+"""A secret that need not be given."""
+Count: TypeAlias = Annotated[int, BeforeValidator(number), Field(ge=1)]
+FileHost: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/@?#]+(/\d{1,3})?$")]

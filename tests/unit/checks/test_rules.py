@@ -167,6 +167,14 @@ PLANTED: tuple[tuple[str, str, str, str, str, str], ...] = (
         "doubts in words go into README.md",
     ),
     (
+        "addresses_said",
+        "manifest.toml",
+        'maturity = "draft"',
+        'maturity = "draft"\naddresses = "two_level"',
+        "connector.addresses",
+        "no mapping holds one",
+    ),
+    (
         "personal_data_declared",
         "manifest.toml",
         "personal_data = true\n",

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import addresses, conversations, coverage, declared, envelopes, notices, people, shown
+from connectors.kit.checks import (
+    addresses,
+    conversations,
+    coverage,
+    declared,
+    envelopes,
+    notices,
+    people,
+    shown,
+    tables,
+)
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -35,6 +45,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("readable", declared.readable),
     Rule("mappings_exist", declared.mappings_exist),
+    Rule("tables_lead_on", tables.tables_lead_on),
     Rule("contract_pinned", coverage.contract_pinned),
     Rule("fields_listed", coverage.fields_listed),
     Rule("ours_covered", coverage.ours_covered),

@@ -113,6 +113,11 @@ class Hub(Table):
     link_days: Count = Field(
         7, le=365, description="Days for which an agency can fetch a file by its link", examples=[7]
     )
+    codes: str = Field(
+        "",
+        description="Folder of code tables that stand in for shared ones of the same name: communes.csv, completed by a province",
+        examples=["codes"],
+    )
 
     @model_validator(mode="after")
     def _redis_is_for_several(self) -> "Hub":

@@ -9,7 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, cast
 
@@ -33,9 +33,18 @@ class CodeRow:
     valid_to: date | None = None
     """Last day, included."""
     succeeded_by: str = ""
-    """Our code that took over when this one ended; written in its place after `valid_to`."""
+    """
+    Our code that took over when this one ended; written in its place after `valid_to`.
+
+    Several, with blanks between, where it was divided: then none can be written in its place.
+    """
     vi: str = ""
     en: str = ""
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        """Our codes that took over when this one ended."""
+        return tuple(self.succeeded_by.split())
 
     def valid_on(self, day: date) -> bool:
         """Whether *day* lies within the row's days."""
@@ -58,6 +67,9 @@ class CodeTable:
         self.rows = tuple(rows)
         self.timeless = not any(row.valid_from or row.valid_to for row in self.rows)
         """True when no row has a first or last day, so that the day of a look-up does not matter."""
+        self._by_code: dict[str, tuple[CodeRow, ...]] = {}
+        for row in self.rows:
+            self._by_code[row.ours] = (*self._by_code.get(row.ours, ()), row)
         self._by_ours = _group(self.rows, "write", lambda row: row.ours)
         self._by_theirs = _group(self.rows, "read", lambda row: row.theirs)
 
@@ -77,7 +89,7 @@ class CodeTable:
             if row is not None:
                 return row.theirs
             seen.add(ours)
-            ours = next((ended.succeeded_by for ended in rows if ended.succeeded_by), ours)
+            ours = next((ended.succeeded_by for ended in rows if len(ended.successors) == 1), ours)
         if self._by_ours.get(ours):
             raise ValueError(f"is no longer valid in code table `{self.name}`")
         raise ValueError(f"is not a code of ours in code table `{self.name}`")
@@ -93,6 +105,24 @@ class CodeTable:
         if not rows:
             raise ValueError(f"is not an agency code in code table `{self.name}`")
         return (_on(rows, day) or max(rows, key=lambda row: row.valid_to or date.max)).ours
+
+    def row(self, ours: str, day: date) -> CodeRow | None:
+        """Return what *ours* meant on *day*, else what it meant last before it ended; None when the table has no such code."""
+        rows = self._by_code.get(ours, ())
+        return _on(rows, day) or max(rows, key=lambda row: row.valid_to or date.max, default=None)
+
+    def successor(self, row: CodeRow, day: date) -> CodeRow | None:
+        """Return the row that stands on *day* for what *row* meant, *row* itself while it is valid; None: that cannot be told."""
+        passed: list[CodeRow] = []
+        while row.valid_to is not None and row.valid_to < day:
+            passed.append(row)
+            after = row.valid_to + timedelta(days=1)
+            following = self._by_code.get(row.successors[0], ()) if len(row.successors) == 1 else ()
+            found = _on(following, after)
+            if found is None or found in passed:
+                return None
+            row = found
+        return row
 
 
 def read_code_table(path: Path) -> CodeTable:
@@ -236,12 +266,8 @@ def _conflicts(file: str, numbered: list[tuple[int, CodeRow]]) -> list[FileFault
                 faults.append(FileFault(file, f"line {number}, {side}", says))
             earlier[code].append((number, row))
     for number, row in numbered:
-        if row.succeeded_by and row.succeeded_by not in known:
-            faults.append(
-                FileFault(
-                    file,
-                    f"line {number}, succeeded_by",
-                    f"names no code of column ours{nearest(row.succeeded_by, known)}",
-                )
-            )
+        for successor in row.successors:
+            if successor not in known:
+                says = f"`{successor}` is no code of column ours{nearest(successor, known)}"
+                faults.append(FileFault(file, f"line {number}, succeeded_by", says))
     return faults

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from mappings import lines
+from mappings.addresses import AddressAt
+from mappings.canonical.address import is_address
 from mappings.conversion import (
     UNCHANGED,
     Conversion,
@@ -71,6 +73,7 @@ class Compiler:
         for key in enclosing:
             self._enclosed(key, partial(self._tell, f"fixed.{key}"))
         self.plan.reads += self._last_reads
+        self._addresses()
         return self.plan
 
     def _tell(self, key: str, says: str, /) -> None:
@@ -273,6 +276,7 @@ class Compiler:
         plan.theirs.update(f"{spells[0].place}/{place}" for place in inner.theirs)
         plan.sources.update(inner.sources)
         plan.files.update(inner.files)
+        plan.addresses += [each.inside(fields[0].names, each=fields[0].each) for each in inner.addresses]
 
     def _group(self, ours: OurField) -> int:
         """The number of the model that holds *ours*, known from now on."""
@@ -365,6 +369,16 @@ class Compiler:
         self.plan.ours.add(key)
         if not reason.strip():
             tell("needs a reason: say why this agency neither gets nor gives it")
+
+    def _addresses(self) -> None:
+        """Note which groups that lines reach into are addresses."""
+        for names in self.plan.groups:
+            model = find_field(self._model, ".".join(names)).model if names else self._model
+            if model is not None and is_address(model):
+                commune, district = (
+                    ".".join((*names, field)) in self.plan.where for field in ("commune", "old_district")
+                )
+                self.plan.addresses.append(AddressAt(names, commune, district))
 
     def _overlaps(self) -> None:
         """A field that one line takes whole cannot be reached into by another."""

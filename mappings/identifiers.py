@@ -8,6 +8,7 @@ that was broken, never with the value. The canonical field types in `canonical/k
 import re
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from stdnum.exceptions import ValidationError as StdnumError
 from stdnum.vn import mst
@@ -24,6 +25,10 @@ _AGENCY_NEW_LONGEST = 35  # QĐ 20/2020/QĐ-TTg
 _PROCEDURE = re.compile(r"(?P<short>[0-9]\.[0-9]{6})(\.[0-9]{3}\.[0-9]{2}\.[0-9]{2})?(\.[A-Z][0-9]{2})?")
 _PHONE = re.compile(r"0[35789][0-9]{8}|02[0-9]{9}")
 _ASSIGNED_PROVINCES = range(1, 97)  # 001 to 096 as first digits of a citizen id
+
+
+_ENDED_PROVINCES = MappingProxyType({"H43": ("H32", date(2025, 6, 30))})
+"""Letters of provinces that ended, in agency codes: who took over, and their last day. H43 is Ninh Thuận, H32 Khánh Hòa."""
 
 
 def citizen_id(text: str) -> str:
@@ -139,6 +144,19 @@ def agency_code(text: str) -> str:
     if _AGENCY_OLD.fullmatch(text) or (_AGENCY_NEW.fullmatch(text) and len(text) <= _AGENCY_NEW_LONGEST):
         return text
     raise ValueError("an agency code looks like H56.14 or, in the old form, 000.00.14.H56")
+
+
+def ended_province(text: str) -> tuple[str, date] | None:
+    """
+    Return the letters of the province that took over and the last day, when *text* is an agency code of one that ended.
+
+    Such a code is read for ever, in old dossiers; nobody is given one any more. None for any other text.
+    """
+    try:
+        code = agency_code(text)
+    except ValueError:
+        return None
+    return _ENDED_PROVINCES.get(code[-3:] if _AGENCY_OLD.fullmatch(code) else code[:3])
 
 
 def agency_code_new(text: str) -> str:

@@ -72,6 +72,8 @@ class Mapping:
         """Every place of theirs that the file names, seen from the root, nested mappings included."""
         self.files = frozenset(plan.files)
         """Converters for files that it names, nested mappings included: `file base64`, `file link`."""
+        self.addresses = tuple(plan.addresses)
+        """Where in our model an address is written, nested mappings included."""
         self.clear = frozenset(plan.clear)
         """Places, seen from the root as lower-case names, that may be shown to people."""
         if about.form == "json":

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from mappings import lines
+from mappings.addresses import AddressAt
 from mappings.codes import CodeTable
 from mappings.conversion import Convert, FindConverter, Today
 from mappings.errors import FileFault
@@ -28,6 +29,7 @@ class Nested(lines.Inner, Protocol):
     theirs: frozenset[str]
     clear: frozenset[tuple[str, ...]]
     files: frozenset[str]
+    addresses: tuple[AddressAt, ...]
 
     def inside(self, key: str, namespace: str | None, layout: Layout | None, faults: list[FileFault]) -> "Nested": ...
 
@@ -74,6 +76,8 @@ class Plan:
     where: dict[str, Where] = field(default_factory=dict)
     ours: set[str] = field(default_factory=set)
     theirs: set[str] = field(default_factory=set)
+    addresses: list[AddressAt] = field(default_factory=list)
+    """Where in our model an address is written, nested mappings included."""
     clear: set[tuple[str, ...]] = field(default_factory=set)
     """Places that may be shown, as folded names; everything else is masked."""
     sources: set[str] = field(default_factory=set)

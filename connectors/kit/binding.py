@@ -227,9 +227,7 @@ class BoundAgency:
                     )
                 ]
             )
-        payload = (
-            operation.sends.write(request, sources) if operation.sends is not None and request is not None else None
-        )
+        payload = operation.write(request, sources)
         if operation.sends is not None and LINK in operation.sends.files:
             payload = linked(payload, self._link)
         sign = self._connector.hooks.sign
@@ -249,7 +247,7 @@ class BoundAgency:
             key: MASK if key in secret or key.startswith(("auth.", "officer.")) else value
             for key, value in known.items()
         }
-        payload = operation.sends.write(request, known) if operation.sends is not None else None
+        payload = operation.write(request, known)
         if operation.sends is not None:
             hidden = frozenset(value for key, value in known.items() if value and shown[key] == MASK)
             payload = _without(operation.sends.masked(payload), hidden)

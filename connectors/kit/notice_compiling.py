@@ -15,6 +15,7 @@ from connectors.kit.places import DECODERS, read_spread, read_unwrap
 from connectors.kit.signatures import Signing
 from connectors.kit.wsdl import InboundWsdl, SoapOperation
 from mappings import engine
+from mappings.addresses import Told
 from mappings.errors import FileFault, FilesRefused
 from mappings.paths import Place, clark, read_place
 from mappings.slots import Form
@@ -136,10 +137,11 @@ def ready_notices(
     operations: Mapping[str, Operation],
     inbound: InboundWsdl | None,
     contracts: Mapping[str, Check | None],
+    told: Mapping[str, Told],
 ) -> Mapping[str, ReadyNotice]:
-    """Return the notices of a *manifest* in which `notice_rules.py` found no fault, ready for work."""
+    """Return the notices of a *manifest* in which `notice_rules.py` found no fault, ready for work; *told* by mapping."""
     return {
-        name: _ready(name, table, manifest, mappings, operations, inbound, contracts.get(name))
+        name: _ready(name, table, manifest, mappings, operations, inbound, contracts.get(name), told)
         for name, table in manifest.notices.items()
     }
 
@@ -152,6 +154,7 @@ def _ready(
     operations: Mapping[str, Operation],
     inbound: InboundWsdl | None,
     contract: Check | None,
+    told: Mapping[str, Told],
 ) -> ReadyNotice:
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
@@ -191,7 +194,7 @@ def _ready(
         unique={place: read_spread(place) for place in table.unique},
         ref=ref,
         contract=contract if fetching is None else None,
-        replies=Replies(table, sends, media, soap),
+        replies=Replies(table, sends, media, soap, told.get(table.sends or "")),
         fetched_over=fetching.wire if fetching else None,
         next=read_place(table.page.next) if table.page and table.page.next else None,
     )

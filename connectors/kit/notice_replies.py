@@ -20,6 +20,7 @@ from connectors.kit.manifest import NoticeTable
 from connectors.kit.wrap import PAYLOAD, REASON, compiled
 from connectors.kit.wsdl import ENVELOPES, SoapOperation
 from mappings import engine
+from mappings.addresses import Told
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Layout, clark
 from mappings.values_files import LINK
@@ -43,8 +44,14 @@ class Replies:
     """The replies to one notice. Safe to share."""
 
     def __init__(
-        self, table: NoticeTable, sends: engine.Mapping | None, media: Media, soap: SoapOperation | None
+        self,
+        table: NoticeTable,
+        sends: engine.Mapping | None,
+        media: Media,
+        soap: SoapOperation | None,
+        told: Told | None = None,
     ) -> None:
+        """*told* brings addresses in an answer to the levels of the agency."""
         written: dict[Way, Any] = dict(table.replies)
         if table.kind == "question" and soap is None:
             written.setdefault("taken", PAYLOAD)
@@ -52,7 +59,7 @@ class Replies:
             written.setdefault("seen", written["taken"])  # what came twice is taken, whatever it is called here
         self._fill = {way: compiled(template) for way, template in written.items()}
         self._with_payload = frozenset(way for way, template in written.items() if holds_payload(template))
-        self._sends, self._media, self._soap = sends, media, soap
+        self._sends, self._media, self._soap, self._told = sends, media, soap, told
 
     def reply(
         self,
@@ -97,7 +104,7 @@ class Replies:
         if self._sends is None or not isinstance(answer, self._sends.canonical):
             wanted = self._sends.canonical_name if self._sends else "a question's answer"
             raise MappingFailed([Fault(PAYLOAD, f"is no {wanted}")])
-        written = self._sends.write(answer, sources)
+        written = self._sends.write(self._told.value(answer) if self._told is not None else answer, sources)
         return linked(written, link) if LINK in self._sends.files else written
 
     def _message(self, content: Any) -> etree._Element | None:

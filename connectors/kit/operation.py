@@ -10,11 +10,13 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.kit.answers import Judge
+from connectors.kit.exchange import Sources
 from connectors.kit.manifest import Page
 from connectors.kit.places import Unwrap
 from connectors.kit.reading import Wire
 from connectors.kit.signatures import Signing
 from mappings import engine
+from mappings.addresses import Told
 from mappings.canonical.shape import inner_models
 from mappings.errors import Fault, MappingFailed
 from mappings.paths import Place
@@ -75,11 +77,29 @@ class Operation:
     Keys of ours that the agency goes by: name -> what fills them, the same over all exchanges of a call. That is a source
     of the call, or `request.` and the path of a field.
     """
+    told: Told | None = None
+    """Brings addresses in its request to the levels of the agency; None: it has none."""
 
     def order_key(self, request: BaseModel) -> str | None:
         """Return the value of `order_by` in *request*; None when the operation names no order."""
         value = value_at(request, self.order_by) if self.order_by else None
         return None if value is None else str(value)
+
+    def write(self, request: BaseModel | None, sources: Sources) -> Any:
+        """
+        Return *request* as the agency's payload; None when the operation sends no record.
+
+        Raises:
+            MappingFailed: With every place that could not be written, and the rule that it broke.
+        """
+        if self.sends is None or request is None:
+            return None
+        return self.sends.write(self.told.value(request) if self.told is not None else request, sources)
+
+    def untold(self, request: BaseModel) -> list[tuple[str, str]]:
+        """Return what of *request* the agency cannot be told: its JSON pointer, and what to give instead."""
+        found = self.told.untold(request) if self.told is not None else []
+        return [("/" + "/".join(map(str, loc)), says) for loc, says in found]
 
 
 def value_at(model: BaseModel, path: str) -> Any:
@@ -208,6 +228,6 @@ def _as_found(filing: Operation, sent: BaseModel) -> BaseModel:
     if filing.sends is None or not isinstance(sent, filing.sends.canonical):
         return sent
     try:
-        return filing.sends.normal(sent)
+        return filing.sends.normal(filing.told.value(sent) if filing.told is not None else sent)
     except MappingFailed:  # its mapping only writes, so there is no other form to compare in
         return sent

@@ -29,8 +29,9 @@ from connectors.kit.soap import Soap
 from connectors.kit.wrap import PURPOSE_SOURCES, sources_in
 from connectors.kit.wsdl import InboundWsdl, Wsdl, read_inbound_wsdl, read_wsdl
 from mappings import engine
+from mappings.addresses import Addresses, Levels, Told
 from mappings.canonical import CANONICAL
-from mappings.codes import read_code_tables
+from mappings.codes import CodeTable, read_code_tables
 from mappings.conversion import Today
 from mappings.errors import FileFault, FilesRefused
 from mappings.language import read_mapping_file
@@ -51,9 +52,11 @@ def find_connectors() -> Mapping[str, Path]:
         return {folder.name: folder for folder in sorted(kit.parent.iterdir()) if (folder / FILE).is_file()}
 
 
-def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
+def load_connector(folder: Path, *, today: Today | None = None, codes: Path | None = None) -> Connector:
     """
     Return the connector in *folder*, ready to be bound. *today* gives the day for code tables; without, any day counts.
+
+    *codes*: a folder of code tables that stand in for shared ones of the same name.
 
     Raises:
         FilesRefused: Every fault of all its files at once, each with file, key path and what to write instead.
@@ -71,10 +74,11 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     inbound = _told(faults, partial(_inbound_wsdl, folder, base))
     forms = _told(faults, partial(mapping_forms, manifest, inbound is not None, f"{folder.name}/{FILE}")) or {}
     mappings: Mapping[str, engine.Mapping] = {}
-    if wsdl is not None or manifest.connector.protocol != "soap":
+    shared = _told(faults, partial(shared_tables, codes))
+    if shared is not None and (wsdl is not None or manifest.connector.protocol != "soap"):
         form: Form = "xml" if manifest.connector.protocol == "soap" else "json"
         layouts = {**(wsdl.layouts if wsdl else {}), **(inbound.layouts if inbound else {})}
-        mappings = _told(faults, partial(_mappings, folder, base, form, layouts, today, forms)) or {}
+        mappings = _told(faults, partial(_mappings, folder, base, form, layouts, today, forms, shared)) or {}
     rules: dict[str, CodeRule] = {
         name: table.code.as_ if table.code else "text" for name, table in manifest.operations.items()
     }
@@ -89,13 +93,16 @@ def load_connector(folder: Path, *, today: Today | None = None) -> Connector:
     if not faults:
         faults += mapping_faults(manifest, mappings, wsdl, f"{folder.name}/{FILE}")
         faults += notice_mapping_faults(manifest, mappings, inbound, f"{folder.name}/{FILE}")
-    if faults:
+    if faults or shared is None:
         raise FilesRefused(list(dict.fromkeys(faults)))
+    told = told_by(manifest.connector.addresses, mappings, shared, today)
     operations = {
-        name: _operation(name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl), hooks)
+        name: _operation(
+            name, manifest, mappings, answers[name], _wire(name, manifest, contracts[name], wsdl), hooks, told
+        )
         for name in manifest.operations
     }
-    notices = ready_notices(manifest, mappings, operations, inbound, pushes)
+    notices = ready_notices(manifest, mappings, operations, inbound, pushes, told)
     return Connector(
         folder.name, folder, manifest, mappings, answers, operations, wsdl, hooks, notices, inbound if notices else None
     )
@@ -116,19 +123,41 @@ def _mappings(
     layouts: Mapping[str, Layout],
     today: Today | None,
     forms: Mapping[str, Form],
+    codes: Mapping[str, CodeTable],
 ) -> Mapping[str, engine.Mapping]:
+    return engine.load_mappings(
+        folder,
+        form=form,
+        canonical=CANONICAL,
+        converters=converter,
+        shared_codes=codes,
+        layouts=layouts,
+        today=today,
+        forms=forms,
+        under=base,
+    )
+
+
+def shared_tables(codes: Path | None = None) -> Mapping[str, CodeTable]:
+    """
+    Return the code tables that every connector may name; those of the folder *codes* instead of ours of the same name.
+
+    Raises:
+        FilesRefused: Every fault of all tables.
+    """
     with as_file(files("mappings") / "codes") as shared:
-        return engine.load_mappings(
-            folder,
-            form=form,
-            canonical=CANONICAL,
-            converters=converter,
-            shared_codes=read_code_tables(shared),
-            layouts=layouts,
-            today=today,
-            forms=forms,
-            under=base,
-        )
+        return {**read_code_tables(shared), **(read_code_tables(codes) if codes else {})}
+
+
+def told_by(
+    levels: Levels | None,
+    mappings: Mapping[str, engine.Mapping],
+    shared: Mapping[str, CodeTable],
+    today: Today | None,
+) -> Mapping[str, Told]:
+    """Return, for those *mappings* that write addresses, what the agency is told of them; none where *levels* is not said."""
+    addresses = Addresses(levels, shared, today) if levels else None
+    return {name: Told(addresses, one.addresses) for name, one in mappings.items() if addresses and one.addresses}
 
 
 def _inbound_wsdl(folder: Path, base: Path | None) -> InboundWsdl | None:
@@ -170,7 +199,13 @@ def _wire(name: str, manifest: Manifest, contract: Check | None, wsdl: Wsdl | No
 
 
 def _operation(
-    name: str, manifest: Manifest, mappings: Mapping[str, engine.Mapping], judge: Judge, wire: Wire, hooks: Hooks
+    name: str,
+    manifest: Manifest,
+    mappings: Mapping[str, engine.Mapping],
+    judge: Judge,
+    wire: Wire,
+    hooks: Hooks,
+    told: Mapping[str, Told],
 ) -> Operation:
     table = manifest.operations[name]
     needs = frozenset(PURPOSE_SOURCES).intersection(_named(name, manifest, mappings))
@@ -210,6 +245,7 @@ def _operation(
             table, returns, needs, hooks
         ),  # pages differ by their cursor alone, lists by when they are asked for
         own=own,
+        told=told.get(table.sends or ""),
     )
 
 

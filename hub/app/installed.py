@@ -95,6 +95,22 @@ def _beside(settings: Settings) -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(place.iterdir()) if (folder / "manifest.toml").is_file()}
 
 
+def codes_of(settings: Settings) -> Path | None:
+    """
+    Return the folder of code tables that stand in for shared ones; None: the shared ones are used.
+
+    Raises:
+        FilesRefused: `[hub] codes` is no folder.
+    """
+    if not settings.hub.codes:
+        return None
+    place = settings.path(settings.hub.codes)
+    if not place.is_dir():
+        says = f"`{settings.hub.codes}` is no folder; name one that holds code tables, or leave the key out"
+        raise FilesRefused([FileFault("hub.toml", "hub.codes", says)])
+    return place
+
+
 def install(
     settings: Settings,
     environ: Mapping[str, str],
@@ -115,7 +131,7 @@ def install(
         try:
             folder = connector_folder(name, entry, settings)
             if folder not in connectors:
-                connectors[folder] = load_connector(folder, today=lambda: today(now()))
+                connectors[folder] = load_connector(folder, today=lambda: today(now()), codes=codes_of(settings))
             route = routes[entry.route] if entry.route is not None else None
             installed[name] = _install(name, entry, connectors[folder], settings, environ, now, route, link_to(name))
         except FilesRefused as refused:

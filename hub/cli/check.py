@@ -2,19 +2,19 @@
 `hub check`: every rule on connector folders, with all findings at once. The rules are in `connectors/kit/checks/`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic_core import to_json
 
-from connectors.kit.checks.rules import RULES, check_folder
-from connectors.kit.manifest import manifest_schema
-from connectors.kit.samples import sample_schema
-from hub.cli.output import AsJson, fail, say, show_json
-from hub.cli.settings import Config, connectors_for
-from mappings.language import MappingFile
+from connectors.kit.checks.rules import check_folder
+from connectors.kit.checks.tables import TableReport, table_reports
+from hub.app.installed import codes_of
+from hub.cli.explain import explained
+from hub.cli.output import AsJson, counted, fail, say, show, show_json
+from hub.cli.settings import Config, connectors_for, settings_if_any
 
 Folders = Annotated[
     list[Path] | None,
@@ -22,70 +22,66 @@ Folders = Annotated[
         help="Folders of connectors, their names or their agencies' in hub.toml; all installed ones unless given."
     ),
 ]
-Explain = Annotated[str, typer.Option("--explain", help="Explain a rule, or a key of manifest, mapping or sample.")]
+Explain = Annotated[
+    str, typer.Option("--explain", help="Explain a rule, a key, or a word of the kit with those who use it.")
+]
+Tables = Annotated[
+    bool, typer.Option("--tables", help="Only the code tables, the shared ones too: what each leaves open.")
+]
+_COLUMNS = ("home", "table", "rows", "dated", "succeeded", "one_way", "findings")
 
 
-def check(folders: Folders = None, *, explain: Explain = "", config: Config = None, as_json: AsJson = False) -> None:
+def check(
+    folders: Folders = None,
+    *,
+    explain: Explain = "",
+    tables: Tables = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Prove that connectors keep every rule; exit 1 when one does not."""
-    if explain:
-        say(_explained(explain))
-        return
     known = connectors_for([str(folder) for folder in folders or () if not folder.is_dir()], config)
+    if explain:
+        say(explained(explain, known))
+        return
     paths = []
     for folder in folders or list(known.values()):
         path = folder if folder.is_dir() else known.get(str(folder))
         if path is None:
             fail(f"{folder} is no folder and no connector; name one of {', '.join(known)}, or the path of a folder.")
         paths.append(path)
+    if tables:
+        settings = settings_if_any(config)
+        _show_tables(table_reports(paths, codes_of(settings) if settings is not None else None), as_json=as_json)
+        return
     reports = [check_folder(path) for path in dict.fromkeys(paths)]
-    passed = all(report.passed for report in reports)
+    shared = [] if folders else table_reports(())
+    passed = all(report.passed for report in reports) and not any(report.findings for report in shared)
     if as_json:
-        show_json({"passed": passed, "reports": reports})
+        show_json({"passed": passed, "reports": reports, **({} if folders else {"tables": shared})})
     else:
         for report in reports:
             say(str(report))
+        if shared:
+            _say_findings(shared, "shared code table")
     if not passed:
         raise typer.Exit(1)
 
 
-def _explained(word: str) -> str:
-    for rule in RULES:
-        if rule.name == word:
-            return f"{rule.name}: {rule.says}"
-    schemas = {"manifest": manifest_schema(), "mapping": MappingFile.model_json_schema(), "sample": sample_schema()}
-    found = [line for title, schema in schemas.items() for line in _keys(title, schema, word.rpartition(".")[2])]
-    if found:
-        return "\n".join(dict.fromkeys(found))
-    return fail(f"{word} is no rule and no key. Rules: {', '.join(rule.name for rule in RULES)}.")
+def _show_tables(reports: Sequence[TableReport], *, as_json: bool) -> None:
+    passed = not any(report.findings for report in reports)
+    if as_json:
+        show_json({"passed": passed, "tables": reports})
+    else:
+        rows = [asdict(report) | {"findings": len(report.findings)} for report in reports]
+        show("code tables", _COLUMNS, rows, as_json=False)
+        _say_findings(reports, "code table")
+    if not passed:
+        raise typer.Exit(1)
 
 
-def _keys(title: str, schema: dict[str, Any], word: str) -> Iterator[str]:
-    """Give a line for every table of *schema* that has the key *word*: file, table, meaning and examples."""
-    tables = schema.get("$defs", {})
-    for name, table in {"": schema, **tables}.items():
-        field = table.get("properties", {}).get(word)
-        if field and field.get("description"):
-            examples = ", ".join(_example(example) for example in field.get("examples", []))
-            where = f"{title}, {name}" if name else title
-            inside = ", ".join(
-                dict.fromkeys(key for one in _tables_in(field) for key in tables[one].get("properties", {}))
-            )
-            yield (
-                f"{word} ({where}): {field['description']}"
-                + (f"; e.g. {examples}" if examples else "")
-                + (f"; its keys: {inside}" if inside else "")
-            )
-
-
-def _tables_in(field: dict[str, Any]) -> Iterator[str]:
-    """Give the names of the tables that may stand at *field*, or under each name in it."""
-    if "$ref" in field:
-        yield field["$ref"].rpartition("/")[2]
-    named = field.get("patternProperties", {}).values()
-    for inner in (*field.get("anyOf", ()), *named, field.get("additionalProperties")):
-        if isinstance(inner, dict):
-            yield from _tables_in(inner)
-
-
-def _example(value: object) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()
+def _say_findings(reports: Sequence[TableReport], what: str) -> None:
+    found = [finding for report in reports for finding in report.findings]
+    for finding in found:
+        say(f"✗ {finding}")
+    say(f"{'✗' if found else '✓'} {counted(len(reports), what)}: {len(found)} findings")

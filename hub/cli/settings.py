@@ -28,6 +28,20 @@ def read_settings(config: Path | None) -> Settings:
     return load_settings(os.environ, config)
 
 
+def settings_if_any(config: Path | None) -> Settings | None:
+    """
+    Return the settings if there is a file of them, else None: for commands that need none.
+
+    Raises:
+        FilesRefused: Every fault of the file.
+    """
+    return read_settings(config) if _is_there(config) else None
+
+
+def _is_there(config: Path | None) -> bool:
+    return config is not None or bool(os.environ.get("HUB_CONFIG")) or Path("hub.toml").exists()
+
+
 def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Path]:
     """
     Return name and folder of the connectors among which *names* are looked for; of an agency's name, its connector's.
@@ -39,8 +53,7 @@ def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Pa
     """
     names = list(names)
     installed = find_connectors()
-    named = config is not None or bool(os.environ.get("HUB_CONFIG"))
-    if all(name in installed for name in names) or not (named or Path("hub.toml").exists()):
+    if all(name in installed for name in names) or not _is_there(config):
         return installed
     settings = read_settings(config)
     known = known_connectors(settings)

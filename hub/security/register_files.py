@@ -14,6 +14,7 @@ from io import StringIO
 
 from hub.store.registers import OfficerLine, UnitLine
 from mappings.errors import FileFault, FilesRefused
+from mappings.identifiers import ended_province
 from mappings.text import clean_name
 
 OFFICER_COLUMNS = ("officer", "unit", "valid_from", "valid_to", "agency", "account")
@@ -56,6 +57,7 @@ def read_units(content: bytes, *, agencies: Collection[str]) -> Sequence[UnitLin
     rows, faults = _rows("units.csv", content, UNIT_COLUMNS)
     for number, row in rows:
         faults += _line_faults("units.csv", number, row, "unit", "code", agencies)
+        faults += _ended_faults(number, row)
     faults += _overlaps("units.csv", rows, ("unit", "agency"), needs="agency")
     if faults:
         raise FilesRefused(faults)
@@ -126,6 +128,15 @@ def _line_faults(
     if row["agency"] and row["agency"] not in agencies:
         near = get_close_matches(row["agency"], agencies, 1)
         yield _fault(file, number, "agency", f"is unknown; did you mean `{near[0]}`?" if near else "is unknown")
+
+
+def _ended_faults(number: int, row: dict[str, str]) -> Iterable[FileFault]:
+    """A code of a province that has ended may be read in old dossiers, and is sent as ours no longer."""
+    ended = ended_province(row["code"])
+    if ended is not None and (row["valid_to"] or "9999") > ended[1].isoformat():
+        successor, last = ended
+        says = f"is of a province that ended on {last}: close this line then, and add one with the code of {successor}"
+        yield _fault("units.csv", number, "code", says)
 
 
 def _overlaps(file: str, rows: Sequence[Row], key: tuple[str, str], needs: str) -> Iterable[FileFault]:

@@ -33,7 +33,7 @@ from hub.errors import (
 from hub.security.identity import Caller
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected
-from hub.web.calls import DURABLE_SECONDS, ID, Locks, Offered, capped
+from hub.web.calls import DURABLE_SECONDS, ID, Locks, Offered, capped, refuse_untold
 from hub.web.headers import LONGEST_DEADLINE, LONGEST_MEMBER, URGENCY, Asked, Headers, readable, traceparent
 from hub.web.lines import Line, Lines
 from hub.web.named_files import NamedFiles
@@ -264,6 +264,7 @@ class _Upload:
         purpose = self._asked.purpose._replace(**{name: value for name, value in given if value is not None})
         self._door.locks.check(self._caller, self._agency, line.operation, offered.personal_data, purpose)
         try:
+            refuse_untold(offered, line.request)
             await self._door.named.check(self._caller, self._agency, line.operation, line.request)
             request = self._door.locks.sealing.taken(self._agency, line.request)
         except RequestInvalid as invalid:

@@ -62,6 +62,7 @@ class Offered(Protocol):
     def personal_data(self) -> bool: ...
     @property
     def request(self) -> type[BaseModel]: ...
+    def untold(self, request: BaseModel) -> Sequence[tuple[str, str]]: ...
 
 
 class Engine(Protocol):
@@ -99,6 +100,17 @@ class Locks:
         left = self.take(caller)
         if left.over:
             raise CallerQuota(retry_after=left.over)
+
+
+def refuse_untold(offered: Offered, request: BaseModel) -> None:
+    """
+    Return if the agency can be told all of *request*.
+
+    Raises:
+        RequestInvalid: It cannot, as with a commune whose successor nobody knows; each place, and what to give instead.
+    """
+    if untold := offered.untold(request):
+        raise RequestInvalid(faults=[RequestFault(pointer, rule) for pointer, rule in untold])
 
 
 _NOTHING: Final[Mapping[str, Offered]] = MappingProxyType({})
@@ -172,6 +184,7 @@ class CallDoors:
 
         check_media_type(asked.media_type)
         request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))
+        refuse_untold(offered, request)
         await self._named.check(caller, agency, operation, request)
         request = self._locks.sealing.taken(agency, request)
         submission = Submission(

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import BaseModel
+
 from mappings.canonical.kinds import CommuneCode, CountryCode, DistrictCode, Line, ProvinceCode
 from mappings.canonical.shape import Canonical, told
 
@@ -24,3 +26,8 @@ class Address(Canonical):
     )
     detail: Annotated[Line | None, told("House, street, hamlet as written (chi tiết)", "Số 0, đường Không Tên")] = None
     country: Annotated[CountryCode | None, told("Country, two or three letters (quốc gia)", "VN")] = None
+
+
+def is_address(model: type[BaseModel]) -> bool:
+    """Whether *model* places something by codes of province, old district and commune, as `Address` does."""
+    return {"province", "old_district", "commune"} <= model.model_fields.keys()

@@ -65,8 +65,10 @@ PLACES = model(
     detail=maybe(WORDS),
     country=st.none(),
 )
+TODAY = PLACES.map(lambda place: place.model_copy(update={"old_district": None}))
+"""Where the hub says that land lies: there are no districts any more."""
 PLOT = model(LandPlot, plot_number=CODES, sheet_number=maybe(CODES), area=maybe(CODES), address=maybe(WORDS))
-LAND = model(LandMatter, provincial=maybe(st.booleans()), location=PLACES, plots=few(PLOT))
+LAND = model(LandMatter, provincial=maybe(st.booleans()), location=TODAY, plots=few(PLOT))
 HANDED_OVER = st.builds(
     Dossier,
     code=DOSSIERS,

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from connectors.kit.checks import conversations, coverage, declared, envelopes, notices, people, shown
+from connectors.kit.checks import (
+    addresses,
+    conversations,
+    coverage,
+    declared,
+    envelopes,
+    notices,
+    people,
+    shown,
+    tables,
+)
 from connectors.kit.checks.findings import Exemption, Finding, Report
 from connectors.kit.checks.folder import Folder, manifest_file, read_folder
 from mappings.errors import FileFault
@@ -35,6 +45,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("readable", declared.readable),
     Rule("mappings_exist", declared.mappings_exist),
+    Rule("tables_lead_on", tables.tables_lead_on),
     Rule("contract_pinned", coverage.contract_pinned),
     Rule("fields_listed", coverage.fields_listed),
     Rule("ours_covered", coverage.ours_covered),
@@ -44,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     Rule("follow_ups_filled", declared.follow_ups_filled),
     Rule("compared_places_exist", declared.compared_places_exist),
     Rule("assumed_places_exist", declared.assumed_places_exist),
+    Rule("addresses_said", addresses.addresses_said),
     Rule("personal_data_declared", declared.personal_data_declared),
     Rule("readme_tells", declared.readme_tells),
     Rule("hooks_stay_inside", declared.hooks_stay_inside),

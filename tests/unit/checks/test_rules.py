@@ -51,6 +51,25 @@ PLANTED: tuple[tuple[str, str, str, str, str, str], ...] = (
         "did you mean `status`",
     ),
     (
+        "tables_lead_on",
+        "codes/status.csv",
+        """ours,theirs
+registered,1
+received,2
+not_received,3
+processing,4
+supplement_requested,5
+payment_requested,6
+withdrawn,7
+stopped,8
+finished,9
+returned,10""",
+        """ours,theirs,valid_to
+received,2,2025-06-30""",
+        "code received",
+        "ended on 2025-06-30 and nothing took its place",
+    ),
+    (
         "contract_pinned",
         "manifest.toml",
         "[operations.file_step]",
@@ -165,6 +184,14 @@ PLANTED: tuple[tuple[str, str, str, str, str, str], ...] = (
         "somewhere",
         "connector.assumed",
         "doubts in words go into README.md",
+    ),
+    (
+        "addresses_said",
+        "manifest.toml",
+        'maturity = "draft"',
+        'maturity = "draft"\naddresses = "two_level"',
+        "connector.addresses",
+        "no mapping holds one",
     ),
     (
         "personal_data_declared",

@@ -126,6 +126,38 @@ def test_rules_and_keys_are_explained(hub: Hub) -> None:
     assert "personal_data_declared" in errors
 
 
+def test_words_of_the_kit_are_explained_with_those_who_use_them(hub: Hub) -> None:
+    lines = hub("check", "--explain", "unpadded 3")[1].splitlines()
+    assert lines[0] == "unpadded (converter): ours 07, theirs 7"
+    assert "business_register, land_vbdlis" in lines[1]
+    assert any(line.startswith("  business_register/seat.map.toml:9 fields.province") for line in lines)
+    handshake = hub("check", "--explain", "c06")[1]
+    assert "its settings: service_path, user_name, secret_key" in handshake
+    assert "police/manifest.toml:" in handshake
+    assert "npsp.code_table" not in handshake
+    assert "  payment/manifest.toml:" in hub("check", "--explain", "sha256 hex")[1]
+    assert "  police/citizen.map.toml:10 fields.sex" in hub("check", "--explain", "sex")[1]
+    assert "unpadded" in hub("check", "--explain", "nonsense")[2]
+
+
+def test_code_tables_are_checked_with_those_that_a_province_completed(hub: Hub, tmp_path: Path) -> None:
+    status, out, _ = hub("check", "police", "--tables", "--json")
+    told = json.loads(out)
+    assert (status, told["passed"]) == (0, True)
+    assert {(one["home"], one["table"]) for one in told["tables"]} >= {("shared", "communes"), ("police", "sex")}
+    (tmp_path / "codes").mkdir()
+    table = "ours,theirs,valid_to,succeeded_by\n99001,97.901.99001,2025-06-30,99002\n99002,98.99002,2024-01-01,\n"
+    (tmp_path / "codes" / "communes.csv").write_text(table, "utf-8")
+    (tmp_path / "hub.toml").write_text('[hub]\ncodes = "codes"\n', "utf-8")
+    status, out, _ = hub("check", "--tables")
+    assert status == 1
+    assert "codes/communes.csv [code 99001]: is succeeded by `99002`, which has no row for 2025-07-01" in out
+    assert "codes/communes.csv [code 99002]: ended on 2024-01-01 and nothing took its place" in out
+    (tmp_path / "codes" / "communes.csv").write_text("ours,theirs\n99001\n", "utf-8")
+    status, out, _ = hub("check", "--tables")
+    assert (status, "codes/communes.csv [line 2]: has 1 cells" in out) == (1, True)
+
+
 def test_a_dry_run_shows_the_payload_masked_and_sends_nothing(hub: Hub) -> None:
     status, out, _ = hub("call", "police.lookup_citizen", "--sample", "found", "--dry-run")
     shown = json.loads(out)

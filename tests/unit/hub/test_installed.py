@@ -66,6 +66,17 @@ def beside(folder: Path, name: str) -> str:
     )
 
 
+async def test_code_tables_that_a_province_completed_stand_in_for_the_shared_ones(tmp_path: Path) -> None:
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "communes.csv").write_text("ours,theirs\n99999,99.99999,surplus\n", "utf-8")
+    settings = '[hub]\ncodes = "codes"\n' + POLICE
+    assert "codes/communes.csv [line 2]: has 3 cells" in faults(tmp_path, settings, C06_SECRET="s")
+    (tmp_path / "codes" / "communes.csv").write_text("ours,theirs\n99999,99.99999\n", "utf-8")
+    installed = install(read(tmp_path, settings), {"C06_SECRET": "s"}, time.time)
+    await installed["police"].agency.close()
+    assert "`nowhere` is no folder" in faults(tmp_path, settings.replace('"codes"', '"nowhere"'), C06_SECRET="s")
+
+
 async def test_a_connector_may_lie_beside_the_installed_ones(tmp_path: Path) -> None:
     installed = install(read(tmp_path, beside(tmp_path, "police_lab")), {"C06_SECRET": "s"}, time.time)
     assert installed["police"].connector.folder == tmp_path / "own" / "police_lab"

@@ -153,3 +153,14 @@ def test_the_tone_of_an_open_pair_moves_to_the_first_vowel_only(late: str, early
 def test_characters_that_xml_cannot_hold_are_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="control character"):
         text.clean(bad)
+
+
+@pytest.mark.parametrize("code", ["H43", "H43.14", "000.00.14.H43", "h43.14.05"])
+def test_a_code_of_a_province_that_ended_is_known_as_one(code: str) -> None:
+    assert identifiers.ended_province(code) == ("H32", date(2025, 6, 30))
+    assert identifiers.agency_code(code) == code.upper(), "it is read for ever"
+
+
+@pytest.mark.parametrize("code", ["H32", "000.00.14.H32", "H432", "", "no code", "000.00.43.H32"])
+def test_no_other_code_is_taken_for_one(code: str) -> None:
+    assert identifiers.ended_province(code) is None

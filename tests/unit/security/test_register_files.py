@@ -143,3 +143,12 @@ def test_a_name_belongs_to_an_account_at_an_agency() -> None:
     assert faults(head + "cb-102,H32,2020-01-01,,,,Trần Văn Không\n") == [
         "[line 2 name]: is that at an agency: name the agency too"
     ]
+
+
+def test_a_code_of_a_province_that_ended_is_sent_no_longer() -> None:
+    lines = "phan-rang,2020-01-01,2025-06-30,npsp,000.00.14.H43\nphan-rang,2025-07-01,,npsp,000.00.14.H32\n"
+    assert len(read_units((UNIT_HEAD + lines).encode(), agencies=["npsp"])) == 2
+    for code in ("000.00.14.H43", "H43.14"):
+        (fault,) = unit_faults(UNIT_HEAD + f"phan-rang,2020-01-01,,npsp,{code}\n")
+        assert fault.startswith("[line 2 code]: is of a province that ended on 2025-06-30")
+        assert fault.endswith("add one with the code of H32")

@@ -98,6 +98,10 @@ class Operation(Strict):
     request: type[BaseModel]
     answer: type[BaseModel] | None
 
+    def untold(self, request: BaseModel) -> list[tuple[str, str]]:
+        """The agency cannot be told of a person of whom only zeros are known."""
+        return [("/citizen_id", "says nobody")] if getattr(request, "citizen_id", "") == "0" * 12 else []
+
 
 class FakeEngine:
     """Remembers what it was asked, and answers as told."""

@@ -161,6 +161,13 @@ async def test_an_upload_that_broke_off_goes_on_under_its_batch(doors: Doors, en
     assert again.said[-1]["batch"] == mine[1].decode()
 
 
+async def test_a_line_of_which_the_agency_cannot_be_told_is_refused_alone(doors: Doors) -> None:
+    upload = await Upload(doors)([line(1, request={"citizen_id": "0" * 12}), line(2)])
+    refused, taken, _ = upload.said
+    assert [(one["pointer"], one["rule"]) for one in refused["errors"]] == [("/request/citizen_id", "says nobody")]
+    assert "call" in taken
+
+
 async def test_an_agency_of_one_operation_is_told_its_faults_likewise(doors: Doors) -> None:
     door = doors._batch
     door.offered = {"police": {"file_person": door.offered["police"]["file_person"]}}

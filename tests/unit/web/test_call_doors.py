@@ -47,6 +47,15 @@ async def test_an_answer_that_was_kept_says_how_old_it_is(client: httpx2.AsyncCl
     assert told["fresh_as_of"] == "2026-11-23T09:12:20.500+07:00"
 
 
+async def test_what_the_agency_cannot_be_told_is_a_fault_of_the_request(
+    client: httpx2.AsyncClient, engine: Any
+) -> None:
+    reply = await client.post(FILE, json=BODY | {"citizen_id": "0" * 12}, headers=FILING)
+    assert (reply.status_code, reply.json()["code"]) == (400, "request.invalid")
+    assert reply.json()["errors"] == [{"pointer": "/citizen_id", "rule": "says nobody"}]
+    assert engine.submitted == []
+
+
 async def test_a_filing_gets_a_ticket_unless_it_waits(client: httpx2.AsyncClient, engine: Any) -> None:
     engine.reply = Reply(ID, State.QUEUED)
     reply = await client.post(FILE, json=BODY, headers=FILING)

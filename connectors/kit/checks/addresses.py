@@ -23,10 +23,16 @@ def addresses_said(folder: Folder) -> Iterator[FileFault]:
         )
         yield FileFault(manifest_file(folder), "connector.addresses", says)
         return
+    # a form that comes and goes by one table may have a district when it comes; when it goes it has none by then
+    read = {
+        at
+        for table in folder.conversations.values()
+        for at in (mappings[table.returns].addresses if table.returns else ())
+    }
     for name in sorted({table.sends for table in folder.conversations.values() if table.sends}):
         for at in mappings[name].addresses:
             key = ".".join(("fields", *at.names, "old_district"))
-            if levels == "two_level" and at.district:
+            if levels == "two_level" and at.district and at not in read:
                 says = "is written, and a two_level agency has no districts; withhold it"
             elif levels == "three_level" and at.commune and not at.district:
                 says = "is not written, and a three_level agency knows a commune by its district; give it a line"

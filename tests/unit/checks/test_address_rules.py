@@ -49,3 +49,9 @@ def test_an_agency_with_districts_is_written_one_beside_the_commune(land: Path) 
     ((_, key, says),) = found(land)
     assert key == "fields.land.location.old_district"
     assert "give it a line" in says
+
+
+def test_a_form_that_comes_and_goes_by_one_table_may_have_a_district() -> None:
+    linked = find_connectors()["civil_status"]
+    assert '"old_district" = "maHuyen"' in (linked / "residence.map.toml").read_text("utf-8")
+    assert found(linked) == []

@@ -79,7 +79,7 @@ class Endings:
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
-        files = answered.files if answered and decided.reply.answer else {}
+        files = answered.files if answered and decided.reply.answer and not self._proves(turn) else {}
         written = partial(self._written, turn, decided, ended.exchange_no)
         if not await self._lane.settling.write(settlement, written, files, turn.call.caller):
             self._unwritten(turn, decided)
@@ -141,9 +141,8 @@ class Endings:
                     said, state=turn.call.state, again=Again.SPACED if pending else Again.LATER, pending=pending
                 )
         elif turn.asks_after:
-            found = outcome.value if isinstance(outcome, Answered) else None
             filed = self._lane.operations[turn.before]
-            same = agrees(operation, filed, turn.request, found)
+            same = self._same(turn, outcome)
             if turn.pending_since is not None:
                 said = asked_after(outcome, differs=bool(operation.agrees) and not same)
             else:
@@ -151,6 +150,8 @@ class Endings:
                     filed.then.get("pending") == turn.call.step
                 )  # it can be asked on: by the same, which needs no answer
                 said = verified(outcome, agrees=same, sees_writes=operation.sees_writes, asked_on=asked_on)
+        elif isinstance(outcome, Answered) and self._proves(turn):
+            said = verified(outcome, agrees=self._same(turn, outcome), sees_writes=False)
         else:
             # One that tried the ground for everybody is no attempt, and so never the last one either.
             judged = replace(call, attempts=call.attempts - 1) if ended.probe and not turn.interactive else call
@@ -166,6 +167,23 @@ class Endings:
         over = turn.until <= self._around.clock.monotonic()
         own = said.state is State.EXPIRED and (over or not tried_out)
         return _Decided(said, outcome, wait, self._reply(turn, said, outcome), own)
+
+    def _proves(self, turn: Turn) -> bool:
+        """
+        Whether its exchange only proves that the agency has what was filed: the filing is in doubt, or exists already.
+
+        What such a look-up finds is compared and not shown: who may file a thing may not be one who may read it.
+        """
+        if turn.asks_after:
+            return turn.pending_since is None
+        return turn.call.kind is Kind.FILING and self._lane.operations[turn.call.step].kind == "lookup"
+
+    def _same(self, turn: Turn, outcome: Outcome | StaleCredentials) -> bool:
+        """Whether a look-up found what was sent."""
+        found = outcome.value if isinstance(outcome, Answered) else None
+        operations = self._lane.operations
+        filed = operations[turn.before or turn.call.operation]
+        return agrees(operations[turn.call.step], filed, turn.request, found)
 
     def _wait(self, turn: Turn, said: Verdict, ended: Ended) -> float:
         call, lane = turn.call, self._lane
@@ -203,8 +221,7 @@ class Endings:
     def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
         stays = said.pending and turn.pending_since is not None  # it has an answer already, the first one
         if said.state is State.ANSWERED and isinstance(outcome, Answered) and not stays:
-            doubted = turn.asks_after and turn.pending_since is None
-            answer = verified_json(outcome.result) if doubted else answer_json(outcome)
+            answer = verified_json(outcome.result) if self._proves(turn) else answer_json(outcome)
             return Reply(turn.call.id, State.ANSWERED, answer, self._around.clock.now())
         return Reply(turn.call.id, said.state, cause=said.cause)
 

@@ -149,3 +149,22 @@ async def test_papers_go_through_both_ways_as_they_are(lgsp: Lgsp) -> None:
     (event,) = await heard(lgsp, ZONE)
     (paper,) = event["data"]["value"]["documents"]
     assert b"".join([piece async for piece in lgsp.hub.download(paper["url"])]) == PAPER + b"signed"
+
+
+async def test_who_files_what_is_there_already_hears_so_and_nothing_of_it(lgsp: Lgsp) -> None:
+    """Under another key it is another call. The agency has the dossier once; only the same one counts as filed."""
+    one = dossier(3)
+    assert await file(lgsp, TAX, one) == "ok"
+
+    async def again(key: str, asked: Dossier) -> Any:
+        ticket = await lgsp.hub.file(
+            f"{TAX}.file_dossier", asked, answer=Dossier, purpose=purpose(one.code), key=key, wait=20
+        )
+        return ticket.first
+
+    same = await again("another", one)
+    assert (same.state, same.result, same.value) == ("answered", "ok", None)
+    with pytest.raises(Problem) as doubted:  # a person sees that two dossiers have one code
+        await again("a-third", one.model_copy(update={"procedure_code": "9.999999"}))
+    assert doubted.value.code == "call.in_doubt"
+    assert [record["updates"] for record in lgsp.sandbox.filed(TAX)] == [0]

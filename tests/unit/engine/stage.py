@@ -80,6 +80,10 @@ OPERATIONS = {
         operation("file_paper", "filing", Paper, then={"in_doubt": "lookup_paper"}, then_requests={"in_doubt": PaperQuery}),
         operation("file_surely", "filing", Paper, then={"in_doubt": "look_up_surely"}, then_requests={"in_doubt": PaperQuery}),
         operation("file_blindly", "filing", Paper),
+        operation(
+            "file_once", "filing", Paper, then={"exists": "lookup_paper", "in_doubt": "lookup_paper"},
+            then_requests={"exists": PaperQuery, "in_doubt": PaperQuery},
+        ),
         operation("file_ordered", "filing", Paper, repeat_safe=True, order_by="code"),
         operation("update_paper", "filing", Paper, repeat_safe=True),
         operation(

@@ -188,3 +188,42 @@ def test_a_doubt_that_no_look_up_can_end_does_not_stand_before_those_that_one_ca
         await life.hub.stop(0)
 
     play(scenario, calls_at_once=1)
+
+
+@pytest.mark.parametrize(
+    ("found", "ends", "cause"),
+    [
+        (FOUND, State.ANSWERED, "verified"),
+        (Answered(Result.OK, Paper(code="H32-1", title="another")), State.IN_DOUBT, "differs"),
+        (NOT_FOUND, State.IN_DOUBT, "not_found"),
+    ],
+)
+def test_what_exists_already_is_proven_at_once_by_a_look_up_that_shows_nothing(
+    found: Answered, ends: State, cause: str
+) -> None:
+    """A filing is no way to read what somebody else has filed under the same key."""
+
+    async def scenario(world: World) -> None:
+        world.agency.will["file_once"].append((0.1, Answered(Result.EXISTS)))
+        world.agency.will["lookup_paper"].extend([(0.1, found), (0.1, found)])
+        reply = await world.file("file_once", wait=5.0)
+        assert (reply.state, await world.state(reply)) == (ends, (ends, cause))
+        assert world.agency.sent() == ["file_once", "lookup_paper"]
+        assert b"H32-1" not in (reply.answer or b"")
+        await asyncio.sleep(86_400)
+        assert world.agency.sent().count("file_once") == 1
+        assert await world.state(reply) == (ends, cause)
+
+    play(scenario)
+
+
+def test_a_look_up_of_what_exists_that_fails_is_asked_again_and_then_proves_it() -> None:
+    async def scenario(world: World) -> None:
+        world.agency.will["file_once"].append((0.1, Answered(Result.EXISTS)))
+        world.agency.will["lookup_paper"].extend([(0.1, Unavailable("connect")), (0.1, InDoubt("reset")), (0.1, FOUND)])
+        ticket = await world.file("file_once")
+        await asyncio.sleep(120)
+        assert await world.state(ticket) == (State.ANSWERED, "verified")
+        assert world.agency.sent().count("file_once") == 1
+
+    play(scenario)

@@ -22,6 +22,7 @@ from connectors.kit.texts import LARGE
 from hub.asked import Questions
 from hub.errors import StoreUnavailable
 from hub.files import of_agency
+from hub.security.sealing import Sealing
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
 from mappings.canonical import MASK, canonical_name
@@ -107,6 +108,7 @@ class Arriving:
         new_id: Callable[[], str],
         observer: Observer,
         keep_files: KeepFiles,
+        sealing: Sealing,
         *,
         tell: Callable[[], None] = lambda: None,
         stir: Stir = lambda _: None,
@@ -121,6 +123,7 @@ class Arriving:
         self._new_id = new_id
         self._observer = observer
         self._keep_files = keep_files
+        self._sealing = sealing
         self._tell = tell
         self._stir = stir
         self._questions = Questions(store.published)
@@ -283,7 +286,8 @@ class Arriving:
         return Answered(read.notice, "taken", reply)
 
     def _arrival(self, agency: str, notice: str, told: Told, owner: Owner | None) -> Arrival:
-        value = b"null" if told.value is None else told.value.__pydantic_serializer__.to_json(told.value)
+        kept = self._sealing.sealed(agency, told.value) if told.value is not None else None
+        value = b"null" if kept is None else kept.__pydantic_serializer__.to_json(kept)
         return Arrival(
             self._new_id(), agency, notice, told.unique, canonical_name(type(told.value)) if told.value else None,
             b'{"value":%b,"refs":%b}' % (value, to_json(dict(told.refs))), told.refs, owner,

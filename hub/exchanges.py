@@ -128,6 +128,7 @@ class Exchanges:
     async def _render(self, turn: Turn, auth: Mapping[str, str], number: int) -> WireRequest | Broken:
         try:
             request = turn.request if turn.call.step == turn.call.operation else await self._further(turn)
+            request = self._around.sealing.open(turn.call.agency, request)
             wire = self._agency.render(turn.call.step, request, self.sources(turn, auth, number))
             return await self._around.files.filled(wire, self._contract.request_bytes)
         except MappingFailed as failed:

@@ -20,6 +20,7 @@ def masked(settings: Settings, plain: Mapping[str, frozenset[str]]) -> dict[str,
     table = settings.model_dump(mode="json", exclude_none=True, exclude={"folder"})
     table["hub"]["admin_key"] = _mask(settings.hub.admin_key)
     table["hub"]["signing_key"] = _mask(settings.hub.signing_key)
+    table["hub"]["sealing_key"] = _mask(settings.hub.sealing_key)
     table["hub"]["store"] = masked_store(settings)
     table["hub"]["redis"] = (
         without_password(settings.hub.redis) if "://" in settings.hub.redis else _mask(settings.hub.redis)

@@ -134,6 +134,11 @@ class Hub(Table):
         description="Key that signs links to files and what is pushed, by reference; without one a key is made and kept beside an SQLite store",
         examples=["env:HUB_SIGNING_KEY"],
     )
+    sealing_key: str = Field(
+        "",
+        description="Key that seals who denounces, by reference; without one a key is made and kept beside an SQLite store",
+        examples=["env:HUB_SEALING_KEY"],
+    )
     link_days: Count = Field(
         7, le=365, description="Days for which an agency can fetch a file by its link", examples=[7]
     )

@@ -16,6 +16,7 @@ from hub.call import Call
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
 from hub.files import Files
+from hub.security.sealing import Sealing
 from hub.store.protocol import Store
 from hub.waiters import Waiters
 from monitoring.events import Observer
@@ -58,6 +59,8 @@ class Surroundings:
     """Callers who wait for a durable call of any lane."""
     files: Files
     """What requests name by id, and what comes with answers."""
+    sealing: Sealing
+    """Opens what is sealed, on its way to the agency."""
 
 
 def moment(seconds: float) -> str:

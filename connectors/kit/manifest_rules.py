@@ -15,6 +15,7 @@ from connectors.kit.signatures import signature_faults
 from connectors.kit.wrap import CALL_SOURCES, PAGE_SOURCES, REASON, source_fault, template_faults
 from connectors.kit.wsdl import Wsdl
 from mappings import engine
+from mappings.canonical.shape import sealed_paths
 from mappings.errors import FileFault
 from mappings.ours import find_field
 from mappings.paths import nearest, read_place
@@ -148,6 +149,8 @@ def _mapped(
         return
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
+    if returns is not None and sealed_paths(returns.canonical):
+        yield "returns", f"mapping `{table.returns}` holds what has to be sealed; only requests and notices may"
     for source in sorted(sends.sources) if sends else ():
         if fault := _source_fault(name, manifest, source):
             yield "sends", f"mapping `{table.sends}`: {fault}"

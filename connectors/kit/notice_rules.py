@@ -17,6 +17,7 @@ from connectors.kit.signatures import SETTING, signature_faults
 from connectors.kit.wrap import PAYLOAD, REASON, source_fault, template_faults
 from connectors.kit.wsdl import InboundWsdl
 from mappings import engine
+from mappings.canonical.shape import sealed_paths
 from mappings.errors import FileFault
 from mappings.ours import find_field
 from mappings.paths import Layout, nearest, read_place
@@ -162,6 +163,8 @@ def _mapped(
         return
     sends = mappings[table.sends] if table.sends else None
     returns = mappings[table.returns] if table.returns else None
+    if sends is not None and sealed_paths(sends.canonical):
+        yield "sends", f"mapping `{table.sends}` holds what has to be sealed; only requests and notices may"
     for source in sorted(sends.sources) if sends else ():
         if fault := _reply_fault(manifest, source):
             yield "sends", f"mapping `{table.sends}`: {fault}"

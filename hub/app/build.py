@@ -18,6 +18,7 @@ from hub.app.nodes import Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
 from hub.app.polls import polls_of, unscheduled
 from hub.app.pushing import pushing
+from hub.app.sealing import sealing_of
 from hub.app.telling import about, counted, version
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
@@ -64,6 +65,7 @@ from hub.web.operations import operations
 from hub.web.persons import CallOffice
 from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
+from hub.web.seals import SealDoor
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
@@ -98,6 +100,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     identity = Identity(store.registers, clock, os.urandom, installed.keys())
     feed = Feed(store.feed, clock, observer.fault)
     files = Files(store.files, lambda: uuid7(clock.now(), os.urandom), file_bytes=settings.hub.file_bytes)
+    sealing = sealing_of(settings, environ, installed)
     surroundings = Surroundings(
         store=store,
         coordination=group.permits
@@ -111,6 +114,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(feed.stir),
         files=files,
+        sealing=sealing,
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -148,6 +152,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         surroundings.new_id,
         observer,
         files.keep,
+        sealing,
         tell=feed.stir,
         stir=dispatcher.heard_of,
     )
@@ -158,7 +163,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     facts = {name: facts_of(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: needs_of(one) for name, one in installed.items()})
-    locks = Locks(identity.caller_of, access.check, Quotas(clock).take)
+    locks = Locks(identity.caller_of, access.check, Quotas(clock).take, sealing)
     told = {name: one.notices for name, one in facts.items() if one.notices}
     reaching = Reaching(identity, offered, told)
     named = NamedFiles(files, reaching, offered, unlinked(settings, installed))
@@ -290,6 +295,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             operations=listed,
             openapi=document,
             subscriptions=SubscriptionDoors(subscribing, locks.count),
+            seals=SealDoor(locks, sealing, store.note),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,

@@ -133,9 +133,23 @@ def signing_key(settings: Settings, environ: Mapping[str, str]) -> str:
     Raises:
         FilesRefused: As there, and for a key that could be guessed.
     """
-    key = _key(settings, environ, "signing_key", settings.hub.signing_key, "lts_")
+    return _long_key(settings, environ, "signing_key", settings.hub.signing_key, "lts_")
+
+
+def sealing_key(settings: Settings, environ: Mapping[str, str]) -> str:
+    """
+    Return the key with which this hub seals, found and made as `admin_key` is.
+
+    Raises:
+        FilesRefused: As there, and for a key that could be guessed.
+    """
+    return _long_key(settings, environ, "sealing_key", settings.hub.sealing_key, "ltz_")
+
+
+def _long_key(settings: Settings, environ: Mapping[str, str], name: str, given: str, prefix: str) -> str:
+    key = _key(settings, environ, name, given, prefix)
     if len(key) < LEAST_KEY:
-        raise _refused("hub.signing_key", f"has fewer than {LEAST_KEY} signs; make one with `openssl rand -base64 33`")
+        raise _refused(f"hub.{name}", f"has fewer than {LEAST_KEY} signs; make one with `openssl rand -base64 33`")
     return key
 
 

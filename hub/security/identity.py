@@ -24,6 +24,8 @@ KEY_PREFIX = "lt_"
 """Lets scanners of source code recognise a key that was committed by mistake."""
 CALLS_PER_MINUTE = 6000
 """Quota of a caller for which no other is set: a hundred calls a second, more than most agencies take together."""
+SEALED = "sealed"
+"""What stands after an agency's dot in `allowed` of a caller that may open what is sealed; no operation is called so."""
 _MOST_CALLS = 1_000_000
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*")
@@ -44,6 +46,10 @@ class Caller:
     def may_call(self, agency: str, operation: str) -> bool:
         """Say whether one of `allowed` covers *operation* of *agency*, or its notice or question of that name."""
         return self.may_all(agency) or f"{agency}.{operation}" in self.allowed
+
+    def may_open(self, agency: str) -> bool:
+        """Say whether it may open what is sealed of *agency*: only where `allowed` says so in so many words."""
+        return f"{agency}.{SEALED}" in self.allowed
 
     def may_all(self, agency: str) -> bool:
         """Say whether one of `allowed` covers all of *agency*."""

@@ -265,6 +265,7 @@ class _Upload:
         self._door.locks.check(self._caller, self._agency, line.operation, offered.personal_data, purpose)
         try:
             await self._door.named.check(self._caller, self._agency, line.operation, line.request)
+            request = self._door.locks.sealing.taken(self._agency, line.request)
         except RequestInvalid as invalid:
             faults = [RequestFault(f"/request{fault.pointer}", fault.rule) for fault in invalid.faults]
             raise RequestInvalid(faults=faults) from None
@@ -273,8 +274,8 @@ class _Upload:
             operation=line.operation,
             caller=self._caller.name,
             cls=capped(self._cls if line.priority is None else URGENCY[line.priority], self._caller),
-            request=line.request,
-            request_json=line.request.__pydantic_serializer__.to_json(line.request),
+            request=request,
+            request_json=request.__pydantic_serializer__.to_json(request),
             purpose=purpose,
             wait=None,
             deadline=self._asked.how.deadline if line.deadline is None else line.deadline,

@@ -29,6 +29,7 @@ from hub.errors import (
 )
 from hub.security.identity import Caller
 from hub.security.quotas import WINDOW, Left
+from hub.security.sealing import Sealing
 from hub.store.protocol import Record, Sought
 from hub.turn import Payer
 from hub.web.bodies import Bodies, Disconnected, check_media_type, read_body
@@ -85,6 +86,8 @@ class Locks:
     """Takes caller, agency, operation, whether it touches personal data, and the purpose; raises a `HubError`."""
     take: Callable[[Caller], Left]
     """Counts a call against its caller's quota, and says what is left of it."""
+    sealing: Sealing
+    """Seals what a request may not show."""
 
     def count(self, caller: Caller) -> None:
         """
@@ -170,6 +173,7 @@ class CallDoors:
         check_media_type(asked.media_type)
         request = await self._bodies.validated(offered.request, await read_body(receive, self._most, asked.length))
         await self._named.check(caller, agency, operation, request)
+        request = self._locks.sealing.taken(agency, request)
         submission = Submission(
             agency=agency,
             operation=operation,

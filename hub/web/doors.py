@@ -20,6 +20,7 @@ from hub.web.files import FileDoors
 from hub.web.inbound import DRAINED_BYTES, InboundDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
+from hub.web.seals import SealDoor
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
@@ -46,6 +47,7 @@ class Doors:
         operations: Callable[[], bytes],
         openapi: bytes,
         subscriptions: SubscriptionDoors,
+        seals: SealDoor,
     ) -> None:
         self._calls = calls
         self._batch = batch
@@ -53,6 +55,7 @@ class Doors:
         self._notices = notices
         self._files = files
         self._subscriptions = subscriptions
+        self._seals = seals
         self._answers = answers
         self._inbound = inbound
         self._readiness = readiness
@@ -97,6 +100,9 @@ class Doors:
             return self._inbound.lead(path.split("/")[2:], method, scope, receive, send)
         if path.startswith("/v1/answers/"):
             return self._lead_answer(path.split("/")[3:], method, scope, receive, send)
+        if path.startswith("/v1/seals/"):
+            _allow(method, "POST")
+            return self._seals.open(scope, receive, send, path.removeprefix("/v1/seals/"), self._calls.caller(scope))
         door = self._small_doors.get(path)
         if door is None:
             raise OperationUnknown("This address leads nowhere.")

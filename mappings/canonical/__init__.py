@@ -26,6 +26,7 @@ from mappings.canonical.catalogues import (
     UserCatalogue,
 )
 from mappings.canonical.citizen import Citizen, CitizenQuery, HouseholdHead, Relative, Verification
+from mappings.canonical.complaints import Complaint, ForwardedFeedback, HandlingReport, Sender, ServiceRating
 from mappings.canonical.document_store import (
     FetchedFile,
     StoredDocument,
@@ -133,6 +134,10 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "CitizenQuestion@1": CitizenQuestion,
         "QuestionAnswer@1": QuestionAnswer,
         "Feedback@1": Feedback,
+        "Complaint@1": Complaint,
+        "ForwardedFeedback@1": ForwardedFeedback,
+        "HandlingReport@1": HandlingReport,
+        "ServiceRating@1": ServiceRating,
         "StoredDocumentQuery@1": StoredDocumentQuery,
         "StoredDocuments@1": StoredDocuments,
         "StoredFileQuery@1": StoredFileQuery,
@@ -184,6 +189,7 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "StoredDocument@1": StoredDocument,
         "StoredFile@1": StoredFile,
         "PostParty@1": PostParty,
+        "Sender@1": Sender,
     }
 )
 """Every canonical model by the versioned name that mappings use. A changed meaning is a new version beside the old."""
@@ -205,6 +211,9 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "ResultConfirmation@1": "dossier",
         "ResultRefusal@1": "dossier",
         "QuestionAnswer@1": "question",
+        "ForwardedFeedback@1": "id",
+        "HandlingReport@1": "feedback",
+        "ServiceRating@1": "dossier",
         "StoredDocumentQuery@1": "owner_number",
         "StoredFileQuery@1": "path",
         "PostOrder@1": "order_number",

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict, StringConstraints
 
 from mappings import identifiers, text
+from mappings.canonical.shape import SEAL_BEGINS
 
 VIETNAM = timezone(timedelta(hours=7))
 """The zone of every moment: +07:00 all year, in the whole country."""
@@ -67,6 +68,12 @@ def in_vietnam(moment: datetime) -> datetime:
         raise ValueError("the year is not between 1 and 9999") from None
 
 
+def _as_long_as_a_line(value: str) -> str:
+    if len(value) > 500 and not value.startswith(SEAL_BEGINS):
+        raise ValueError("is longer than 500 signs")
+    return value
+
+
 _CLEAN = _on_text(text.clean)
 
 Code: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=50), _CLEAN]
@@ -79,6 +86,10 @@ LongText: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=
 """Pages, as procedures have them."""
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=255), _on_text(text.clean_name)]
 """A person's or organisation's name: single spaces."""
+Sealed: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=3000), _CLEAN, AfterValidator(_as_long_as_a_line)
+]
+"""A line of text that the hub passes on sealed: the text itself, or its seal, which is longer."""
 Url: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000), _CLEAN]
 """An address of a file; whether it may be fetched is decided where it is fetched."""
 FileRef: TypeAlias = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$"), OfAFile(or_address=False)]

@@ -1,4 +1,4 @@
-"""Questions that people put to an agency through a portal, the answers, and what they think of the service."""
+"""Questions that people put to an agency through a portal, the answers, and what they think of the service. Next: `complaints.py`."""
 
 from typing import Annotated
 
@@ -22,9 +22,9 @@ class CitizenQuestion(Canonical):
 
 
 class QuestionAnswer(Canonical):
-    """What an agency answers (trả lời câu hỏi)."""
+    """What an agency answers to a question, or explains after feedback (trả lời câu hỏi, giải trình phản ánh)."""
 
-    question: Annotated[Code, told("Key of the question (hỏi đáp id)", "100001")]
+    question: Annotated[Code, told("Key of the question, or of the feedback (hỏi đáp id, mã phản ánh)", "100001")]
     agency_code: Annotated[Code, told("Agency that answers (mã đơn vị)", "000.00.14.H32")]
     answerer: Annotated[Name, personal("Officer who answers (người trả lời)", "Lê Cán Bộ")]
     position: Annotated[Line | None, told("The officer's position (chức vụ người trả lời)", "Chuyên viên")] = None

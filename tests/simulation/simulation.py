@@ -42,6 +42,7 @@ from hub.dispatcher import Dispatcher
 from hub.files import Files
 from hub.lane import Lane
 from hub.route import bounds_of
+from hub.security.sealing import Sealing
 from hub.store.protocol import Store
 from hub.surroundings import Surroundings
 from hub.waiters import Waiters
@@ -199,6 +200,7 @@ class World:
             store, self.coordination, clock, random, self.told, people, "node",
             lambda: uuid7(clock.now(), random.randbytes), Waiters(),
             Files(store, lambda: uuid7(clock.now(), random.randbytes), file_bytes=0),  # no request names one
+            Sealing(""),
         )  # fmt: skip
         self.lanes = {name: Lane(agency, around) for name, agency in self.agencies.items()}
         self.hub = Dispatcher(self.lanes, around)

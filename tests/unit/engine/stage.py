@@ -26,6 +26,7 @@ from hub.guards.bounds import Bounds
 from hub.lane import Lane
 from hub.pressure import Pressure
 from hub.route import Route, bounds_of
+from hub.security.sealing import Sealing
 from hub.shedding import Shedding
 from hub.store.deciding import Act, Decision, Fate
 from hub.store.sqlite import SqliteStore
@@ -254,6 +255,7 @@ class World:
             self.store, self.coordination, self.clock, random, self.log, people, self.node,
             lambda: uuid7(self.clock.now(), random.randbytes), Waiters(self.feed.stir),
             Files(self.store.files, lambda: uuid7(self.clock.now(), random.randbytes), file_bytes=1_000_000),
+            Sealing("key-of-the-tests"),
         )  # fmt: skip
         self.routes: list[Route] = []
         self.lanes = {name: self.lane_of(agency) for name, agency in self.agencies.items()}

@@ -14,6 +14,7 @@ from hub.call import State
 from hub.clock import VirtualClock
 from hub.errors import StoreUnavailable
 from hub.files import Files, of_agency
+from hub.security.sealing import Sealing
 from hub.store.dead_notices import WhichDead
 from hub.store.feed import Reach
 from hub.store.protocol import Settlement
@@ -46,7 +47,7 @@ class Stage(Bench):
         self.files = Files(self.store.files, lambda: f"upload-{next(ids)}", file_bytes=1000)
         self.arriving = Arriving(
             {AGENCY: Speaking(self.spoken, operations, frozenset({KEY}))}, self.store.notices,
-            lambda: f"notice-{next(ids)}", Watching(), self.files.keep, tell=self.tell, stir=self.stirred.append,
+            lambda: f"notice-{next(ids)}", Watching(), self.files.keep, Sealing(""), tell=self.tell, stir=self.stirred.append,
         )  # fmt: skip
 
     def tell(self) -> None:

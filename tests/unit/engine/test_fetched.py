@@ -83,6 +83,7 @@ def fetch(tmp_path: Path) -> Callable[[Scenario], None]:
                 self.around.new_id,
                 self.log,
                 self.around.files.keep,
+                self.around.sealing,
                 tell=self.feed.stir,
             )
             self.arriving = arriving

@@ -133,6 +133,15 @@ def test_a_key_that_stands_in_our_own_request_is_known_before_any_reply(tmp_path
     assert set(lookup.ref) == {"slip"}
 
 
+def test_no_answer_holds_what_has_to_be_sealed(tmp_path: Path) -> None:
+    place = folder(tmp_path, manifest_toml=('returns = "procedure_query"', 'returns = "voice"'))
+    fields = ["id", "kind", "dossier", "agency_code", "subject", "content", "given_at"]
+    lines = ['canonical = "Complaint@1"', 'agency = ""', "[withheld]", *(f'"{name}" = "a test"' for name in fields)]
+    who = [f'"sender.{name}" = "{name}"' for name in ("full_name", "identity_number", "phone", "email", "address")]
+    (place / "voice.map.toml").write_text("\n".join([*lines, "[fields]", *who]), "utf-8")
+    assert "sealed" in faults(place)["portal/manifest.toml:operations.lookup_procedure.returns"]
+
+
 def test_the_real_connectors_load_and_their_doubts_can_be_verified() -> None:
     found = find_connectors()
     assert {"npsp", "police", "land_vbdlis"} <= set(found)

@@ -23,6 +23,7 @@ from hub.reaching import Reaching
 from hub.security.identity import Caller
 from hub.security.links import Links
 from hub.security.quotas import Left
+from hub.security.sealing import Sealing
 from hub.shedding import Shedding
 from hub.store.files import StoredFile
 from hub.store.protocol import Record, Sought
@@ -38,7 +39,9 @@ from hub.web.files import FileDoors
 from hub.web.inbound import InboundDoors
 from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
+from hub.web.seals import SealDoor
 from hub.web.subscriptions import SubscriptionDoors
+from mappings.canonical.complaints import ForwardedFeedback
 from mappings.canonical.dossier import DossierQuery
 from mappings.canonical.kinds import FileRef, FileUrl
 from monitoring.events import Silent
@@ -55,6 +58,9 @@ __all__ = ["KEY", "PURPOSE", "Knock"]
 
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+KEY_OF_SEALS = "key-of-the-tests"
 
 
 class Place(Strict):
@@ -163,6 +169,7 @@ def caller_of(key: str) -> Caller | None:
     return {
         KEY: Caller("counter", frozenset({"*"}), Class.COUNTER),
         "bulk-key": Caller("mover", frozenset({"*"}), Class.BULK),
+        "opening-key": Caller("inspector", frozenset({"police.sealed"}), Class.NORMAL),
         "one-notice-key": Caller("clerk", frozenset({"land.dossier_progressed"}), Class.NORMAL),
     }.get(key)
 
@@ -305,6 +312,7 @@ def inbound(
         lambda: f"notice-{next(numbers)}",
         Watching(),
         files.keep,
+        Sealing(KEY_OF_SEALS),
         tell=feed.stir,
     )
     guard = InboundGuard(contracts, clock, Shedding(clock), Watching())
@@ -347,13 +355,14 @@ def doors(
             "lookup_person": Operation(kind=Kind.LOOKUP, personal_data=True, request=Query, answer=Person),
             "file_person": Operation(kind=Kind.FILING, personal_data=False, request=Query, answer=None),
             "file_paper": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
+            "file_voice": Operation(kind=Kind.FILING, personal_data=False, request=ForwardedFeedback, answer=None),
             "file_link": Operation(kind=Kind.FILING, personal_data=False, request=Paper, answer=None),
             "lookup_place": Operation(kind=Kind.LOOKUP, personal_data=False, request=Query, answer=Place),
         },
         "tax": {},
         "land": {},
     }
-    locks = Locks(caller_of, check, quota.take)
+    locks = Locks(caller_of, check, quota.take, Sealing(KEY_OF_SEALS))
     reaching = Reaching(_Registered(), offered, {"land": ["dossier_progressed", "bell_rung"]})
     named = NamedFiles(files, reaching, offered, {("police", "file_link")})
     calls = CallDoors(
@@ -410,6 +419,7 @@ def doors(
         inbound=inbound,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
+        seals=SealDoor(locks, locks.sealing, store_of_calls.note),
         subscriptions=SubscriptionDoors(
             Subscribing(
                 store_of_calls.subscriptions,

@@ -5,6 +5,7 @@ import gc
 import tracemalloc
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,7 +222,7 @@ def test_a_quota_that_runs_out_sets_the_pace_and_refuses_nothing(doors: Doors, q
         return Left(1.0, 0, 1)
 
     quota.take = take
-    doors._batch.locks = doors._batch.locks.__class__(doors._batch.locks.caller_of, doors._batch.locks.check, take)
+    doors._batch.locks = replace(doors._batch.locks, take=take)
     upload, seconds = played(doors, [b"".join(line(number) for number in range(9)) + b"bad\n"])
     assert upload.said[-1]["accepted"] == 9
     assert upload.said[-1]["refused"] == 1

@@ -13,6 +13,7 @@ from pydantic import Field
 from hub.arriving import Arriving, Speaking
 from hub.call import NEVER, Call, Class, Kind, Purpose, State, exchange_id, uuid7
 from hub.clock import VirtualClock
+from hub.security.sealing import Sealing
 from hub.store.deciding import Decided, Decision
 from hub.store.protocol import Leased, Settlement
 from hub.store.sqlite import SqliteStore
@@ -61,6 +62,7 @@ class Doors:
             lambda: f"notice-{next(self._ids)}",
             Silent(),
             nothing,
+            Sealing(""),
         )
         notices = NoticeOffice(self.store.notices.dead, self.arriving.again)
         calls = CallOffice(

@@ -1,0 +1,126 @@
+"""
+What the law hides, such as who denounces, is passed on sealed: declared by `mappings.canonical.shape.sealed`.
+
+A sealed text says of which agency it is and nothing else; only this hub's key opens it. It is sealed when it has come,
+before anything is kept or told, and opened in two places: where a request is written for the agency that is to have it
+(`hub/exchanges.py`), and for a caller whose key says that it may (`hub/web/seals.py`). Who holds the store and not the
+key learns nothing; who holds both can open everything.
+"""
+
+import binascii
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+
+from hub.errors import RequestFault, RequestInvalid
+from mappings.canonical.shape import SEAL_BEGINS, each_sealed, sealed_paths
+from mappings.errors import Fault, MappingFailed
+
+M = TypeVar("M", bound=BaseModel)
+_SALT: Final = 16
+_PROOF: Final = 16
+_BLOCK: Final = 64
+"""Texts are filled up to a multiple of so many bytes, so that a seal does not tell how long a name is."""
+_ALIEN: Final = "is no seal of this hub for this agency; send it as you were told it"
+
+
+class Sealing:
+    """
+    Seals and opens. Encrypted with a stream of HMAC-SHA-256 over a salt and a counter, then proven by another HMAC.
+
+    The salt follows from the whole record, so the same record has the same seals however often it comes, and the same
+    sender has another seal in another record.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+        self._holds: dict[type[BaseModel], bool] = {}
+
+    def sealed(self, agency: str, value: M) -> M:
+        """Return what *agency* told with everything sealed that has to be."""
+        return self._each(value, lambda place, text: self._seal(agency, text, self._salt(value, place)))
+
+    def taken(self, agency: str, value: M) -> M:
+        """
+        Return what a caller asks of *agency*, sealed; what is sealed already stays as it is.
+
+        Raises:
+            RequestInvalid: A text looks like a seal and is none of this hub for this agency.
+        """
+        faults: list[RequestFault] = []
+
+        def seal(place: str, text: str) -> str:
+            if not text.startswith(SEAL_BEGINS):
+                return self._seal(agency, text, self._salt(value, place))
+            if self.opened(agency, text) is None:
+                faults.append(RequestFault(place, _ALIEN))
+            return text
+
+        made = self._each(value, seal)
+        if faults:
+            raise RequestInvalid(faults=faults)
+        return made
+
+    def open(self, agency: str, value: M) -> M:
+        """
+        Return *value* as *agency* is to have it, with everything opened.
+
+        Raises:
+            MappingFailed: A text is not sealed, or not with this key; the place is named, never the text.
+        """
+        faults: list[Fault] = []
+
+        def opened(place: str, text: str) -> str:
+            plain = self.opened(agency, text)
+            if plain is None:
+                faults.append(Fault(place, "is sealed with another key than `hub.sealing_key`"))
+            return plain or ""
+
+        made = self._each(value, opened)
+        if faults:
+            raise MappingFailed(faults)
+        return made
+
+    def opened(self, agency: str, text: str) -> str | None:
+        """Return what *text* hides; None: it is no seal of this hub for *agency*."""
+        begins = f"{SEAL_BEGINS}{agency}:"
+        if not text.startswith(begins) or not text.isascii():
+            return None
+        try:
+            raw = urlsafe_b64decode(text[len(begins) :] + "==")
+        except (ValueError, binascii.Error):
+            return None
+        salt, hidden, proof = raw[:_SALT], raw[_SALT:-_PROOF], raw[-_PROOF:]
+        if not hidden or not hmac.compare_digest(proof, self._proof(agency, salt + hidden)):
+            return None
+        return self._mixed(salt, hidden).rstrip(b"\0").decode()
+
+    def _each(self, value: M, change: Callable[[str, str], str]) -> M:
+        model = type(value)
+        if model not in self._holds:
+            self._holds[model] = bool(sealed_paths(model))
+        return each_sealed(value, change) if self._holds[model] else value
+
+    def _seal(self, agency: str, text: str, salt: bytes) -> str:
+        plain = text.encode()
+        hidden = self._mixed(salt, plain + bytes(-len(plain) % _BLOCK))
+        raw = salt + hidden + self._proof(agency, salt + hidden)
+        return f"{SEAL_BEGINS}{agency}:{urlsafe_b64encode(raw).decode().rstrip('=')}"
+
+    def _salt(self, value: BaseModel, place: str) -> bytes:
+        return self._hmac(b"salt", place.encode() + b"\n" + value.__pydantic_serializer__.to_json(value))[:_SALT]
+
+    def _proof(self, agency: str, what: bytes) -> bytes:
+        return self._hmac(b"proof", agency.encode() + b"\n" + what)[:_PROOF]
+
+    def _mixed(self, salt: bytes, text: bytes) -> bytes:
+        blocks = range(-(-len(text) // sha256().digest_size))
+        stream = b"".join(self._hmac(b"stream", salt + number.to_bytes(4)) for number in blocks)
+        return bytes(one ^ other for one, other in zip(text, stream, strict=False))
+
+    def _hmac(self, use: bytes, what: bytes) -> bytes:
+        return hmac.digest(self._key, b"lienthong seal\n" + use + b"\n" + what, "sha256")

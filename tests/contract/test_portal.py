@@ -1,0 +1,195 @@
+"""The provincial portal: what goes there survives the way back, and who denounces stands nowhere but in its sealed place."""
+
+import csv
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.kit.exchange import WireReply
+from connectors.kit.http import CannedSender
+from connectors.kit.inbox import Understood, WireNotice
+from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.samples import load_samples
+from mappings.canonical import CANONICAL
+from mappings.canonical.complaints import (
+    Complaint,
+    ForwardedFeedback,
+    HandlingReport,
+    HandlingState,
+    Sender,
+    ServiceRating,
+    VoiceKind,
+)
+from mappings.canonical.dossier import Channel, DossierStatus, ProcessingStep
+from mappings.canonical.questions import Feedback, QuestionAnswer
+from mappings.canonical.shape import personal_paths, sealed_paths
+from tests.contract.test_connectors_facts import words
+from tests.contract.test_connectors_round_trips import CODES, DOSSIERS, MOMENTS, NAMES, PROCEDURES, WORDS, maybe, model
+
+FOLDER = find_connectors()["portal"]
+PORTAL = load_connector(FOLDER)
+SAMPLES = {one.name: one for one in load_samples(FOLDER)}
+KEY = "0000-key-of-samples"
+SENDER = model(
+    Sender, full_name=NAMES, identity_number=maybe(CODES), phone=maybe(CODES), email=maybe(WORDS), address=maybe(WORDS)
+)
+DAYS = st.dates()
+VALUES: dict[str, Any] = {
+    "processing_step": model(
+        ProcessingStep,
+        dossier=DOSSIERS,
+        handler=NAMES,
+        position=maybe(WORDS),
+        processed_at=MOMENTS,
+        unit=maybe(WORDS),
+        content=maybe(WORDS),
+        status=st.sampled_from(DossierStatus),
+        started_at=maybe(MOMENTS),
+        due_at=maybe(MOMENTS),
+    ),
+    "rating": model(
+        ServiceRating,
+        dossier=DOSSIERS,
+        procedure_code=PROCEDURES,
+        procedure_name=WORDS,
+        status=st.sampled_from(DossierStatus),
+        channel=st.sampled_from(Channel),
+        level=maybe(CODES),
+        user=maybe(CODES),
+    ),
+    "forwarded_feedback": model(
+        ForwardedFeedback,
+        id=CODES,
+        kind=st.sampled_from(VoiceKind),
+        to_agency=CODES,
+        due_at=maybe(MOMENTS),
+        note=maybe(WORDS),
+        sender=maybe(SENDER),
+        content=WORDS,
+    ),
+    "feedback_answer": model(
+        QuestionAnswer,
+        question=CODES,
+        agency_code=CODES,
+        answerer=NAMES,
+        position=maybe(WORDS),
+        answered_on=DAYS,
+        content=WORDS,
+    ),
+    "handling_report": model(
+        HandlingReport,
+        feedback=CODES,
+        agency_code=CODES,
+        state=st.sampled_from(HandlingState),
+        result=maybe(WORDS),
+        reported_at=MOMENTS,
+    ),
+    "feedback": model(
+        Feedback,
+        id=CODES,
+        dossier=maybe(DOSSIERS),
+        agency_code=maybe(CODES),
+        author=maybe(NAMES),
+        content=WORDS,
+        given_at=maybe(MOMENTS),
+    ),
+    "complaint": model(
+        Complaint,
+        id=CODES,
+        kind=st.sampled_from(VoiceKind),
+        dossier=maybe(DOSSIERS),
+        agency_code=maybe(CODES),
+        sender=maybe(SENDER),
+        subject=maybe(WORDS),
+        content=WORDS,
+        given_at=maybe(MOMENTS),
+    ),
+}
+
+
+def bound() -> Any:
+    values = {**{name: one.default for name, one in PORTAL.manifest.settings.items()}, "api_key": "0000-invented"}
+    return bind(
+        PORTAL,
+        name="portal",
+        base_url="https://portal.example",
+        settings={**values, "inbound_key": KEY},
+        sender=CannedSender(lambda _: WireReply(200, {}, b"{}")),
+        now=lambda: 0.0,
+        contract=PORTAL.manifest.contract,
+    )
+
+
+@pytest.mark.parametrize("mapping", VALUES)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_everything_survives_the_round_trip(mapping: str, data: st.DataObject) -> None:
+    value = data.draw(VALUES[mapping])
+    written = PORTAL.mappings[mapping].write(value, {})
+    found = PORTAL.mappings[mapping].read(written)
+    assert found is not None
+    assert found.value == PORTAL.mappings[mapping].normal(value)
+
+
+def test_a_rating_goes_out_under_the_names_that_were_seen() -> None:
+    seen = words("CodeProfile CodeTTHC NameTTHC Status FormsReception Level User")
+    assert set(json.loads(SAMPLES["file_rating.ok"].request_agency or b"")) == set(seen)
+    with (FOLDER / "contract/fields.csv").open(encoding="utf-8", newline="") as file:
+        marks = {row["field"]: row["mark"] for row in csv.DictReader(file) if row["mark"] != "assumption"}
+    assert marks == dict.fromkeys(seen, "seen"), "all the rest is a guess, and says so"
+
+
+@pytest.mark.parametrize(("number", "status"), [(str(one), status) for one, status in enumerate(DossierStatus, 1)])
+def test_a_status_goes_out_as_it_is(number: str, status: DossierStatus) -> None:
+    step = ProcessingStep.model_validate_json(json.dumps({**SAMPLES["file_status.ok"].request, "status": status}))
+    assert json.loads(bound().render("file_status", step, {}).body)["trangThai"] == number
+
+
+def test_notices_say_the_same_as_those_of_the_national_portal() -> None:
+    national = load_connector(find_connectors()["npsp"])
+    for name in ("dossier_submitted", "supplement_submitted"):
+        assert bound().inbox.notices[name].model is national.notices[name].about.model
+    assert bound().inbox.notices["feedback_received"].model is national.notices["feedback_given"].about.model
+
+
+def test_nobody_is_believed_without_the_portals_key() -> None:
+    for name in PORTAL.manifest.notices:
+        body = SAMPLES[f"{name}.taken"].request_agency or b""
+        for headers, way in (({"x-api-key": KEY}, None), ({"x-api-key": "other"}, "denied"), ({}, "denied")):
+            read = bound().inbox.read(name, WireNotice({"content-type": "application/json", **headers}, {}, body))
+            assert getattr(read, "way", None) == way, name
+
+
+def test_every_text_that_names_who_denounces_has_to_be_sealed_and_stands_nowhere_else() -> None:
+    who = {("sender", name) for name in Sender.model_fields}
+    assert sealed_paths(Complaint) == sealed_paths(ForwardedFeedback) == who
+    assert who <= personal_paths(Complaint)
+    others = {name for name, one in CANONICAL.items() if sealed_paths(one)} - {"Sender@1"}
+    assert others == {"Complaint@1", "ForwardedFeedback@1"}
+    read = bound().inbox.read(
+        "complaint_received",
+        WireNotice(
+            {"content-type": "application/json", "x-api-key": KEY},
+            {},
+            SAMPLES["complaint_received.taken"].request_agency or b"",
+        ),
+    )
+    assert isinstance(read, Understood)
+    (told,) = read.told
+    assert isinstance(told.value, Complaint)
+    assert told.value.sender is not None
+    shown = json.dumps([dict(told.refs), told.unique], ensure_ascii=False)
+    for text in told.value.sender.model_dump().values():
+        assert text
+        assert text not in shown
+
+
+def test_a_dry_run_shows_neither_who_says_it_nor_what() -> None:
+    request = ForwardedFeedback.model_validate_json(json.dumps(SAMPLES["forward_feedback.ok"].request))
+    shown = json.dumps(bound().render("forward_feedback", request, {}, mask=True).masked, ensure_ascii=False)
+    for hidden in ("Trần Thị Không", "000180000011", "0900000000", "Không Tên", "nhận tiền"):
+        assert hidden not in shown
+    assert "000.00.14.H32" in shown

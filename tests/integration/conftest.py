@@ -45,6 +45,7 @@ class Stage:
         self.lines: list[dict[str, Any]] = []
         self._reading: asyncio.Task[None] | None = None
         entries = ['[hub]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\nadmin_key = "env:ADMIN_KEY"\n']
+        entries.append('sealing_key = "env:SEALING_KEY"  # for stores that are no file\n')
         for play in plays:
             entries.append(f'[agencies.{play.name}]\nbase_url = "{play.base_url}"')
             entries += [f'{name} = "{value}"' for name, value in play.settings.items()]
@@ -57,6 +58,7 @@ class Stage:
         known = {
             "PATH": os.environ["PATH"],
             "ADMIN_KEY": "admin-key-of-the-tests",
+            "SEALING_KEY": "sealing-key-of-the-tests-which-is-long",
             "HUB_CONFIG": str(self.config),
             "PYTHONPATH": str(ROOT),
             "HUB__HUB__LATE_SECONDS": "60",  # how busy this machine is must not decide what a test sees

@@ -18,6 +18,7 @@ def several(settings: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> s
     monkeypatch.setenv("HUB__HUB__NODE", "hub_1")
     monkeypatch.setenv("HUB__HUB__ADMIN_KEY", "env:ADMIN_KEY")
     monkeypatch.setenv("ADMIN_KEY", "admin-key-of-the-tests")
+    monkeypatch.setenv("HUB__HUB__SEALING_KEY", 40 * "s")
     return database
 
 

@@ -76,6 +76,7 @@ class Endings:
             answer=decided.reply.answer,
             result=_result(turn, decided, answered),
             refs={**self._given(turn, decided.verdict.state), **(answered.refs if answered else {})},
+            handled=self._around.handling.answered(turn.call, turn.request) if answered is not None else None,
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all

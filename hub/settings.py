@@ -182,6 +182,13 @@ class Retention(Table):
         description="Files after a caller last handed them in or got them; filings that wait longer lose theirs",
         examples=[90],
     )
+    handling_days: Count = Field(
+        1095,
+        ge=31,
+        le=36_500,
+        description="How agencies handled dossiers, for `/v1/handling`: codes and moments, after the last one",
+        examples=[1095],
+    )
 
 
 def _list(value: object) -> object:

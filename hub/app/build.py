@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-from hub.app.facts import asked_of_us, bearable_of, facts_of, needs_of, orderable
+from hub.app.facts import asked_of_us, bearable_of, facts_of, handling_agencies, needs_of, orderable
 from hub.app.file_sources import links_of, sources_of, unlinked
 from hub.app.findings import Findings
 from hub.app.hub import Hub
@@ -30,6 +30,7 @@ from hub.feed import Feed
 from hub.fetched import FetchedPages
 from hub.fetching import Fetching
 from hub.files import Files
+from hub.handling import Handling
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
@@ -55,6 +56,7 @@ from hub.web.calls import CallDoors, Locks
 from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
+from hub.web.handling import Handled, HandlingDoor
 from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
 from hub.web.named_files import NamedFiles
@@ -111,6 +113,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         new_id=lambda: uuid7(clock.now(), os.urandom),
         waiters=Waiters(feed.stir),
         files=files,
+        handling=Handling(handling_agencies(installed)),
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -150,6 +153,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         files.keep,
         tell=feed.stir,
         stir=dispatcher.heard_of,
+        handling=surroundings.handling,
     )
     polling = Polling(
         polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
@@ -208,6 +212,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
     findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
+    handled = Handled(store.handling, surroundings.handling.agencies, clock.now)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),
@@ -239,6 +244,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         findings=findings.all,
         subscribing=subscribing,
         polls=PollOffice(polling.rows, polling.run_now),
+        handled=handled,
     )
     return Hub(
         installed=installed,
@@ -290,6 +296,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             operations=listed,
             openapi=document,
             subscriptions=SubscriptionDoors(subscribing, locks.count),
+            handling=HandlingDoor(handled, reaching, locks.count),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,

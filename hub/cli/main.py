@@ -16,6 +16,7 @@ from hub.cli.check import check
 from hub.cli.dead import dead
 from hub.cli.doctor import doctor
 from hub.cli.doubt import doubt
+from hub.cli.handling import handling
 from hub.cli.lanes import lanes
 from hub.cli.operator import in_command
 from hub.cli.output import fail
@@ -57,6 +58,7 @@ def program() -> typer.Typer:
     app.add_typer(dead(), name="dead")
     app.add_typer(subscriptions(), name="subscriptions")
     app.add_typer(polls(), name="polls")
+    app.command()(handling)
     return app
 
 

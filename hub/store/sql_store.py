@@ -19,6 +19,7 @@ from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, Reach, to_noticed
 from hub.store.files import SqlFiles
+from hub.store.handling import SqlHandling
 from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
 from hub.store.notices import SqlNotices
@@ -103,6 +104,8 @@ class SqlStore:
         """Who is pushed it; `hub.pushing` does."""
         self.notices = SqlNotices(tables)
         """What agencies tell and ask; `hub.arriving` takes it."""
+        self.handling = SqlHandling(tables)
+        """How agencies handle dossiers, counted."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)

@@ -30,6 +30,7 @@ from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.calls import UNPRINTED
+from hub.web.handling import Handled, handling_doors
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
@@ -105,6 +106,8 @@ class Office:
     polls: PollOffice
     findings: Callable[[], Sequence[Found]] = tuple
     """What is wrong just now."""
+    handled: Handled | None = None
+    """How agencies handle dossiers; None: of none it is counted."""
 
 
 def admin(office: Office) -> FastAPI:
@@ -124,6 +127,7 @@ def admin(office: Office) -> FastAPI:
         **lane_doors(office.lanes),
         **subscription_doors(office.subscribing),
         **poll_doors(office.polls),
+        **(handling_doors(office.handled) if office.handled is not None else {}),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

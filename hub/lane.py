@@ -243,6 +243,23 @@ class Lane:
             raise Internal(call=turn.call.id)
         return turn.fetches.brought
 
+    async def look_up(self, operation: str, request: BaseModel, purpose: Purpose) -> Reply:
+        """
+        Ask for one record on the hub's own account: one exchange at bulk class, which goes once and follows nobody.
+
+        Raises:
+            HubError: No answer came, and why.
+        """
+        turn, future = self._own(operation, Class.BULK, self.fetch_seconds, purpose, request)
+        turn.once = True
+        self._line.join(turn)
+        self.stir()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.leave(turn)
+            raise
+
     @property
     def fetch_seconds(self) -> float:
         """Seconds for which a page may wait in the line and be on the wire."""
@@ -264,10 +281,10 @@ class Lane:
         return call, raw
 
     def _own(
-        self, operation: str, cls: Class, seconds: float, purpose: Purpose
+        self, operation: str, cls: Class, seconds: float, purpose: Purpose, request: BaseModel | None = None
     ) -> tuple[Turn, "asyncio.Future[Reply]"]:
-        """Return a look-up of our own that asks for no record and waits in memory, with its end."""
-        request = self.operations[operation].request()
+        """Return a look-up of our own that waits in memory, with its end; without a *request* it asks for no record."""
+        request = request or self.operations[operation].request()
         call, raw = self.own_call(operation, request, purpose, seconds=seconds, cls=cls, interactive=True)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         turn = Turn(call, request, raw, self._clock.monotonic() + seconds, future, budget=seconds)

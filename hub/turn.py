@@ -79,6 +79,8 @@ class Turn:
     """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     fetches: Fetches | None = None
     """The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise."""
+    once: bool = False
+    """The hub's own look-up of one record, which goes once, likewise."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

@@ -105,6 +105,12 @@ METRICS = (
         "How long ago did that happen which a caller could not be told yet?",
     ),
     Metric("hub_dead_events", "gauge", ("caller",), "How many events could not be delivered to each caller?"),
+    Metric(
+        "hub_reconciled",
+        "gauge",
+        ("agency", "operation", "verdict"),
+        "How did the filings of the day that was compared last stand at their agency?",
+    ),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -247,6 +253,14 @@ class Metrics:
 
     def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
         self.child("hub_polls_total", agency, notice, outcome).inc()
+
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None: ...
+
+    def reconciled_last(self, agency: str, counts: dict[str, dict[str, int]]) -> None:
+        """The last day of *agency* that was compared has so many calls by operation and verdict."""
+        for operation, verdicts in counts.items():
+            for verdict, count in verdicts.items():
+                self.child("hub_reconciled", agency, operation, verdict).set(count)
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

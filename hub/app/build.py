@@ -18,6 +18,7 @@ from hub.app.nodes import Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
 from hub.app.polls import polls_of, unscheduled
 from hub.app.pushing import pushing
+from hub.app.reconciling import reconciled_of, uncompared
 from hub.app.telling import about, counted, version
 from hub.app.watching import Memory
 from hub.app.watching_store import StoreWatch
@@ -38,6 +39,7 @@ from hub.orders import Orders
 from hub.polling import Polling
 from hub.pressure import Pressure
 from hub.reaching import Reaching
+from hub.reconciling import Reconciling
 from hub.retention import Retention
 from hub.route import Route
 from hub.security.access import Access
@@ -66,6 +68,7 @@ from hub.web.operations import operations
 from hub.web.persons import CallOffice
 from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
+from hub.web.reconciling import ReconcilingOffice
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
 from monitoring.health import Readiness
@@ -159,6 +162,8 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
     )
 
+    reconciling = Reconciling(reconciled_of(installed, lanes, settings), store.reconciling, surroundings)
+
     facts = {name: facts_of(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
     access = Access(identity, clock, {name: needs_of(one) for name, one in installed.items()})
@@ -211,7 +216,9 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     listed = operations(facts, dispatcher.watch)
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
-    findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
+    findings = Findings(
+        pressure, clock, copied, group, nodes, [*unscheduled(installed, settings), *uncompared(installed, settings)]
+    )
     handled = Handled(store.handling, surroundings.handling.agencies, clock.now)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
@@ -228,7 +235,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.looks_up_from,
         ),
         note=store.note,
-        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher),
+        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher, store.reconciling.runs),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -245,6 +252,13 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         subscribing=subscribing,
         polls=PollOffice(polling.rows, polling.run_now),
         handled=handled,
+        reconciling=ReconcilingOffice(
+            {name: one.operations for name, one in reconciling.agencies.items()},
+            reconciling.want,
+            store.reconciling.runs,
+            store.reconciling.lines,
+            clock.now,
+        ),
     )
     return Hub(
         installed=installed,
@@ -260,6 +274,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         orders=orders,
         dispatcher=dispatcher,
         polling=polling,
+        reconciling=reconciling,
         feed=feed,
         readiness=readiness,
         shedding=shedding,

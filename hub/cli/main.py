@@ -21,6 +21,7 @@ from hub.cli.lanes import lanes
 from hub.cli.operator import in_command
 from hub.cli.output import fail
 from hub.cli.polls import polls
+from hub.cli.reconcile import reconcile
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
@@ -59,6 +60,7 @@ def program() -> typer.Typer:
     app.add_typer(subscriptions(), name="subscriptions")
     app.add_typer(polls(), name="polls")
     app.command()(handling)
+    app.command()(reconcile)
     return app
 
 

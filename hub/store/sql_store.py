@@ -41,6 +41,7 @@ from hub.store.protocol import (
     Sought,
 )
 from hub.store.reading import Reader
+from hub.store.reconciling import SqlReconciling
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
 from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
@@ -106,6 +107,8 @@ class SqlStore:
         """What agencies tell and ask; `hub.arriving` takes it."""
         self.handling = SqlHandling(tables)
         """How agencies handle dossiers, counted."""
+        self.reconciling = SqlReconciling(tables)
+        """Comparing what was filed with what agencies have; `hub.reconciling` does."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)

@@ -35,6 +35,7 @@ from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
 from hub.web.polls import PollOffice, poll_doors
+from hub.web.reconciling import ReconcilingOffice, reconciling_doors
 from hub.web.replies import moment, problem_body
 from hub.web.subscription_office import subscription_doors
 from mappings.errors import FilesRefused
@@ -108,6 +109,8 @@ class Office:
     """What is wrong just now."""
     handled: Handled | None = None
     """How agencies handle dossiers; None: of none it is counted."""
+    reconciling: ReconcilingOffice | None = None
+    """Comparing what was filed; None: nothing can be."""
 
 
 def admin(office: Office) -> FastAPI:
@@ -128,6 +131,7 @@ def admin(office: Office) -> FastAPI:
         **subscription_doors(office.subscribing),
         **poll_doors(office.polls),
         **(handling_doors(office.handled) if office.handled is not None else {}),
+        **(reconciling_doors(office.reconciling) if office.reconciling is not None else {}),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

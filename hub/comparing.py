@@ -38,6 +38,11 @@ class Compared:
     """Notices that name what the agency called it."""
 
     @property
+    def agrees(self) -> tuple[str, ...]:
+        """Return the fields by which its look-up proves a filing."""
+        return self.look_up.agrees if self.look_up is not None else ()
+
+    @property
     def not_again(self) -> str:
         """Return why it is not filed again though the agency lacks it; empty: it may be."""
         if self.operation.own:  # a new call has a new key, and so is another record
@@ -98,7 +103,7 @@ def judge(this: Compared, ours: str | None, sent: BaseModel, said: Said) -> Judg
         return Judged(UNKNOWN, said.code or "refused")
     if said.value is None or this.look_up is None:
         return Judged(SAME)
-    fields = this.look_up.agrees or _shared(sent, said.value)
+    fields = this.agrees or _shared(sent, said.value)
     differ = differing(fields, this.operation, sent, said.value)
     if not differ:
         return Judged(SAME)

@@ -260,7 +260,7 @@ class Reconciling:
         told = from_json(reply.answer)
         code = (told["reason"] or {}).get("code", "")
         said = Said(told["result"], value_of(reply.answer, this.look_up.answer), code)
-        return judge(this, filing.result, sent, said)
+        return judge(this, filing.result, await self._moved_on(agency, this, filing, sent), said)
 
     async def _told(self, this: Compared, filing: Filing) -> Judged:
         if filing.call.purpose.dossier is None:  # a notice finds its call by that
@@ -290,6 +290,30 @@ class Reconciling:
             if asked is not None and asked[1] == request:
                 return True
         return False
+
+    async def _moved_on(self, agency: Reconciled, this: Compared, filing: Filing, sent: BaseModel) -> BaseModel:
+        """Return *sent* as other filings about the same dossier left it: a step of its processing says where it stands now."""
+        fields = {name for name in this.agrees if name in type(sent).model_fields}
+        others = [
+            name
+            for name, one in agency.lane.operations.items()
+            if one.kind == "filing" and name not in agency.operations
+        ]
+        if not fields or not others or filing.call.purpose.dossier is None:
+            return sent
+        now: dict[str, object] = {}
+        for later in await self._kept.newer(filing, others):  # the newest first
+            if later.call.state is not State.ANSWERED or later.request is None:
+                continue
+            try:
+                said = agency.lane.operations[later.call.operation].request.model_validate_json(later.request)
+            except ValidationError:
+                continue
+            for name in fields & type(said).model_fields.keys() - now.keys():
+                value = getattr(said, name)
+                if value is not None and isinstance(value, type(getattr(sent, name))):
+                    now[name] = value
+        return sent.model_copy(update=now) if now else sent
 
     def _line(self, agency: Reconciled, run: Run, filing: Filing, judged: Judged) -> Found:
         """Return what is kept of one that is not the same and, where a person wants it, what files it again."""

@@ -31,6 +31,11 @@ class Order(BaseModel):
     code: str
 
 
+class Renamed(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    title: str
+
+
 OURS = {
     one.name: one
     for one in (
@@ -45,6 +50,7 @@ OURS = {
             then={"pending": "look_up_payment"}, then_requests={"pending": PaperQuery},
         ),
         operation("look_up_payment", "lookup", PaperQuery, every=100_000.0),
+        operation("rename_paper", "filing", Renamed),
         operation("file_order", "filing", Order, ref={"order": None}),
     )
 }  # fmt: skip
@@ -195,6 +201,20 @@ def test_the_newest_filing_of_a_record_counts() -> None:
         run, _ = await world.run()
         assert run.counts == {"file_again": {SUPERSEDED: 1, MISSING: 1}, "upsert_paper": {SAME: 1}}
         assert sorted(world.looked_up()) == ["A", "B"]
+
+    compare(scenario)
+
+
+def test_another_filing_about_the_same_dossier_may_have_moved_it_on() -> None:
+    async def scenario(world: Comparing) -> None:
+        await world.filed("file_again", "A")
+        await world.filed("file_again", "B")
+        renamed = world.submission("rename_paper", Renamed(title="new"), purpose=Purpose("o1", "u1", "A"))
+        await world.hub.wait_for((await world.hub.submit(renamed)).call, "one_stop", 5.0)
+        world.has = {code: Answered(Result.OK, Paper(code=code, title="new")) for code in "AB"}
+        run, lines = await world.run()
+        assert run.counts == {"file_again": {SAME: 1, DIFFERS: 1}}
+        assert list(lines) == ["B"]
 
     compare(scenario)
 

@@ -31,6 +31,7 @@ from hub.store.reconciled import (
     TOLD,
     UNKNOWN,
     UNTOLD,
+    WHOLE,
     Found,
     Lapse,
     Line,
@@ -83,6 +84,8 @@ class Reconciling:
         self._clock = surroundings.clock
         self._rests: dict[str, float] = {}
         """Of runs that failed by a fault of ours: until when they are left alone."""
+        self._planned: set[str] = set()
+        """Runs of the schedule that are known to be made."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
@@ -156,14 +159,14 @@ class Reconciling:
 
     async def _plan(self, now: float) -> None:
         """Make the runs whose moment has come; of those that were missed while no hub ran, the last."""
-        planned = {run.id for run in await self._kept.runs()}
         for name, one in self.agencies.items():
             if one.at is None:
                 continue
             day = datetime.fromtimestamp(now - one.at, ICT).date() - timedelta(1)
             id_ = f"{name}.{day.isoformat()}"  # the same at every node: made once
-            if id_ not in planned:
+            if id_ not in self._planned:
                 await self._kept.want(Run(id_, name, day.isoformat(), "", False, SCHEDULE, now, now))
+                self._planned.add(id_)
 
     async def _run(self, run: Run) -> None:
         try:
@@ -207,7 +210,9 @@ class Reconciling:
                 if stop is not None:  # nothing is sent to find out that nothing can be sent
                     await self._end(run, "held", stop.cause or stop.guard, stop.seconds or REST)
                     return
-            judged = await asyncio.gather(*(self._judge(agency, one) for one in filings))
+            async with asyncio.TaskGroup() as group:  # one that fails lets none of the others go on alone
+                tasks = [group.create_task(self._judge(agency, one)) for one in filings]
+            judged = [task.result() for task in tasks]
             filings = filings[: _had_their_turn(judged)]
             if not filings:
                 await self._end(run, "held", NO_TURN, REST)
@@ -228,7 +233,7 @@ class Reconciling:
                 return
             if made:
                 lane.backlog.more(Class.BULK)
-        await self._end(run, "answered")
+        await self._end(run, WHOLE)
 
     async def _judge(self, agency: Reconciled, filing: Filing) -> Judged | None:
         """Say how *filing* stands at its agency; None: nothing should be there."""
@@ -355,12 +360,3 @@ def _ids(day: str) -> tuple[str, str]:
 def _least_id(moment: float) -> str:
     """Return the least id that a call made at *moment* can have."""
     return uuid7(moment, bytes)
-
-
-def counted(runs: Sequence[Run]) -> dict[str, Mapping[str, Mapping[str, int]]]:
-    """Return by agency what its newest run found that ended, by operation and verdict; *runs* are newest first."""
-    found: dict[str, Mapping[str, Mapping[str, int]]] = {}
-    for run in runs:
-        if run.ended_at is not None and run.outcome == "answered":
-            found.setdefault(run.agency, run.counts)
-    return found

@@ -58,7 +58,7 @@ from hub.web.calls import CallDoors, Locks
 from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
-from hub.web.handling import Handled, HandlingDoor
+from hub.web.handling import Counting, HandlingDoor
 from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
 from hub.web.named_files import NamedFiles
@@ -219,7 +219,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     findings = Findings(
         pressure, clock, copied, group, nodes, [*unscheduled(installed, settings), *uncompared(installed, settings)]
     )
-    handled = Handled(store.handling, surroundings.handling.agencies, clock.now)
+    counting = Counting(store.handling, surroundings.handling.agencies, clock.now)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),
@@ -235,7 +235,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.looks_up_from,
         ),
         note=store.note,
-        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher, store.reconciling.runs),
+        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher, store.reconciling.latest),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -251,11 +251,12 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         findings=findings.all,
         subscribing=subscribing,
         polls=PollOffice(polling.rows, polling.run_now),
-        handled=handled,
+        counting=counting,
         reconciling=ReconcilingOffice(
             {name: one.operations for name, one in reconciling.agencies.items()},
             reconciling.want,
             store.reconciling.runs,
+            store.reconciling.run,
             store.reconciling.lines,
             clock.now,
         ),
@@ -311,7 +312,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             operations=listed,
             openapi=document,
             subscriptions=SubscriptionDoors(subscribing, locks.count),
-            handling=HandlingDoor(handled, reaching, locks.count),
+            handling=HandlingDoor(counting, reaching, locks.count),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,

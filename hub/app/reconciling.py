@@ -4,6 +4,7 @@ Which filings can be compared with what agencies have, and when, from connectors
 
 from collections.abc import Mapping
 
+from connectors.kit.operation import Operation
 from hub.app.findings import Finding
 from hub.app.inboxes import notices_of
 from hub.app.installed import Installed
@@ -37,7 +38,7 @@ def uncompared(installed: Mapping[str, Installed], settings: Settings) -> list[F
         if settings.agencies[name].reconcile is None or _runnable(one, settings):
             continue
         if compared(one.agency.operations, notices_of(one).values()):
-            says = "not compared, since the agency is asked for an officer and a unit"
+            says = "not compared, since it is asked for personal data, and in nobody's name"
             do = f'write into [agencies.{name}]: scheduled_as = {{ officer = "...", unit = "..." }}, ids of the registers'
         else:
             says = "not compared, since no filing of it names a look-up, or has a reference that notices name"
@@ -51,7 +52,12 @@ def _runnable(one: Installed, settings: Settings) -> dict[str, Compared]:
     operations = compared(one.agency.operations, notices_of(one).values())
     if settings.agencies[one.name].scheduled_as is not None:
         return operations
-    return {name: this for name, this in operations.items() if this.look_up is None or not this.look_up.needs & PEOPLE}
+    return {name: this for name, this in operations.items() if this.look_up is None or not _for_people(this.look_up)}
+
+
+def _for_people(look_up: Operation) -> bool:
+    """Say whether somebody has to be named who asks: no personal data is looked at in nobody's name."""
+    return look_up.personal_data or bool(look_up.needs & PEOPLE)
 
 
 def _seconds(time: str) -> float:

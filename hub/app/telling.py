@@ -13,7 +13,6 @@ from hub.errors import StoreUnavailable
 from hub.masking import masked_store
 from hub.pressure import Pressure
 from hub.pushing.pusher import Pusher
-from hub.reconciling import counted as reconciled_counts
 from hub.settings import Settings
 from hub.store.persons import Needing, Persons
 from hub.store.reconciled import VERDICTS, Run
@@ -48,14 +47,14 @@ async def counted(
     metrics: Metrics,
     observer: Observer,
     pusher: Pusher | None,
-    runs: Callable[[], Awaitable[Sequence[Run]]] | None = None,
+    latest: Callable[[], Awaitable[Sequence[Run]]] | None = None,
 ) -> bytes:
     """Return the metrics as Prometheus reads them, with what only the store knows counted now."""
     lanes = dispatcher.watch()  # tells the observer, and so the metrics, how every lane is now
     try:
         needing = await persons.needing()
         dead = await pusher.dead_events() if pusher is not None else {}
-        compared = reconciled_counts(await runs()) if runs is not None else {}
+        compared = {run.agency: run.counts for run in await latest()} if latest is not None else {}
     except StoreUnavailable as error:  # what was last counted stays; the other metrics are needed now more than ever
         observer.fault("needing", error)
     else:

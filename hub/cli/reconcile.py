@@ -19,7 +19,7 @@ from hub.cli.settings import Config
 
 RUNS: Final = ("run", "agency", "day", "operation", "wanted_by", "ended_at", "outcome", "cause", "found")
 LINES: Final = ("operation", "dossier", "verdict", "cause", "differs", "call", "filed_again_as")
-LOOK_EVERY: Final = 0.3
+LOOK_EVERY: Final = 0.5
 """Seconds between looks how far a run has come."""
 Agency = Annotated[str | None, typer.Argument(help="Whose filings; without it, the last runs are listed.")]
 Day = Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="When they were accepted (+07:00).")]
@@ -84,7 +84,7 @@ async def _followed(http: httpx2.AsyncClient, run: str) -> Any:
             found = await said(await http.get(f"/admin/v1/reconciliations/{run}"))
             progress.update(task, description=f"comparing: {_found(found['counts']) or 'nothing yet'}")
             if found["ended_at"] is not None or found["goes_on_at"] is not None:
-                return found
+                return found | {"lines": await said(await http.get(f"/admin/v1/reconciliations/{run}/lines"))}
             await asyncio.sleep(LOOK_EVERY)
 
 

@@ -29,6 +29,10 @@ QUIET: Final = frozenset({SAME, TOLD, SUPERSEDED})
 """Verdicts that are counted, and of which no line is kept."""
 
 
+WHOLE: Final = "answered"
+"""Outcome of a run that came to the end of its day."""
+
+
 class Run(NamedTuple):
     """One comparison of a day of one agency. Moments are Unix seconds."""
 

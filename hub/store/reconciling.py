@@ -18,7 +18,7 @@ from hub.errors import BacklogFull, IdempotencyConflict
 from hub.journal import Entry
 from hub.store.accepting import BACKLOG_RETRY_AFTER, accept
 from hub.store.batch import Batch
-from hub.store.reconciled import LINE, RUN, Lapse, Line, Place, Run, Stretch
+from hub.store.reconciled import LINE, QUIET, RUN, WHOLE, Lapse, Line, Place, Run, Stretch
 from hub.store.rows import said_of, to_call
 from hub.store.schema import bodies, calls, fixed, notices, reconciled, reconciliations
 from hub.store.statements import CALL_COLUMNS, Statements, among, listed
@@ -26,6 +26,8 @@ from hub.store.tables import Tables
 
 KEPT_RUNS = 60
 """Runs of an agency that are kept, newest first: two months of a daily one."""
+MOST_LINES = 10_000
+"""Lines of a run that are kept; more are counted, and what is filed again for one is in the journal."""
 FILED = "filed_again"
 """Event of the journal: what an agency did not have was filed again. Its `detail` names the first call."""
 
@@ -63,6 +65,14 @@ class KeptReconciling(Protocol):
 
     async def runs(self, agency: str | None = None) -> Sequence[Run]:
         """List runs, newest first."""
+        ...
+
+    async def run(self, run: str) -> Run | None:
+        """Return one run; None: it is not kept."""
+        ...
+
+    async def latest(self) -> Sequence[Run]:
+        """List of each agency the last run that came to the end of its day."""
         ...
 
     async def open(self) -> Sequence[Run]:
@@ -124,6 +134,13 @@ class SqlReconciling:
         rows = await self._read(self._rows, self._say.runs, {})
         return [run for row in rows if agency in (None, (run := to_run(row)).agency)]
 
+    async def run(self, run: str) -> Run | None:
+        rows = await self._read(self._rows, self._say.look, {"of_run": run})
+        return to_run(rows[0]) if rows else None
+
+    async def latest(self) -> Sequence[Run]:
+        return [to_run(row) for row in await self._read(self._rows, self._say.latest, {})]
+
     async def open(self) -> Sequence[Run]:
         return [to_run(row) for row in await self._read(self._rows, self._say.open, {})]
 
@@ -177,6 +194,12 @@ class ReconcilingStatements:
         self.put = prepare(insert(reconciliations).values(_bound(RUN)).on_conflict_do_nothing())
         self.runs = prepare(all_runs.order_by(runs.wanted_at.desc(), runs.id.desc()))
         self.open = prepare(all_runs.where(is_open).order_by(runs.due_at))
+        self.look = prepare(all_runs.where(this))
+        whole, other = runs.outcome == fixed(WHOLE), reconciliations.alias("other")
+        newest = select(func.max(other.c.ended_at)).where(
+            other.c.agency == runs.agency, other.c.outcome == fixed(WHOLE)
+        )
+        self.latest = prepare(all_runs.where(whole, runs.ended_at == newest.scalar_subquery()).order_by(runs.agency))
         self.old = prepare(
             select(runs.id)
             .where(runs.agency == bindparam("agency"))
@@ -312,7 +335,8 @@ def took(batch: Batch, say: ReconcilingStatements, stretch: Stretch, ttl: float)
         if accepted.new:
             entry = said_of(call, batch.now, FILED, line.line.call)
             batch.write(entry._replace(caller=run.wanted_by))
-    for one in stretch.lines:
+    room = MOST_LINES - sum(n for some in run.counts.values() for verdict, n in some.items() if verdict not in QUIET)
+    for one in stretch.lines[: max(0, room)]:
         line_ = one.line._replace(run=run.id, filed=made.get(one.line.call))
         row = line_._asdict() | {"fields": json.dumps(line_.fields)}
         batch.run(say.put_line, row)

@@ -56,7 +56,7 @@ class Until:
     references: float
     journal: float
     files: float
-    dossiers: float = 0.0
+    dossiers: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.calls import UNPRINTED
-from hub.web.handling import Handled, handling_doors
+from hub.web.handling import Counting, handling_doors
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
@@ -107,7 +107,7 @@ class Office:
     polls: PollOffice
     findings: Callable[[], Sequence[Found]] = tuple
     """What is wrong just now."""
-    handled: Handled | None = None
+    counting: Counting | None = None
     """How agencies handle dossiers; None: of none it is counted."""
     reconciling: ReconcilingOffice | None = None
     """Comparing what was filed; None: nothing can be."""
@@ -130,7 +130,7 @@ def admin(office: Office) -> FastAPI:
         **lane_doors(office.lanes),
         **subscription_doors(office.subscribing),
         **poll_doors(office.polls),
-        **(handling_doors(office.handled) if office.handled is not None else {}),
+        **(handling_doors(office.counting) if office.counting is not None else {}),
         **(reconciling_doors(office.reconciling) if office.reconciling is not None else {}),
     }
     for (method, path), door in doors.items():

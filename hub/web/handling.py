@@ -28,7 +28,7 @@ COLUMNS: Final = ("agency", "procedure", *Counts._fields)
 CSV: Final = "text/csv; charset=utf-8; header=present"
 
 
-class Handled:
+class Counting:
     """Counts of the *agencies* whose handling is counted; *now* gives Unix seconds."""
 
     def __init__(self, kept: KeptHandling, agencies: Collection[str], now: Callable[[], float]) -> None:
@@ -62,9 +62,9 @@ class Handled:
 class HandlingDoor:
     """`GET /v1/handling?from=&to=&agency=&procedure=`."""
 
-    def __init__(self, handled: Handled, reaching: Reaching, count: Callable[[Caller], None]) -> None:
+    def __init__(self, counting: Counting, reaching: Reaching, count: Callable[[Caller], None]) -> None:
         """*count* counts a question against its caller's quota."""
-        self._handled = handled
+        self._counting = counting
         self._reaching = reaching
         self._count = count
 
@@ -74,7 +74,7 @@ class HandlingDoor:
         self._count(caller)
         reach = self._reaching.of(caller, [asked["agency"]] if "agency" in asked else [])
         reached = {*reach.agencies, *(name.partition(".")[0] for name in reach.notices)}
-        told = await self._handled.counts(asked, reached)
+        told = await self._counting.counts(asked, reached)
         accepts = (value for name, value in scope["headers"] if name == b"accept")
         if any(value.strip().lower().startswith(b"text/csv") for value in accepts):
             kind: Header = (b"content-type", CSV.encode())
@@ -83,15 +83,15 @@ class HandlingDoor:
             await answer(send, 200, to_json(told), (b"vary", b"accept"))
 
 
-def handling_doors(handled: Handled) -> Doors:
+def handling_doors(counting: Counting) -> Doors:
     """Return the operators' door, by method and path."""
 
     async def read(request: Request) -> dict[str, Any]:
         asked = query(request.scope, set(ASKED))
         agency = asked.get("agency")
-        if agency is not None and agency not in handled.agencies:
+        if agency is not None and agency not in counting.agencies:
             raise OperationUnknown("The handling of no such agency is counted.")
-        return await handled.counts(asked, [agency] if agency is not None else handled.agencies)
+        return await counting.counts(asked, [agency] if agency is not None else counting.agencies)
 
     return {("GET", "/handling"): read}
 

@@ -15,7 +15,7 @@ from hub.web.lanes import OPERATOR, Doors
 from hub.web.replies import HANOI, moment
 
 Want = Callable[..., Awaitable[Run]]
-AGENCIES: Final = "Nothing of this agency can be compared: it has no filing whose `then` names a look-up, or of whose reference notices tell."
+AGENCIES: Final = "Nothing of this agency can be compared: it has no filing whose `then` names a look-up, or of whose reference notices tell; or the look-up asks for an officer, and the agency's entry names none in `scheduled_as`."
 
 
 class Wanted(BaseModel):
@@ -38,6 +38,7 @@ class ReconcilingOffice:
     want: Want
     """Takes agency, day, and who wants it; `operation` and `files` by name."""
     runs: Callable[[str | None], Awaitable[Sequence[Run]]]
+    run: Callable[[str], Awaitable[Run | None]]
     lines: Callable[[str], Awaitable[Sequence[Line]]]
     now: Callable[[], float]
 
@@ -64,15 +65,20 @@ def reconciling_doors(office: ReconcilingOffice) -> Doors:
         return [shown(run) for run in await office.runs(agency)]
 
     async def one(run: str) -> dict[str, Any]:
-        for known in await office.runs(None):
-            if known.id == run:
-                return shown(known) | {"lines": [_line(line) for line in await office.lines(run)]}
-        raise CallUnknown("No such run is kept; `hub reconcile` lists those that are.")
+        found = await office.run(run)
+        if found is None:
+            raise CallUnknown("No such run is kept; `hub reconcile` lists those that are.")
+        return shown(found)
+
+    async def lines(run: str) -> list[dict[str, Any]]:
+        await one(run)
+        return [_line(line) for line in await office.lines(run)]
 
     return {
         ("POST", "/reconciliations"): want,
         ("GET", "/reconciliations"): listed,
         ("GET", "/reconciliations/{run}"): one,
+        ("GET", "/reconciliations/{run}/lines"): lines,
     }
 
 

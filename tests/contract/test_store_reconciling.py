@@ -130,6 +130,23 @@ async def test_a_run_rests_and_goes_on_or_has_ended(bench: Bench) -> None:
     assert (ended.ended_at, ended.outcome, ended.cause) == (bench.clock.now(), "answered", "")
     assert await bench.store.reconciling.open() == []
     assert await bench.store.reconciling.lease(run.id, NODE, 60) is None
+    assert await bench.store.reconciling.run(run.id) == ended
+    assert await bench.store.reconciling.run("run-2") is None
+
+
+async def test_the_last_run_of_each_agency_that_came_to_its_end_is_known(bench: Bench) -> None:
+    for id_, agency, outcome in (
+        ("1", AGENCY, "answered"),
+        ("2", "police", "answered"),
+        ("3", AGENCY, "answered"),
+        ("4", AGENCY, "held"),
+    ):
+        bench.clock.advance(1)
+        await wanted(bench, id_, agency=agency)
+        run = await leased(bench, id_)
+        await bench.store.reconciling.lapsed(Lapse(Place(id_, run.fence), outcome))
+    await wanted(bench, "5")
+    assert [run.id for run in await bench.store.reconciling.latest()] == ["3", "2"]
 
 
 async def test_a_node_that_stops_or_begins_anew_lets_others_go_on(bench: Bench) -> None:

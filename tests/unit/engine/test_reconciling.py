@@ -14,7 +14,7 @@ from hub.call import BUILT_IN, Class, Purpose, State
 from hub.comparing import compared
 from hub.coordination.protocol import HoldCause
 from hub.errors import StoreUnavailable
-from hub.reconciling import LONGEST, RECONCILE, REST, Reconciled, Reconciling, counted
+from hub.reconciling import LONGEST, RECONCILE, REST, Reconciled, Reconciling
 from hub.store.notices import Arrival
 from hub.store.protocol import Sought
 from hub.store.reconciled import DIFFERS, MISSING, OPEN, SAME, SUPERSEDED, TOLD, UNKNOWN, UNTOLD, Line, Run
@@ -125,7 +125,7 @@ def test_what_the_agency_lacks_or_has_otherwise_is_found() -> None:
         assert (run.outcome, run.counts) == ("answered", {"file_again": {SAME: 1, MISSING: 1, DIFFERS: 1}})
         assert {dossier: line.verdict for dossier, line in lines.items()} == {"missing": MISSING, "differs": DIFFERS}
         assert lines["differs"].fields == (("title", "", ""),), "words are not shown, only states and codes"
-        assert counted(await world.store.reconciling.runs()) == {AGENCY: run.counts}
+        assert [one.counts for one in await world.store.reconciling.latest()] == [run.counts]
         assert sorted(world.looked_up()) == ["differs", "missing", "same"]
         assert world.agency.sent("file_again") == ["file_again"] * 3, "nothing is filed unless somebody wants it"
 

@@ -80,8 +80,7 @@ async def test_the_last_day_that_was_compared_is_told_and_what_is_found_no_more_
         return [line for line in text.decode().splitlines() if line.startswith("hub_reconciled{")]
 
     assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="missing"} 2.0' in await scraped()
-    runs.insert(0, run._replace(ended_at=None))
-    runs.insert(0, run._replace(counts={"file_dossier": {"same": 7}}))
+    runs[0] = run._replace(counts={"file_dossier": {"same": 7}})
     told = await scraped()
     assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="missing"} 0.0' in told
     assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="same"} 7.0' in told

@@ -35,7 +35,7 @@ from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
-from hub.web.handling import Handled, HandlingDoor
+from hub.web.handling import Counting, HandlingDoor
 from hub.web.inbound import InboundDoors
 from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
@@ -413,7 +413,7 @@ def doors(
         inbound=inbound,
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
-        handling=HandlingDoor(Handled(store_of_calls.handling, ["land"], lambda: NOON), reaching, locks.count),
+        handling=HandlingDoor(Counting(store_of_calls.handling, ["land"], lambda: NOON), reaching, locks.count),
         subscriptions=SubscriptionDoors(
             Subscribing(
                 store_of_calls.subscriptions,

@@ -14,7 +14,7 @@ from hub.handled import Handled
 from hub.store.notices import Arrival
 from hub.store.sqlite import SqliteStore
 from hub.web.admin import Office, admin
-from hub.web.handling import Handled as Counted
+from hub.web.handling import Counting
 from hub.web.lanes import LaneOffice
 from hub.web.persons import CallOffice
 from monitoring.events import Silent
@@ -107,11 +107,11 @@ async def test_the_typed_client_counts(doors: Any, handled: None) -> None:
 
 async def test_operators_count_all_agencies(store_of_calls: SqliteStore, handled: None) -> None:
     nothing = cast(Any, None)
-    counted = Counted(store_of_calls.handling, ["land", "police"], lambda: NOON)
+    counted = Counting(store_of_calls.handling, ["land", "police"], lambda: NOON)
     people, lanes = CallOffice(*[nothing] * 3, {}, nothing), LaneOffice(*[nothing] * 8)
     app = admin(
         Office(
-            "key", *[nothing] * 3, people, nothing, nothing, lanes, list, Silent(), nothing, nothing, handled=counted
+            "key", *[nothing] * 3, people, nothing, nothing, lanes, list, Silent(), nothing, nothing, counting=counted
         )
     )
     base, headers = "http://hub/admin/v1", {"authorization": "Bearer key"}

@@ -34,7 +34,7 @@ class Desk:
             "npsp": cast(Any, {"file_dossier": SimpleNamespace(), "update_dossier": SimpleNamespace()}),
             "police": {},
         }
-        office = ReconcilingOffice(known, self._want, self._runs, self._lines, lambda: NOON)
+        office = ReconcilingOffice(known, self._want, self._runs, self._run, self._lines, lambda: NOON)
         people, lanes = CallOffice(*[nothing] * 3, {}, nothing), LaneOffice(*[nothing] * 8)
         app = admin(
             Office(
@@ -55,6 +55,9 @@ class Desk:
     async def _runs(self, agency: str | None) -> list[Run]:
         return [self.run] if agency in (None, self.run.agency) else []
 
+    async def _run(self, run: str) -> Run | None:
+        return self.run if run == self.run.id else None
+
     async def _lines(self, run: str) -> list[Line]:
         return [LINE]
 
@@ -67,8 +70,8 @@ async def test_a_day_is_wanted_and_its_run_is_told_with_what_is_not_the_same() -
     assert desk.wanted == [("npsp", date(2026, 11, 22), "operator", "file_dossier", True)]
     (listed,) = (await desk.http.get("/reconciliations?agency=npsp")).json()
     assert listed["counts"] == {"file_dossier": {"same": 4, "differs": 1}}
-    one = (await desk.http.get("/reconciliations/run-1")).json()
-    (line,) = one["lines"]
+    assert (await desk.http.get("/reconciliations/run-1")).json() == listed
+    (line,) = (await desk.http.get("/reconciliations/run-1/lines")).json()
     assert line["fields"] == [
         {"field": "status", "ours": "received", "theirs": "finished"}, {"field": "summary", "ours": None, "theirs": None},
     ]  # fmt: skip
@@ -105,4 +108,5 @@ async def test_what_cannot_be_compared_is_refused(change: dict[str, Any], code: 
 async def test_a_run_that_is_not_kept_is_told() -> None:
     desk = Desk()
     assert (await desk.http.get("/reconciliations/run-2")).status_code == 404
+    assert (await desk.http.get("/reconciliations/run-2/lines")).status_code == 404
     assert (await desk.http.get("/reconciliations", headers={"authorization": "Bearer x"})).status_code == 401

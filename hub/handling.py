@@ -57,7 +57,8 @@ class Handling:
             case "refuse_result":
                 return Handled("reopened", _text(request, "dossier"), at=call.accepted_at)
             case "withdraw_dossier":
-                return Handled("ended", _text(request, "dossier"), at=call.accepted_at, ending="withdrawn")
+                dossier = _text(request, "dossier") or _text(request, "code")
+                return Handled("ended", dossier, at=call.accepted_at, ending="withdrawn")
         return None
 
     def told(self, agency: str, notice: str, value: BaseModel | None, came_at: float | None = None) -> Handled | None:

@@ -200,7 +200,7 @@ class Reconciling:
         """Compare stretch after stretch of the day, from where the run stands."""
         lane = agency.lane
         names = [name for name in agency.operations if run.operation in ("", name)]
-        first, last = _ids(run.day)
+        first, last = ids_of(run.day)
         last = min(last, _least_id(run.wanted_at))  # what is filed again meanwhile is of no stretch of this run
         size = max(1, min(AT_ONCE, lane.contract.calls_at_once // 4))
         day, place = Day(run.agency, names, first, last, size), run.place
@@ -351,7 +351,7 @@ def _no_turn(error: HubError) -> bool:
     return held or (isinstance(error, CallExpired) and not error.detail)
 
 
-def _ids(day: str) -> tuple[str, str]:
+def ids_of(day: str) -> tuple[str, str]:
     """Return the least id that a call of *day* can have, and the least of the day after."""
     midnight = datetime.combine(date.fromisoformat(day), datetime.min.time(), ICT)
     return _least_id(midnight.timestamp()), _least_id((midnight + timedelta(1)).timestamp())

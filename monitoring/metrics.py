@@ -133,6 +133,7 @@ class Metrics:
         self._admissions: Counted[tuple[str, str, str, str]] = Counted()
         """Not told to the library yet: under a flood its own way of counting is a good part of what a refusal costs."""
         self._nodes: set[str] = set()
+        self._reconciled: set[tuple[str, str, str]] = set()
         self._holds: dict[tuple[str, str, str], float] = {}
         """When each hold ends, by metric, lane or route, and cause."""
 
@@ -258,9 +259,11 @@ class Metrics:
 
     def reconciled_last(self, agency: str, counts: dict[str, dict[str, int]]) -> None:
         """The last day of *agency* that was compared has so many calls by operation and verdict."""
-        for operation, verdicts in counts.items():
-            for verdict, count in verdicts.items():
-                self.child("hub_reconciled", agency, operation, verdict).set(count)
+        now = {(agency, operation, verdict): n for operation, some in counts.items() for verdict, n in some.items()}
+        self._reconciled |= now.keys()
+        for labels in self._reconciled:
+            if labels[0] == agency:  # what was not filed on that day has nothing that is missing
+                self.child("hub_reconciled", *labels).set(now.get(labels, 0))
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

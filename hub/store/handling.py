@@ -35,7 +35,7 @@ class Counts(NamedTuple):
     late: int = 0
     """Returned after it. What was promised for no moment is neither."""
     overdue: int = 0
-    """Not ended yet, though they were promised for a moment that has passed."""
+    """The agency has them and has not ended them, though they were promised for a moment that has passed."""
 
     def plus(self, other: "Counts") -> "Counts":
         """Return the sum of both."""
@@ -126,7 +126,8 @@ class CountStatements:
         self.received = counted(within(dossiers.c.received_at))
         self.forwarded = counted(within(dossiers.c.forwarded_at))
         self.ended = counted(within(dossiers.c.ended_at), dossiers.c.ending, kept)
-        self.overdue = counted(and_(dossiers.c.ended_at.is_(None), dossiers.c.due_at < bindparam("now"), theirs))
+        at_work = and_(dossiers.c.forwarded_at.is_not(None), dossiers.c.ended_at.is_(None))
+        self.overdue = counted(and_(at_work, dossiers.c.due_at < bindparam("now"), theirs))
 
 
 def keep(batch: Batch, agency: str, call: str, handled: Handled | None) -> None:

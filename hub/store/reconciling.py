@@ -72,7 +72,7 @@ class KeptReconciling(Protocol):
         ...
 
     async def latest(self) -> Sequence[Run]:
-        """List of each agency the last run that came to the end of its day."""
+        """List of each agency the last run of all its operations that came to the end of its day."""
         ...
 
     async def open(self) -> Sequence[Run]:
@@ -195,11 +195,10 @@ class ReconcilingStatements:
         self.runs = prepare(all_runs.order_by(runs.wanted_at.desc(), runs.id.desc()))
         self.open = prepare(all_runs.where(is_open).order_by(runs.due_at))
         self.look = prepare(all_runs.where(this))
-        whole, other = runs.outcome == fixed(WHOLE), reconciliations.alias("other")
-        newest = select(func.max(other.c.ended_at)).where(
-            other.c.agency == runs.agency, other.c.outcome == fixed(WHOLE)
-        )
-        self.latest = prepare(all_runs.where(whole, runs.ended_at == newest.scalar_subquery()).order_by(runs.agency))
+        other = reconciliations.alias("other")
+        whole = [(of.outcome == fixed(WHOLE)) & (of.operation == fixed("")) for of in (runs, other.c)]
+        newest = select(func.max(other.c.ended_at)).where(other.c.agency == runs.agency, whole[1]).scalar_subquery()
+        self.latest = prepare(all_runs.where(whole[0], runs.ended_at == newest).order_by(runs.agency))
         self.old = prepare(
             select(runs.id)
             .where(runs.agency == bindparam("agency"))

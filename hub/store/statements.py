@@ -303,7 +303,7 @@ class Statements:
         )
         self.end_dossier = self.prepare(
             update(dossiers)
-            .where(this, or_(was.ended_at.is_(None), was.ended_at <= _p("at")))
+            .where(this, or_(was.ended_at.is_(None), and_(was.ended_at <= _p("at"), was.ending != _p("ending"))))
             .values(ended_at=_p("at"), ending=_p("ending"))
         )
         self.reopen_dossier = self.prepare(

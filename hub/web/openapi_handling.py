@@ -12,7 +12,7 @@ _SAYS: Final = {
     "withdrawn": "Withdrawn in the period",
     "on_time": "Of the returned: until the promised moment",
     "late": "Of the returned: after it",
-    "overdue": "Not ended now, though promised for a moment that has passed; of no period",
+    "overdue": "At the agency now, though promised for a moment that has passed; of no period",
 }
 _ASKED: Final = {
     "from": "First day (+07:00), such as 2026-03-01; without it, the first of the month of `to`",

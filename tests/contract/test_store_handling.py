@@ -126,6 +126,24 @@ async def test_on_time_is_until_the_promised_moment_and_late_after_it(bench: Ben
     assert await counts(bench) == Counts(received=3, forwarded=3, returned=3, on_time=1, late=1)
 
 
+async def test_a_second_notice_of_the_same_end_moves_nothing(bench: Bench) -> None:
+    await forwarded(bench)
+    await told(bench, Handled("ended", CODE, ending="sent_back"))
+    begun = bench.clock.now()
+    bench.clock.advance(3 * DAY)
+    await told(bench, Handled("ended", CODE, ending="sent_back"))
+    assert await counts(bench, begun + DAY) == Counts()
+
+
+async def test_only_what_the_agency_has_is_overdue(bench: Bench) -> None:
+    refused, _ = await filed(bench)
+    await bench.settle(refused, State.ANSWERED, "answered", answer=b"{}", result="refused")
+    await filed(bench, "H32-2")
+    await forwarded(bench, "H32-3")
+    bench.clock.advance(9 * DAY)
+    assert await counts(bench) == Counts(received=3, forwarded=1, overdue=1)
+
+
 async def test_the_last_promise_counts_and_one_that_was_said_before_does_not_come_back(bench: Bench) -> None:
     await forwarded(bench)
     begun = bench.clock.now()

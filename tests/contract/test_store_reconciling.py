@@ -7,7 +7,7 @@ import pytest
 
 from hub.call import Call, Class, Purpose, State
 from hub.errors import BacklogFull
-from hub.reconciling import _ids
+from hub.reconciling import ids_of
 from hub.store.notices import Arrival, Owner
 from hub.store.reconciled import DIFFERS, MISSING, SAME, Found, Lapse, Line, Place, Run, Stretch
 from hub.store.reconciling import FILED, KEPT_RUNS, Day, Filing
@@ -146,6 +146,10 @@ async def test_the_last_run_of_each_agency_that_came_to_its_end_is_known(bench: 
         run = await leased(bench, id_)
         await bench.store.reconciling.lapsed(Lapse(Place(id_, run.fence), outcome))
     await wanted(bench, "5")
+    bench.clock.advance(1)
+    await wanted(bench, "6", operation="file_dossier")
+    run = await leased(bench, "6")
+    await bench.store.reconciling.lapsed(Lapse(Place("6", run.fence), "answered"))
     assert [run.id for run in await bench.store.reconciling.latest()] == ["3", "2"]
 
 
@@ -185,7 +189,7 @@ async def test_the_filings_of_a_day_are_walked_in_order_and_of_nobody_elses(benc
     last = await bench.accepted()
     bench.clock.advance(2)
     await bench.accepted()
-    day = Day(AGENCY, ["file_dossier"], *_ids(today.isoformat()), 1)
+    day = Day(AGENCY, ["file_dossier"], *ids_of(today.isoformat()), 1)
     (one,) = await bench.store.reconciling.filings(day, "")
     assert (one.call, one.request, one.answer, one.result) == (first, b'{"code":"H32"}', None, None)
     (two,) = await bench.store.reconciling.filings(day, first.id)
@@ -194,7 +198,7 @@ async def test_the_filings_of_a_day_are_walked_in_order_and_of_nobody_elses(benc
 
 
 def _moment(day: str) -> float:
-    return int(_ids(day)[0].replace("-", "")[:12], 16) / 1000
+    return int(ids_of(day)[0].replace("-", "")[:12], 16) / 1000
 
 
 async def found(bench: Bench, call: Call) -> Filing:

@@ -84,3 +84,5 @@ async def test_the_last_day_that_was_compared_is_told_and_what_is_found_no_more_
     told = await scraped()
     assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="missing"} 0.0' in told
     assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="same"} 7.0' in told
+    runs[0] = run._replace(counts={"update_dossier": {"same": 1}})
+    assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="same"} 0.0' in await scraped()

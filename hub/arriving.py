@@ -22,6 +22,7 @@ from connectors.kit.texts import LARGE
 from hub.asked import Questions
 from hub.errors import StoreUnavailable
 from hub.files import of_agency
+from hub.handling import Handling
 from hub.security.sealing import Sealing
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
@@ -112,6 +113,7 @@ class Arriving:
         *,
         tell: Callable[[], None] = lambda: None,
         stir: Stir = lambda _: None,
+        handling: Handling | None = None,
     ) -> None:
         """
         *keep_files* stores what came inside notices, before the notices that name it.
@@ -126,6 +128,7 @@ class Arriving:
         self._sealing = sealing
         self._tell = tell
         self._stir = stir
+        self._handling = handling or Handling()
         self._questions = Questions(store.published)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._closed = False
@@ -173,16 +176,18 @@ class Arriving:
                 return self.answered(agency, read.notice, "busy", retry_after=FULL_SECONDS)
         return self.answered(agency, read.notice, "refused", reason=reason_of(kept.faults))
 
-    async def keep(self, agency: str, read: Understood, dead: str | None = None, by: str = "") -> Kept | NotTaken:
+    async def keep(
+        self, agency: str, read: Understood, dead: str | None = None, by: str = "", came_at: float | None = None
+    ) -> Kept | NotTaken:
         """
         Find whose each record is, see that it agrees with the call it belongs to, and keep all of them or none.
 
-        *dead* and *by*: as of `KeptNotices.take`.
+        *dead* and *by*: as of `KeptNotices.take`; *came_at*: when it came that is read again.
 
         Raises:
             StoreUnavailable: The store did not answer.
         """
-        found = await self.find(agency, read)
+        found = await self.find(agency, read, came_at)
         faults = tuple(fault for one in found for fault in one.faults)
         if faults:
             return NotTaken(read.notice, "refused", faults)
@@ -191,7 +196,7 @@ class Arriving:
         self.kept(found, new)
         return Kept(new)
 
-    async def find(self, agency: str, read: Understood) -> list[Record]:
+    async def find(self, agency: str, read: Understood, came_at: float | None = None) -> list[Record]:
         """
         Find whose each record is, and whether it agrees with the call it belongs to.
 
@@ -207,7 +212,7 @@ class Arriving:
             owner = await self._store.whose(agency, told.refs, dossiers) if named else None
             wrong = _disagreements(speaking.operations, notice.agrees, told, owner)
             faults = [Fault(f"told[{place}]/{path}" if len(read.told) > 1 else path, rule) for path, rule in wrong]
-            found.append(Record(told, self._arrival(agency, read.notice, told, owner), tuple(faults)))
+            found.append(Record(told, self._arrival(agency, read.notice, told, owner, came_at), tuple(faults)))
         return found
 
     async def keep_files(self, found: Sequence[Record]) -> None:
@@ -250,7 +255,10 @@ class Arriving:
         inbox = self._agencies[raw.agency].inbox
         came = WireNotice(raw.headers, raw.query, raw.body)
         read = await self._in_thread(raw.agency, len(raw.body), lambda: _read_again(inbox, raw.notice, came))
-        cause, kept = MAPPING, read if isinstance(read, NotTaken) else await self.keep(raw.agency, read, dead, by)
+        cause, kept = (
+            MAPPING,
+            read if isinstance(read, NotTaken) else await self.keep(raw.agency, read, dead, by, got[0].came_at),
+        )
         if isinstance(kept, Kept):
             return Reread(kept.way)
         if kept is not read:
@@ -288,12 +296,13 @@ class Arriving:
             return self.answered(agency, read.notice, "refused", reason=reason_of(failed.faults))
         return Answered(read.notice, "taken", reply)
 
-    def _arrival(self, agency: str, notice: str, told: Told, owner: Owner | None) -> Arrival:
+    def _arrival(self, agency: str, notice: str, told: Told, owner: Owner | None, came_at: float | None) -> Arrival:
         kept = self._sealing.sealed(agency, told.value) if told.value is not None else None
         value = b"null" if kept is None else kept.__pydantic_serializer__.to_json(kept)
         return Arrival(
             self._new_id(), agency, notice, told.unique, canonical_name(type(told.value)) if told.value else None,
             b'{"value":%b,"refs":%b}' % (value, to_json(dict(told.refs))), told.refs, owner,
+            self._handling.told(agency, notice, told.value, came_at),
         )  # fmt: skip
 
     def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:

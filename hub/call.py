@@ -14,6 +14,8 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
+from hub.handled import Handled
+
 
 class State(StrEnum):
     """Where a call stands (design section 5)."""
@@ -125,6 +127,8 @@ class Call:
     """Rises in the commit that writes `sending`."""
     batch: str | None = None
     """Id of the batch its caller handed it in with; None: it came alone."""
+    handled: Handled | None = None
+    """What is counted once it is on record; of one that is read back, nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ It decides nothing about agencies; each lane does that for itself.
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from math import inf
 from typing import TypeVar
@@ -390,7 +391,7 @@ class Dispatcher:
         now = self._clock.now()
         fingerprint = sha256(submission.request_json)
         fingerprint.update((submission.purpose.dossier or "").encode())
-        return Call(
+        call = Call(
             id=self._around.new_id(),
             agency=submission.agency,
             operation=submission.operation,
@@ -410,6 +411,8 @@ class Dispatcher:
             traceparent=submission.traceparent,
             batch=submission.batch,
         )
+        handled = None if interactive else self._around.handling.taken_on(call, submission.request)
+        return call if handled is None else replace(call, handled=handled)
 
     def _find(self, agency: str, operation: str) -> tuple[Lane, Operation]:
         lane = self._lanes.get(agency)

@@ -76,6 +76,7 @@ class Endings:
             answer=decided.reply.answer,
             result=_result(turn, decided, answered),
             refs={**self._given(turn, decided.verdict.state), **(answered.refs if answered else {})},
+            handled=self._around.handling.answered(turn.call, turn.request) if answered is not None else None,
         )
         if answered is not None:
             self._lane.flights.answered(turn, decided.reply, answered)  # first, so that one commit writes all
@@ -210,7 +211,7 @@ class Endings:
         """An interactive call goes again only if somebody still listens and there is time."""
         if turn.tries_ground and said.again is Again.LATER:
             return replace(said, state=State.EXPIRED, again=None)
-        if turn.fetches is not None and said.again is not Again.NEXT:  # the next run is soon enough
+        if (turn.once or turn.fetches is not None) and said.again is not Again.NEXT:  # the next run is soon enough
             return replace(said, state=State.EXPIRED, again=None)
         if turn.until <= self._around.clock.monotonic() + wait:
             return replace(said, state=State.EXPIRED, again=None)

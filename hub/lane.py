@@ -279,6 +279,23 @@ class Lane:
             self.leave(turn)
             raise
 
+    async def look_up(self, operation: str, request: BaseModel, purpose: Purpose) -> Reply:
+        """
+        Ask for one record on the hub's own account: one exchange at bulk class, which goes once and follows nobody.
+
+        Raises:
+            HubError: No answer came, and why.
+        """
+        turn, future = self._own(operation, Class.BULK, self.fetch_seconds, purpose, request)
+        turn.once = True
+        self._line.join(turn)
+        self.stir()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.leave(turn)
+            raise
+
     @property
     def fetch_seconds(self) -> float:
         """Seconds for which a page may wait in the line and be on the wire."""

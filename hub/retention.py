@@ -94,6 +94,7 @@ class Retention:
             days.references_days,
             days.journal_days,
             days.files_days,
+            days.handling_days,
         )
         return Until(*(now - _DAY * one for one in kept))
 

@@ -163,6 +163,13 @@ class Retention(Table):
         description="Files after a caller last handed them in or got them; filings that wait longer lose theirs",
         examples=[90],
     )
+    handling_days: Count = Field(
+        1095,
+        ge=31,
+        le=36_500,
+        description="How agencies handled dossiers, for `/v1/handling`: codes and moments, after the last one",
+        examples=[1095],
+    )
 
 
 def _list(value: object) -> object:
@@ -221,6 +228,12 @@ class AgencyEntry(BaseModel):
         None, description="PEM file of the authorities to trust instead of the machine's", examples=["lgsp.pem"]
     )
     scheduled_as: ScheduledAs | None = Field(None, description="On whose behalf the hub itself asks")
+    reconcile: str | None = Field(
+        None,
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="When (+07:00) what was filed the day before is compared with what the agency has; without it, when somebody wants it",
+        examples=["02:30"],
+    )
     file_hosts: Annotated[tuple[FileHost, ...], Strict(False), BeforeValidator(_number)] | None = Field(
         None,
         description="Hosts beside base_url's from which its files may be fetched, each `host`, `host:port` or `*.domain`, and networks"

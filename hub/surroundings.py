@@ -3,7 +3,7 @@ What the engine is given from outside, once, so that nothing in it reads a clock
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from random import Random
 from typing import Protocol, TypeAlias
@@ -16,6 +16,7 @@ from hub.call import Call
 from hub.clock import Clock
 from hub.coordination.protocol import Coordination
 from hub.files import Files
+from hub.handling import Handling
 from hub.security.sealing import Sealing
 from hub.store.protocol import Store
 from hub.waiters import Waiters
@@ -61,6 +62,8 @@ class Surroundings:
     """What requests name by id, and what comes with answers."""
     sealing: Sealing
     """Opens what is sealed, on its way to the agency."""
+    handling: Handling = field(default_factory=Handling)
+    """Which steps of a dossier are counted."""
 
 
 def moment(seconds: float) -> str:

@@ -86,6 +86,8 @@ class Turn:
     The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise. Of one that asks after a
     call: what it says is told as this notice.
     """
+    once: bool = False
+    """The hub's own look-up of one record, which goes once, likewise."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

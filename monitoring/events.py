@@ -96,6 +96,10 @@ class Observer(Protocol):
         """A poll was run to its end: `answered` with so many new notices, `held`, or what kept it from an answer."""
         ...
 
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None:
+        """What was filed on a day was compared with what its agency has: `answered`, or what kept it from its end."""
+        ...
+
     def fault(self, what: str, error: BaseException) -> None:
         """Something of ours failed: kind and place of the error are written, never its message."""
         ...
@@ -148,6 +152,7 @@ class Silent:
 
     def retention(self, removed: dict[str, int]) -> None: ...
     def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None: ...
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None: ...
 
     def fault(self, what: str, error: BaseException) -> None: ...
 
@@ -231,6 +236,10 @@ class Fan:
     def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
         for observer in self._observers:
             observer.polled(agency, notice, outcome, cause, taken)
+
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None:
+        for observer in self._observers:
+            observer.reconciled(agency, day, outcome, cause)
 
     def fault(self, what: str, error: BaseException) -> None:
         for observer in self._observers:

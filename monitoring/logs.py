@@ -29,6 +29,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "granting": ("by",),
     "push": ("subscription", "caller", "outcome", "cause"),
     "poll": ("agency", "notice", "outcome", "cause", "taken"),
+    "reconciled": ("agency", "day", "outcome", "cause"),
     "fault": ("what", "kind", "at"),
     "library": ("logger", "level", "says", "kind", "at"),
     "ready": ("listen", "admin", "agencies", "version"),
@@ -206,6 +207,9 @@ class LogLines:
     def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
         if taken or outcome != "answered":  # one that found nothing new is counted, and no news
             self._writer.event("poll", agency, notice, outcome, cause, taken)
+
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None:
+        self._writer.event("reconciled", agency, day, outcome, cause)
 
     def fault(self, what: str, error: BaseException) -> None:
         self._writer.event("fault", what, *kind_and_places(error))

@@ -105,6 +105,12 @@ METRICS = (
         "How long ago did that happen which a caller could not be told yet?",
     ),
     Metric("hub_dead_events", "gauge", ("caller",), "How many events could not be delivered to each caller?"),
+    Metric(
+        "hub_reconciled",
+        "gauge",
+        ("agency", "operation", "verdict"),
+        "How did the filings of the day that was compared last stand at their agency?",
+    ),
 )
 """All of them. A gauge of a lane is fed by `Observer.lane` under its name without `hub_`."""
 
@@ -127,6 +133,7 @@ class Metrics:
         self._admissions: Counted[tuple[str, str, str, str]] = Counted()
         """Not told to the library yet: under a flood its own way of counting is a good part of what a refusal costs."""
         self._nodes: set[str] = set()
+        self._reconciled: set[tuple[str, str, str]] = set()
         self._holds: dict[tuple[str, str, str], float] = {}
         """When each hold ends, by metric, lane or route, and cause."""
 
@@ -247,6 +254,16 @@ class Metrics:
 
     def polled(self, agency: str, notice: str, outcome: str, cause: str, taken: int) -> None:
         self.child("hub_polls_total", agency, notice, outcome).inc()
+
+    def reconciled(self, agency: str, day: str, outcome: str, cause: str) -> None: ...
+
+    def reconciled_last(self, agency: str, counts: dict[str, dict[str, int]]) -> None:
+        """The last day of *agency* that was compared has so many calls by operation and verdict."""
+        now = {(agency, operation, verdict): n for operation, some in counts.items() for verdict, n in some.items()}
+        self._reconciled |= now.keys()
+        for labels in self._reconciled:
+            if labels[0] == agency:  # what was not filed on that day has nothing that is missing
+                self.child("hub_reconciled", *labels).set(now.get(labels, 0))
 
     def fault(self, what: str, error: BaseException) -> None: ...
 

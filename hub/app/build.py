@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-from hub.app.facts import asked_of_us, bearable_of, facts_of, needs_of, orderable
+from hub.app.facts import asked_of_us, bearable_of, facts_of, handling_agencies, needs_of, orderable
 from hub.app.file_sources import links_of, sources_of, unlinked
 from hub.app.findings import Findings
 from hub.app.hub import Hub
@@ -18,6 +18,7 @@ from hub.app.nodes import Hearing, group_of
 from hub.app.opening import admin_key, jitter, open_store, redis_address, store_address
 from hub.app.polls import polls_of, unscheduled
 from hub.app.pushing import pushing
+from hub.app.reconciling import reconciled_of, uncompared
 from hub.app.sealing import sealing_of
 from hub.app.telling import about, counted, version
 from hub.app.watching import Memory
@@ -31,6 +32,7 @@ from hub.feed import Feed
 from hub.fetched import FetchedPages
 from hub.fetching import Fetching
 from hub.files import Files
+from hub.handling import Handling
 from hub.heartbeat import Heartbeat
 from hub.inbound import InboundGuard
 from hub.lane import Lane
@@ -38,6 +40,7 @@ from hub.orders import Orders
 from hub.polling import Polling
 from hub.pressure import Pressure
 from hub.reaching import Reaching
+from hub.reconciling import Reconciling
 from hub.retention import Retention
 from hub.route import Route
 from hub.security.access import Access
@@ -56,6 +59,7 @@ from hub.web.calls import CallDoors, Locks
 from hub.web.dead_notices import NoticeOffice
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
+from hub.web.handling import Counting, HandlingDoor
 from hub.web.inbound import InboundDoors
 from hub.web.lanes import LaneOffice
 from hub.web.named_files import NamedFiles
@@ -65,6 +69,7 @@ from hub.web.operations import operations
 from hub.web.persons import CallOffice
 from hub.web.polls import PollOffice
 from hub.web.problems import PROBLEMS
+from hub.web.reconciling import ReconcilingOffice
 from hub.web.seals import SealDoor
 from hub.web.subscriptions import SubscriptionDoors
 from monitoring.events import Observer
@@ -115,6 +120,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         waiters=Waiters(feed.stir),
         files=files,
         sealing=sealing,
+        handling=Handling(handling_agencies(installed)),
     )
     roads = {one.route.name: one.route for one in installed.values() if one.route is not None}
     routes = {
@@ -155,12 +161,15 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         sealing,
         tell=feed.stir,
         stir=dispatcher.heard_of,
+        handling=surroundings.handling,
     )
     for lane in lanes.values():
         lane.listen(arriving.keep)
     polling = Polling(
         polls_of(installed, lanes, settings), store.polls, FetchedPages(arriving, store.notices), surroundings
     )
+
+    reconciling = Reconciling(reconciled_of(installed, lanes, settings), store.reconciling, surroundings)
 
     facts = {name: facts_of(one) for name, one in installed.items()}
     offered = {name: one.operations for name, one in facts.items()}
@@ -214,7 +223,10 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
     listed = operations(facts, dispatcher.watch)
     copied = copied_at(path) if (path := settings.store_file()) is not None else None
     nodes = heartbeat.nodes if heartbeat is not None else list
-    findings = Findings(pressure, clock, copied, group, nodes, unscheduled(installed, settings))
+    findings = Findings(
+        pressure, clock, copied, group, nodes, [*unscheduled(installed, settings), *uncompared(installed, settings)]
+    )
+    counting = Counting(store.handling, surroundings.handling.agencies, clock.now)
     pusher, subscribing = pushing(settings, environ, surroundings, store, feed, reaching, shedding)
     office = Office(
         key=admin_key(settings, environ),
@@ -230,7 +242,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             dispatcher.looks_up_from,
         ),
         note=store.note,
-        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher),
+        metrics=lambda: counted(dispatcher, store.persons, metrics, observer, pusher, store.reconciling.latest),
         lanes=LaneOffice(
             orders,
             surroundings.coordination,
@@ -246,6 +258,15 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         findings=findings.all,
         subscribing=subscribing,
         polls=PollOffice(polling.rows, polling.run_now),
+        counting=counting,
+        reconciling=ReconcilingOffice(
+            {name: one.operations for name, one in reconciling.agencies.items()},
+            reconciling.want,
+            store.reconciling.runs,
+            store.reconciling.run,
+            store.reconciling.lines,
+            clock.now,
+        ),
     )
     return Hub(
         installed=installed,
@@ -261,6 +282,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
         orders=orders,
         dispatcher=dispatcher,
         polling=polling,
+        reconciling=reconciling,
         feed=feed,
         readiness=readiness,
         shedding=shedding,
@@ -298,6 +320,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             openapi=document,
             subscriptions=SubscriptionDoors(subscribing, locks.count),
             seals=SealDoor(locks, sealing, store.note),
+            handling=HandlingDoor(counting, reaching, locks.count),
         ),
         operators=admin(office),
         patience=max((one.call_timeout for one in contracts.values()), default=0.0) + STOP_GRACE,

@@ -9,6 +9,7 @@ from hub.app.inboxes import notices_of, questions_of
 from hub.app.installed import Installed
 from hub.app.nodes import Bearable
 from hub.coordination.protocol import ROUTE
+from hub.handling import handles
 from hub.orders import Allowed
 from hub.route import bounds_of, bounds_of_routes
 from hub.settings import Settings
@@ -51,3 +52,8 @@ def asked_of_us(installed: Mapping[str, Installed]) -> dict[str, Inbound]:
 def needs_of(one: Installed) -> Mapping[str, frozenset[str]]:
     """Return by operation the sources that only a call's purpose and the registers can fill."""
     return {name: operation.needs for name, operation in one.connector.operations.items()}
+
+
+def handling_agencies(installed: Mapping[str, Installed]) -> list[str]:
+    """Return the agencies to which dossiers move, and which tell when they are done: their handling is counted."""
+    return [name for name, one in installed.items() if handles(one.connector.operations, notices_of(one))]

@@ -23,6 +23,7 @@ from hub.inbound import InboundGuard
 from hub.orders import Orders
 from hub.polling import Polling
 from hub.pushing.pusher import Pusher
+from hub.reconciling import Reconciling
 from hub.retention import Retention
 from hub.security.identity import Identity
 from hub.shedding import Shedding
@@ -51,6 +52,7 @@ class Hub:
     orders: Orders
     dispatcher: Dispatcher
     polling: Polling
+    reconciling: Reconciling
     feed: Feed
     readiness: Readiness
     shedding: Shedding
@@ -91,6 +93,7 @@ class Hub:
         await self.load()
         await self.dispatcher.start(occupied)
         await self.polling.start()
+        await self.reconciling.start()
         if self.heartbeat is not None and self.hearing is not None:
             await self.heartbeat.start()
             self.hearing.start()
@@ -113,6 +116,7 @@ class Hub:
         if self.pusher is not None:
             await self.pusher.stop()
         await self.polling.stop()
+        await self.reconciling.stop()
         await self.feed.stop()
         await self.dispatcher.stop(patience)
         if self.heartbeat is not None and self.hearing is not None:

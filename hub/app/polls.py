@@ -12,7 +12,7 @@ from hub.lane import Lane
 from hub.polled import Poll
 from hub.settings import Settings
 
-_PEOPLE: Final = frozenset({"officer.id", "officer.account", "officer.name", "unit.id", "unit.code"})
+PEOPLE: Final = frozenset({"officer.id", "officer.account", "officer.name", "unit.id", "unit.code"})
 """Sources that only `scheduled_as` can fill in a call that nobody asked for."""
 
 
@@ -51,4 +51,4 @@ def _fetched(one: Installed) -> Iterator[Notice]:
 def _for_people(one: Installed, notice: Notice) -> bool:
     """Say whether an operation that lists or fetches *notice*, acknowledges or refuses it, names an officer or a unit."""
     asked = filter(None, (notice.listed_by, notice.fetched_by, notice.acknowledged_by, notice.refused_by))
-    return any(one.agency.operations[operation].needs & _PEOPLE for operation in asked)
+    return any(one.agency.operations[operation].needs & PEOPLE for operation in asked)

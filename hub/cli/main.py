@@ -16,10 +16,12 @@ from hub.cli.check import check
 from hub.cli.dead import dead
 from hub.cli.doctor import doctor
 from hub.cli.doubt import doubt
+from hub.cli.handling import handling
 from hub.cli.lanes import lanes
 from hub.cli.operator import in_command
 from hub.cli.output import fail
 from hub.cli.polls import polls
+from hub.cli.reconcile import reconcile
 from hub.cli.registers import callers, officers, units
 from hub.cli.sandbox import sandbox
 from hub.cli.serve import serve
@@ -57,6 +59,8 @@ def program() -> typer.Typer:
     app.add_typer(dead(), name="dead")
     app.add_typer(subscriptions(), name="subscriptions")
     app.add_typer(polls(), name="polls")
+    app.command()(handling)
+    app.command()(reconcile)
     return app
 
 

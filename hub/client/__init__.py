@@ -12,10 +12,10 @@ The guide is docs/guide/callers.md.
 from hub.client.client import HubClient, Ticket
 from hub.client.feed import Settled, Told
 from hub.client.many import BatchLine, BatchTicket, Member
-from hub.client.shapes import Answer, Fault, Found, HubFile, Problem, Purpose, Quota, Reason
+from hub.client.shapes import Answer, Fault, Found, HandlingCounts, HubFile, Problem, Purpose, Quota, Reason
 from hub.client.webhooks import DeadEvent, NotSigned, Subscription, read_pushed, verify
 
 __all__ = [
-    "Answer", "BatchLine", "BatchTicket", "DeadEvent", "Fault", "Found", "HubClient", "HubFile", "Member", "NotSigned",
+    "Answer", "BatchLine", "BatchTicket", "DeadEvent", "Fault", "Found", "HandlingCounts", "HubClient", "HubFile", "Member", "NotSigned",
     "Problem", "Purpose", "Quota", "Reason", "Settled", "Subscription", "Ticket", "Told", "read_pushed", "verify",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from pydantic_core import from_json
 from hub.client import feed, files, many
 from hub.client.feed import Settled, Told
 from hub.client.many import BatchLine, BatchTicket, Member
-from hub.client.shapes import Answer, Found, FoundPage, HubFile, Problem, Purpose, Quota
+from hub.client.shapes import Answer, Found, FoundPage, HandlingCounts, HandlingPage, HubFile, Problem, Purpose, Quota
 from hub.client.webhooks import DeadEvent, DeadEventPage, Subscription, SubscriptionPage
 
 T = TypeVar("T", bound=BaseModel)
@@ -348,6 +349,26 @@ class HubClient:
         agency, _, name = question.partition(".")
         path = f"/v1/answers/{quote(agency, safe='')}/{quote(name, safe='')}"
         await self.send("PUT", path, content=answer.model_dump_json(), headers=_headers(None, None, None, None))
+
+    async def handling(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        agency: str | None = None,
+        procedure: str | None = None,
+    ) -> Sequence[HandlingCounts]:
+        """
+        Count how agencies handled dossiers from *first* to *last*, both included: from the first of this month until today.
+
+        Raises:
+            Problem: The key does not name the agency, or the period is too long.
+        """
+        asked = {"from": first and first.isoformat(), "to": last and last.isoformat()}
+        asked |= {"agency": agency, "procedure": procedure}
+        given = {name: text for name, text in asked.items() if text is not None}
+        reply = await self.send("GET", "/v1/handling", params=given)
+        return HandlingPage.model_validate_json(reply.content).counts
 
     @asynccontextmanager
     async def stream(

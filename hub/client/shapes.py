@@ -129,6 +129,28 @@ class HubFile(BaseModel):
     """As its content says."""
 
 
+class HandlingCounts(BaseModel):
+    """How an agency handled the dossiers of one procedure. All but `overdue` are of a period, that is of now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agency: str
+    procedure: str
+    received: int
+    forwarded: int
+    returned: int
+    sent_back: int
+    """Given back by the agency, to be mended and filed again."""
+    withdrawn: int
+    on_time: int
+    late: int
+    overdue: int
+
+
+class HandlingPage(BaseModel):
+    counts: list[HandlingCounts]
+
+
 class FoundPage(BaseModel):
     calls: list[Found]
 

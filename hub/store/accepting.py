@@ -11,6 +11,7 @@ from connectors.kit.manifest import LONGEST_CALL_SECONDS
 from hub.call import WAITING, Call, Kind, State
 from hub.errors import BacklogFull, IdempotencyConflict, Internal
 from hub.guards.concurrency import GHOST
+from hub.store import handling
 from hub.store.batch import Batch
 from hub.store.protocol import Accepted, Follower, Shared
 from hub.store.rows import digest_of, from_call, said_of, to_call
@@ -41,6 +42,7 @@ def accept(batch: Batch, call: Call, request: bytes) -> Accepted:
     row = from_call(call, digest_of(request), len(request))
     batch.later(batch.say.insert_call, row, call.id)
     batch.later(batch.say.insert_body, {"call": call.id, "side": "request", "bytes": request}, call.id)
+    handling.keep(batch, call.agency, call.id, call.handled)
     batch.write(said_of(call, batch.now, "accepted"))
     batch.moved[call.agency] += 1
     batch.news.ready(call.agency, call.cls)  # due or not: whoever hears also learns when it falls due

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, update
 from hub.call import Class, State
 from hub.store.accepting import remember
 from hub.store.batch import Batch
+from hub.store.handling import confirmed
 from hub.store.moving import move, standing
 from hub.store.prepared import Prepared
 from hub.store.rows import Standing, digest_of, said_of_row
@@ -138,6 +139,8 @@ def _decide(batch: Batch, say: DecidingStatements, call: str, decision: Decision
         batch.run(say.make_bulk, {"at": row.seq, "to_class": Class.BULK.value})
     move(batch, row, to, **changes)
     remember(batch, row.id, row.dossier, row.agency, decision.refs)
+    if decision.act is Act.DONE:
+        confirmed(batch, row.id)
     said = said_of_row(row, batch.now, DECIDED, f"{decision.act}: {decision.reason}")
     batch.write(said._replace(caller=decision.by))
     return Decided(call, Fate.MOVED, to, row.agency, row.operation)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.call import MOVES, PENDING, WAITING, Kind, State
+from hub.store import handling
 from hub.store.accepting import OUTLASTS, begun, remember
 from hub.store.batch import Batch
 from hub.store.feed import settled
@@ -137,6 +138,8 @@ def settle(batch: Batch, settlement: Settlement) -> Settled:
     ending = {"outcome": settlement.outcome, "cause": settlement.cause, "seconds": settlement.seconds}
     batch.later(batch.say.end_exchange, ending | {"of_call": row.id, "of_no": settlement.exchange_no}, row.id)
     _keep(batch, row, settlement)
+    if settlement.state is State.ANSWERED and settlement.result == "ok":
+        handling.keep(batch, row.agency, row.id, settlement.handled)
     if settlement.outcome == "unsent":
         begun_at = batch.run(batch.say.sent_at, {"of_call": row.id, "of_no": settlement.exchange_no}).fetchone()[0]
         batch.sent(row.agency, begun_at, -1)

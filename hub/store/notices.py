@@ -13,7 +13,9 @@ from sqlalchemy import and_, bindparam, literal_column, select
 
 from hub.call import BUILT_IN
 from hub.errors import BacklogFull
+from hub.handled import Handled
 from hub.journal import Entry
+from hub.store import handling
 from hub.store.accepting import remember
 from hub.store.batch import Batch
 from hub.store.dead_notices import DeadNotices, DeadStatements, Found, Raw
@@ -61,6 +63,8 @@ class Arrival:
     """JSON `{value, refs}`."""
     refs: Mapping[str, str] = field(default_factory=dict)
     owner: Owner | None = None
+    handled: Handled | None = None
+    """What it says of the handling of a dossier, counted once."""
 
 
 class KeptNotices(Protocol):
@@ -240,6 +244,7 @@ def _take(batch: Batch, say: NoticeStatements, one: Arrival) -> bool:
     )  # fmt: skip
     if owner.dossier is not None:
         remember(batch, owner.call or one.id, owner.dossier, one.agency, one.refs)
+    handling.keep(batch, one.agency, one.id, one.handled)
     why = f"dossier={owner.dossier}" if owner.dossier is not None else None
     batch.write(
         Entry(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hub.call import Call, Class, State
 from hub.errors import IdempotencyConflict
+from hub.handled import Handled
 
 if TYPE_CHECKING:
     from hub.store.batches import KeptBatches
@@ -66,6 +67,8 @@ class Settlement:
     result: str | None = None
     refs: dict[str, str] = field(default_factory=dict)
     """Our key -> their key, remembered in `references` with the call's dossier."""
+    handled: Handled | None = None
+    """What is counted of its dossier, if the agency says that it did what was asked."""
 
 
 @dataclass(frozen=True, slots=True)

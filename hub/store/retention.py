@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 
@@ -25,6 +25,7 @@ from hub.store.schema import (
     calls,
     cursors,
     dead_notices,
+    dossiers,
     exchanges,
     fixed,
     handouts,
@@ -55,6 +56,7 @@ class Until:
     references: float
     journal: float
     files: float
+    dossiers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,19 @@ class RetentionStatements:
         self.first_dead = self._say(first_dead.where(dead_notices.c.seq > bindparam("after")).limit(bindparam("most")))
         self.drop_dead = self._say(delete(dead_notices).where(dead_notices.c.seq == bindparam("at")))
         self.drop_handouts = self._say(delete(handouts).where(handouts.c.handed_at <= bindparam("before")))
+        quiet = [or_(moment.is_(None), moment <= bindparam("before")) for moment in _MOMENTS]
+        old_dossiers = select(dossiers.c.agency, dossiers.c.dossier).where(*quiet).order_by(dossiers.c.received_at)
+        this_dossier = tuple_(dossiers.c.agency, dossiers.c.dossier)
+        self.drop_dossiers = self._say(delete(dossiers).where(this_dossier.in_(old_dossiers.limit(bindparam("most")))))
         entries = [column for column in journal.c if column.name != "chain"]
         self.first_entries = self._say(
             select(*entries).where(of_chain).order_by(journal.c.seq).limit(bindparam("most"))
         )
         self.drop_entries = self._say(delete(journal).where(of_chain, journal.c.seq < bindparam("at")))
         self.drop_days = self._say(delete(quota_days).where(quota_days.c.day < bindparam("day")))
+
+
+_MOMENTS = (dossiers.c.received_at, dossiers.c.forwarded_at, dossiers.c.ended_at)
 
 
 def _is_over() -> ColumnElement[bool]:
@@ -262,7 +271,13 @@ def _dead_notices(batch: Batch, say: RetentionStatements, place: Place, until: U
 
 def _handouts(batch: Batch, say: RetentionStatements, _: Place, until: Until) -> Swept:
     """Numbers that agencies were given belong to dossiers, as references do."""
-    return Swept(batch.run(say.drop_handouts, {"before": until.references}).rowcount, Place("files"))
+    return Swept(batch.run(say.drop_handouts, {"before": until.references}).rowcount, Place("dossiers"))
+
+
+def _dossiers(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
+    """How a dossier was handled that nothing was heard of for so long."""
+    removed = batch.run(say.drop_dossiers, {"before": until.dossiers, "most": MOST_ROWS}).rowcount
+    return Swept(removed, place if removed == MOST_ROWS else Place("files"))
 
 
 def _files(batch: Batch, say: RetentionStatements, place: Place, until: Until) -> Swept:
@@ -322,6 +337,7 @@ _STEPS: dict[str, Callable[[Batch, RetentionStatements, Place, Until], Swept]] =
     "notices": _notices,
     "dead_notices": _dead_notices,
     "handouts": _handouts,
+    "dossiers": _dossiers,
     "files": _files,
     "journal": _journal,
     "quota_days": _days,

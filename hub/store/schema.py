@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0012"
+REVISION = "0013"
 """The migration that makes exactly these tables. A store at this revision opens without loading Alembic."""
 
 
@@ -433,3 +433,57 @@ _some(
     where=handouts.c.unique_key.is_not(None),
     unique=True,
 )  # fmt: skip
+
+dossiers = Table(  # how each agency handles each dossier that was moved to it: counts outlive calls and notices
+    "dossiers",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("dossier", Text, primary_key=True),
+    Column("procedure", Text, nullable=False),
+    Column("call", Text, nullable=False),  # the newest filing of it
+    Column("received_at", Double, nullable=False),
+    Column("forwarded_at", Double),
+    Column("due_at", Double),
+    Column("due_said_at", Double, nullable=False),  # what was said before is not said again
+    Column("ended_at", Double),
+    Column("ending", Text),  # result, no_result, sent_back, withdrawn
+)
+Index("dossiers_call", dossiers.c.call)
+Index("dossiers_received", dossiers.c.received_at)
+_some("dossiers_forwarded", dossiers.c.forwarded_at, where=dossiers.c.forwarded_at.is_not(None))
+_some("dossiers_ended", dossiers.c.ended_at, where=dossiers.c.ended_at.is_not(None))
+_some("dossiers_open", dossiers.c.due_at, where=dossiers.c.ended_at.is_(None))
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agency", Text, nullable=False),
+    Column("day", Text, nullable=False),  # yyyy-mm-dd
+    Column("operation", Text, nullable=False),  # empty: all
+    Column("files", Boolean, nullable=False),
+    Column("wanted_by", Text, nullable=False),
+    Column("wanted_at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_node", Text),
+    Column("lease_until", Double),
+    Column("place", Text, nullable=False),  # id of the last call that was compared
+    Column("counts", Text, nullable=False),  # JSON: calls by operation and verdict
+    Column("ended_at", Double),
+    Column("outcome", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+)
+
+reconciled = Table(
+    "reconciled",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("call", Text, primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("dossier", Text),
+    Column("verdict", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON list of field, ours, theirs: states and codes only
+    Column("filed", Text),
+)

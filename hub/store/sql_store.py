@@ -19,6 +19,7 @@ from hub.store.batch import Book
 from hub.store.batches import BatchStatements, Part
 from hub.store.feed import FeedStatements, Mark, Noticed, Reach, to_noticed
 from hub.store.files import SqlFiles
+from hub.store.handling import SqlHandling
 from hub.store.naming import NamingStatements
 from hub.store.nodes import NodeStatements
 from hub.store.notices import SqlNotices
@@ -40,6 +41,7 @@ from hub.store.protocol import (
     Sought,
 )
 from hub.store.reading import Reader
+from hub.store.reconciling import SqlReconciling
 from hub.store.registers import CallerRow, OfficerLine, RegisterStatements, UnitLine, to_caller
 from hub.store.restoring import Restored, RestoringStatements
 from hub.store.retention import Keeping
@@ -103,6 +105,10 @@ class SqlStore:
         """Who is pushed it; `hub.pushing` does."""
         self.notices = SqlNotices(tables)
         """What agencies tell and ask; `hub.arriving` takes it."""
+        self.handling = SqlHandling(tables)
+        """How agencies handle dossiers, counted."""
+        self.reconciling = SqlReconciling(tables)
+        """Comparing what was filed with what agencies have; `hub.reconciling` does."""
 
     async def accept(self, call: Call, request: bytes) -> Accepted:
         return await self._write("accept", accepting.accept, call, request, about=call)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     UpdateBase,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -32,6 +33,7 @@ from hub.store.prepared import Prepared
 from hub.store.schema import (
     bodies,
     calls,
+    dossiers,
     exchanges,
     fixed,
     holds_key,
@@ -152,6 +154,7 @@ class Statements:
         self._moving()
         self._sharing()
         self._reading()
+        self._handling()
 
     def prepare(self, statement: ClauseElement) -> Prepared:
         return Prepared(statement, self.dialect)
@@ -272,6 +275,43 @@ class Statements:
         self.notify = self.prepare(notify) if self._shared else None
         self.put_body = self.prepare(self._upsert(bodies))
         self.put_reference = self.prepare(self._upsert(references, {"known_at": _p("known_at")}))
+
+    def _handling(self) -> None:
+        """Statements about how agencies handle dossiers: each may come twice, or late, and then changes nothing."""
+        newest = (postgresql.insert if self._shared else sqlite.insert)(dossiers)
+        newest = newest.values({column.name: _p(column.name) for column in dossiers.c})
+        now, was = newest.excluded, dossiers.c
+        newer = and_(now.due_at.is_not(None), now.due_said_at >= was.due_said_at)
+        again = and_(now.forwarded_at.is_not(None), was.ended_at < now.received_at)  # it was filed after its end
+        self.put_dossier = self.prepare(
+            newest.on_conflict_do_update(
+                index_elements=list(dossiers.primary_key.columns),
+                set_={
+                    "procedure": now.procedure,
+                    "call": now.call,
+                    "forwarded_at": func.coalesce(was.forwarded_at, now.forwarded_at),
+                    "due_at": case((newer, now.due_at), else_=was.due_at),
+                    "due_said_at": case((newer, now.due_said_at), else_=was.due_said_at),
+                    "ended_at": case((again, null()), else_=was.ended_at),
+                    "ending": case((again, null()), else_=was.ending),
+                },
+            )
+        )
+        this = and_(was.agency == _p("of_agency"), was.dossier == _p("of_dossier"))
+        self.move_dossier = self.prepare(
+            update(dossiers).where(this, was.due_said_at <= _p("at")).values(due_at=_p("due_at"), due_said_at=_p("at"))
+        )
+        self.end_dossier = self.prepare(
+            update(dossiers)
+            .where(this, or_(was.ended_at.is_(None), and_(was.ended_at <= _p("at"), was.ending != _p("ending"))))
+            .values(ended_at=_p("at"), ending=_p("ending"))
+        )
+        self.reopen_dossier = self.prepare(
+            update(dossiers).where(this, was.ended_at <= _p("at")).values(ended_at=null(), ending=null())
+        )
+        self.confirm_dossier = self.prepare(
+            update(dossiers).where(was.call == _p("of_call"), was.forwarded_at.is_(None)).values(forwarded_at=_p("at"))
+        )
 
     def _reading(self) -> None:
         server: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8")

@@ -30,10 +30,12 @@ from hub.security.identity import CALLS_PER_MINUTE, Identity
 from hub.store.registers import CallerRow, Registers
 from hub.web.bodies import read_body
 from hub.web.calls import UNPRINTED
+from hub.web.handling import Counting, handling_doors
 from hub.web.headers import bearer
 from hub.web.lanes import OPERATOR, Doors, LaneOffice, Words, lane_doors
 from hub.web.persons import CallOffice, person_doors
 from hub.web.polls import PollOffice, poll_doors
+from hub.web.reconciling import ReconcilingOffice, reconciling_doors
 from hub.web.replies import moment, problem_body
 from hub.web.subscription_office import subscription_doors
 from mappings.errors import FilesRefused
@@ -105,6 +107,10 @@ class Office:
     polls: PollOffice
     findings: Callable[[], Sequence[Found]] = tuple
     """What is wrong just now."""
+    counting: Counting | None = None
+    """How agencies handle dossiers; None: of none it is counted."""
+    reconciling: ReconcilingOffice | None = None
+    """Comparing what was filed; None: nothing can be."""
 
 
 def admin(office: Office) -> FastAPI:
@@ -124,6 +130,8 @@ def admin(office: Office) -> FastAPI:
         **lane_doors(office.lanes),
         **subscription_doors(office.subscribing),
         **poll_doors(office.polls),
+        **(handling_doors(office.counting) if office.counting is not None else {}),
+        **(reconciling_doors(office.reconciling) if office.reconciling is not None else {}),
     }
     for (method, path), door in doors.items():
         app.add_api_route(f"/admin/v1{path}", door, methods=[method], dependencies=locked, response_model=None)

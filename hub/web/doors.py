@@ -17,6 +17,7 @@ from hub.web.batch_results import BatchResults
 from hub.web.bodies import Disconnected
 from hub.web.calls import CallDoors
 from hub.web.files import FileDoors
+from hub.web.handling import HandlingDoor
 from hub.web.inbound import DRAINED_BYTES, InboundDoors
 from hub.web.notices import NoticeDoors
 from hub.web.replies import Header, Receive, Scope, Send, answer, problem
@@ -48,6 +49,7 @@ class Doors:
         openapi: bytes,
         subscriptions: SubscriptionDoors,
         seals: SealDoor,
+        handling: HandlingDoor,
     ) -> None:
         self._calls = calls
         self._batch = batch
@@ -62,11 +64,13 @@ class Doors:
         self._observer = observer
         self._operations = operations
         self._openapi = openapi
+        self._handling = handling
         self._small_doors: Mapping[str, Callable[[Scope, Send], Awaitable[None]]] = {
             "/livez": self._live,
             "/readyz": self._ready,
             "/openapi.json": self._describe,
             "/v1/operations": self._list,
+            "/v1/handling": self._count_handling,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -194,6 +198,9 @@ class Doors:
 
     async def _describe(self, _: Scope, send: Send) -> None:
         await answer(send, 200, self._openapi)
+
+    async def _count_handling(self, scope: Scope, send: Send) -> None:
+        await self._handling.read(scope, send, self._calls.caller(scope))
 
     async def _list(self, scope: Scope, send: Send) -> None:
         self._calls.caller(scope)

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from connectors.kit.inbox import Notice
 from hub.call import Kind, State
 from hub.errors import HubError
-from hub.web import openapi_answers, openapi_files, openapi_many, openapi_push, openapi_seals
+from hub.web import openapi_answers, openapi_files, openapi_handling, openapi_many, openapi_push, openapi_seals
 from hub.web.answers import Asked
 from hub.web.calls import Offered
 from hub.web.openapi_shared import PROBLEM
@@ -52,6 +52,7 @@ def openapi(
                 "post": _operation(agency, name, operations, titles.get(agency, agency), schemas)
             }
     paths |= _reading() | openapi_many.paths() | openapi_files.paths() | openapi_push.paths() | openapi_seals.paths()
+    paths |= openapi_handling.paths()
     for (agency, name), model in answers.items():
         paths[f"/v1/answers/{agency}/{name}"] = openapi_answers.path(agency, name, schemas["refs"][model])
     document = {

@@ -26,7 +26,7 @@ EVERY = 3600.0
 
 def until(bench: Bench, **days: float) -> Until:
     """Return the moments of so many days ago; a thousand where nothing is said."""
-    names = ("lookups", "filings", "notices", "references", "journal", "files")
+    names = ("lookups", "filings", "notices", "references", "journal", "files", "dossiers")
     return Until(*(bench.clock.now() - DAY * days.get(name, 1000.0) for name in names))
 
 

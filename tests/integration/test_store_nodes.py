@@ -146,7 +146,7 @@ async def test_one_content_is_not_removed_while_another_node_stores_it(nodes: No
     number = await two.retention.begin(0.0)
     assert number is not None
     now = CLOCK.now() + 1
-    sweeping = asyncio.ensure_future(two.retention.sweep(number, Place("files"), Until(*[now] * 6)))
+    sweeping = asyncio.ensure_future(two.retention.sweep(number, Place("files"), Until(*[now] * 7)))
     await nodes.somebody_waits()
     pause.go_on.set()
     assert await told is not None
@@ -306,7 +306,7 @@ async def cut_the_journal(store: PostgresStore, days: float) -> int:
     assert number is not None
     removed, place = 0, Place("journal")
     while place.table == "journal":
-        swept = await store.retention.sweep(number, place, Until(0, 0, 0, 0, CLOCK.now() - 86_400 * days, 0))
+        swept = await store.retention.sweep(number, place, Until(0, 0, 0, 0, CLOCK.now() - 86_400 * days, 0, 0))
         assert swept.next is not None
         removed, place = removed + swept.removed, swept.next
     return removed

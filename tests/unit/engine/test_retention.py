@@ -88,6 +88,7 @@ def test_what_is_kept_for_how_long_is_what_the_settings_say() -> None:
         assert kept.until == Until(
             now - DAY * days.lookups_days, now - DAY * days.filings_days, now - DAY * days.notices_days,
             now - DAY * days.references_days, now - DAY * days.journal_days, now - DAY * days.files_days,
+            now - DAY * days.handling_days,
         )  # fmt: skip
 
     play(scenario, steps=1)

@@ -5,6 +5,7 @@ from typing import Any, cast
 from hub.app.telling import counted
 from hub.errors import StoreUnavailable
 from hub.store.persons import Needing, Persons
+from hub.store.reconciled import Run
 from monitoring.events import Silent
 from monitoring.metrics import Metrics
 
@@ -64,3 +65,24 @@ async def test_a_store_that_goes_away_while_it_is_asked_hides_no_metric_either()
     counts.found = {"npsp": Needing(3, 1)}
     text = await counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Silent(), cast(Any, Pushes()))
     assert b"hub_store_commit_seconds" in text
+
+
+async def test_the_last_day_that_was_compared_is_told_and_what_is_found_no_more_is_none() -> None:
+    counts, metrics = Counts(), Metrics(lambda: 0.0)
+    run = Run("r", "npsp", "2026-03-15", "", False, "schedule", 0.0, 0.0, outcome="answered", ended_at=1.0)
+    runs = [run._replace(counts={"file_dossier": {"missing": 2, "same": 5}})]
+
+    async def kept() -> list[Run]:
+        return runs
+
+    async def scraped() -> list[str]:
+        text = await counted(cast(Any, Lanes()), cast(Persons, counts), metrics, Silent(), None, kept)
+        return [line for line in text.decode().splitlines() if line.startswith("hub_reconciled{")]
+
+    assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="missing"} 2.0' in await scraped()
+    runs[0] = run._replace(counts={"file_dossier": {"same": 7}})
+    told = await scraped()
+    assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="missing"} 0.0' in told
+    assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="same"} 7.0' in told
+    runs[0] = run._replace(counts={"update_dossier": {"same": 1}})
+    assert 'hub_reconciled{agency="npsp",operation="file_dossier",verdict="same"} 0.0' in await scraped()

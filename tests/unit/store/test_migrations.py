@@ -26,7 +26,8 @@ from hub.store.statements import Statements
 DESIGN = {
     "calls", "bodies", "exchanges", "references", "notices", "cursors", "files", "callers", "officers", "units",
     "orders", "nodes", "quota_days", "journal", "waiting", "file_parts", "file_holders", "subscriptions", "dead_events",
-    "dead_notices", "polls", "published", "handouts",
+    "dead_notices", "polls", "published", "handouts", "dossiers",
+    "reconciliations", "reconciled",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from hub.web.batch_results import BatchResults
 from hub.web.calls import CallDoors, Locks
 from hub.web.doors import Doors
 from hub.web.files import FileDoors
+from hub.web.handling import Counting, HandlingDoor
 from hub.web.inbound import InboundDoors
 from hub.web.named_files import NamedFiles
 from hub.web.notices import NoticeDoors
@@ -53,6 +54,8 @@ from tests.unit.web.knocking import KEY, PURPOSE, Knock
 ID = "01990a5e-8c1b-7cc3-98c4-dc0c0c07398f"
 BATCH = "01990a5e-0000-7cc3-98c4-dc0c0c07398f"
 FILE_BYTES = 1_000_000
+NOON = 1_795_410_000.0
+"""Noon of 23 November 2026 in Vietnam, for what counts by days."""
 __all__ = ["KEY", "PURPOSE", "Knock"]
 
 
@@ -424,6 +427,7 @@ def doors(
         operations=lambda: b'{"operations":[]}',
         openapi=b"{}",
         seals=SealDoor(locks, locks.sealing, store_of_calls.note),
+        handling=HandlingDoor(Counting(store_of_calls.handling, ["land"], lambda: NOON), reaching, locks.count),
         subscriptions=SubscriptionDoors(
             Subscribing(
                 store_of_calls.subscriptions,

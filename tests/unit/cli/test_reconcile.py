@@ -1,0 +1,45 @@
+"""`hub reconcile` wants a day compared, also while no hub runs, and says what it cannot compare."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Hub
+
+
+def test_a_day_is_wanted_and_waits_for_the_hub(hub: Hub, settings: Path) -> None:
+    assert "Last comparisons: none" in hub("reconcile")[1]
+    said = hub("reconcile", "npsp", "--day", "2026-03-15", "--file")[1]
+    assert "No hub runs: it goes at the next start." in said
+    (run,) = json.loads(hub("reconcile", "--json")[1])
+    assert (run["agency"], run["day"], run["file"], run["ended_at"]) == ("npsp", "2026-03-15", True, None)
+    assert "2026-03-15" in hub("reconcile")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("police", "--day", "2026-03-15"), 1, "Nothing of this agency can be compared"),
+        (("npsp", "--day", "2026-03-15", "--operation", "file_progress"), 1, "file_dossier, update_dossier"),
+        (("npsp", "--day", "15/3/2026"), 1, "day"),
+        (("npsp",), 2, "--day"),
+        (("--file",), 2, "Name the agency"),
+    ],
+)
+def test_words_that_cannot_be_compared_are_told(
+    hub: Hub, settings: Path, words: tuple[str, ...], status: int, says: str
+) -> None:
+    ended, _, errors = hub("reconcile", *words)
+    assert ended == status
+    assert says in errors
+
+
+def test_a_schedule_that_cannot_be_kept_is_found(hub: Hub, settings: Path) -> None:
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace("[agencies.police]\n", '[agencies.police]\nreconcile = "02:30"\n'), "utf-8")
+    assert "take `reconcile` out of [agencies.police]" in " ".join(hub("doctor")[1].split())
+    settings.write_text(text.replace("[agencies.npsp]\n", '[agencies.npsp]\nreconcile = "2:30"\n'), "utf-8")
+    status, _, errors = hub("doctor")
+    assert status == 2
+    assert "agencies.npsp.reconcile" in errors

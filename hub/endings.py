@@ -211,7 +211,7 @@ class Endings:
         """An interactive call goes again only if somebody still listens and there is time."""
         if turn.tries_ground and said.again is Again.LATER:
             return replace(said, state=State.EXPIRED, again=None)
-        if (turn.once or turn.fetches is not None) and said.again is not Again.NEXT:  # the next run is soon enough
+        if turn.once and said.again is not Again.NEXT:  # the next run is soon enough
             return replace(said, state=State.EXPIRED, again=None)
         if turn.until <= self._around.clock.monotonic() + wait:
             return replace(said, state=State.EXPIRED, again=None)

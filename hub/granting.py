@@ -161,7 +161,7 @@ class Granting:
         (got,) = await self._around.coordination.claim(self._lane.name, [wanted])
         if isinstance(got, Wait):
             if got.probe:
-                self._lane.try_ground(got.probe)
+                self._lane.own.try_ground(got.probe)
             return got
         self._told.pop(turn.wish, None)
         if turn.place is Place.CLAIMING:

@@ -8,18 +8,16 @@ shares nothing with another but what `surroundings.py` names.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from connectors.kit.inbox import Fetched, Inbox, Notice, Understood
-from connectors.kit.operation import key_fields
+from connectors.kit.inbox import Fetched, Inbox, Understood
 from connectors.kit.outcomes import Answered, Outcome, StaleCredentials
 from hub.admission import COLD, Admission
 from hub.asking_after import AskingAfter
 from hub.backlog import SWEEP, Backlog
-from hub.call import BUILT_IN, Call, Class, Kind, Purpose, Reply, State
+from hub.call import Call, Reply, State
 from hub.coordination.protocol import Permit
 from hub.endings import Endings
 from hub.errors import CallExpired, HubError, HubStopping, Internal, LaneFull, StoreUnavailable
@@ -27,12 +25,13 @@ from hub.exchanges import Ended, Exchanges
 from hub.granting import Granting
 from hub.line import Line
 from hub.logging_in import LoggingIn
+from hub.own_look_ups import OwnLookUps
 from hub.route import Route, RouteView
 from hub.settling import Settling
 from hub.single_flight import SingleFlight
 from hub.store.protocol import Leased, Occupied
 from hub.surroundings import Bound, Surroundings
-from hub.turn import Fetches, Place, Turn
+from hub.turn import Place, Turn
 from hub.turned_away import let_through
 
 Hears: TypeAlias = Callable[[str, Understood], Awaitable[object]]
@@ -43,10 +42,6 @@ _LOOKS = 5
 """Sweeps between two looks into the store that nobody asked for: forty idle lanes cost less than a statement a second."""
 _PATIENCE = 0.1
 """Seconds between looks, while stopping, whether everything has ended."""
-_FETCH_SECONDS = 120.0
-"""For how long a page of notices may wait for its turn; as long as any caller may."""
-_TRY_PAUSE = 1.0
-"""Seconds between two tries of the ground: one that could not even leave must not be followed by another at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,6 @@ class Lane:
         """Durable calls of this lane that are in our hands, by id."""
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps = 0
-        self._trying = False
         self._tasks: set[asyncio.Task[None]] = set()
         contract = agency.contract
         self.admission = Admission(self.name, contract, self._line, self._coordination, self._clock)
@@ -124,6 +118,7 @@ class Lane:
         )
         self.endings = Endings(self, surroundings)
         self.flights = SingleFlight(self, agency, self._line, surroundings)
+        self.own = OwnLookUps(self, agency, self._line, surroundings)
 
     # --- Beginning and end -------------------------------------------------------------------------------------------
 
@@ -203,7 +198,7 @@ class Lane:
 
         It follows one that asks the same, or stands in the line, if need be in the place of another.
         """
-        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
+        turn.timer = asyncio.get_running_loop().call_at(turn.until, self.out_of_time, turn)
         if self.flights.join(turn):
             return
         if self._line.count(interactive=True) >= self.contract.queue_calls and not self._make_room(turn):
@@ -222,119 +217,6 @@ class Lane:
         error = LaneFull("displaced", retry_after=max(1.0, wait), call=other.call.id)
         self.endings.unsent(other, State.EXPIRED, "displaced", error)
         return True
-
-    def try_ground(self, operation: str) -> None:
-        """Find out with one harmless look-up of our own whether the agency answers, unless that is being done."""
-        if self._trying:
-            return
-        self._trying = True
-        turn, future = self._own(operation, Class.COUNTER, self.contract.call_timeout, Purpose())
-        future.add_done_callback(self._tried)
-        turn.tries_ground = True
-        self._line.join(turn, head=True)
-        self.stir()
-
-    async def fetch(
-        self, notice: Notice, cursor: str | None, purpose: Purpose, request: BaseModel | None = None
-    ) -> Fetched:
-        """
-        Ask for one page of *notice*, after *cursor*: one exchange at bulk class, which goes once, whatever comes of it.
-
-        *request*: what is asked for, where another operation lists that.
-
-        Raises:
-            HubError: No page came, and why.
-            KeyError: No operation fetches it.
-        """
-        key = key_fields(request) if request is not None else {}
-        fetches = Fetches(notice.name, cursor, key)
-        reply = await self._once(notice.fetched_by or "", fetches, purpose, request)
-        if fetches.brought is None:  # its answer came from elsewhere than the wire, which cannot be
-            raise Internal(call=reply.call)
-        return fetches.brought
-
-    async def listing(self, notice: Notice, purpose: Purpose) -> bytes:
-        """
-        Ask what of *notice* is there to be fetched: one exchange like that of `fetch`. Returns its answer, as settled.
-
-        Raises:
-            HubError: No answer came, and why.
-            KeyError: No operation lists it.
-        """
-        reply = await self._once(notice.listed_by or "", Fetches(None), purpose)
-        if reply.answer is None:
-            raise Internal(call=reply.call)
-        return reply.answer
-
-    async def _once(
-        self, operation: str, fetches: Fetches, purpose: Purpose, request: BaseModel | None = None
-    ) -> Reply:
-        turn, future = self._own(operation, Class.BULK, self.fetch_seconds, purpose, request)
-        turn.fetches = fetches
-        self._line.join(turn)
-        self.stir()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self.leave(turn)
-            raise
-
-    async def look_up(self, operation: str, request: BaseModel, purpose: Purpose) -> Reply:
-        """
-        Ask for one record on the hub's own account: one exchange at bulk class, which goes once and follows nobody.
-
-        Raises:
-            HubError: No answer came, and why.
-        """
-        turn, future = self._own(operation, Class.BULK, self.fetch_seconds, purpose, request)
-        turn.once = True
-        self._line.join(turn)
-        self.stir()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self.leave(turn)
-            raise
-
-    @property
-    def fetch_seconds(self) -> float:
-        """Seconds for which a page may wait in the line and be on the wire."""
-        return max(_FETCH_SECONDS, 2 * self.contract.call_timeout)
-
-    def own_call(
-        self, operation: str, request: BaseModel, purpose: Purpose, *, seconds: float, cls: Class = Class.BULK,
-        interactive: bool = False, key: str | None = None,
-    ) -> tuple[Call, bytes]:  # fmt: skip
-        """Return a call that the hub makes for itself, which ends in *seconds*, and its request as canonical JSON."""
-        known, now = self.operations[operation], self._clock.now()
-        raw = request.__pydantic_serializer__.to_json(request)
-        call = Call(
-            id=self._around.new_id(), agency=self.name, operation=operation, kind=Kind(known.kind), cls=cls,
-            interactive=interactive, caller=BUILT_IN, purpose=purpose, fingerprint=sha256(raw).hexdigest(), accepted_at=now,
-            deadline=now + seconds, due_at=now, step=operation, repeat_safe=known.repeat_safe,
-            order_key=known.order_key(request), idempotency_key=key,
-        )  # fmt: skip
-        return call, raw
-
-    def _own(
-        self, operation: str, cls: Class, seconds: float, purpose: Purpose, request: BaseModel | None = None
-    ) -> tuple[Turn, "asyncio.Future[Reply]"]:
-        """Return a look-up of our own that waits in memory, with its end. Without *request* it asks for no record."""
-        request = self.operations[operation].request() if request is None else request
-        call, raw = self.own_call(operation, request, purpose, seconds=seconds, cls=cls, interactive=True)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        turn = Turn(call, request, raw, self._clock.monotonic() + seconds, future, budget=seconds)
-        turn.timer = asyncio.get_running_loop().call_at(turn.until, self._out_of_time, turn)
-        return turn, future
-
-    def _tried(self, future: asyncio.Future[Reply]) -> None:
-        if not future.cancelled():
-            future.exception()  # how it ended is in its exchange; nobody else waits for it
-        asyncio.get_running_loop().call_later(_TRY_PAUSE, self._may_try_again)
-
-    def _may_try_again(self) -> None:
-        self._trying = False
-        self.stir()
 
     def leave(self, turn: Turn) -> None:
         """Its caller has gone: a call that is not on the wire is taken back, one that is will be recorded."""
@@ -479,7 +361,8 @@ class Lane:
             return None
         return Turn(call, request, leased.request, until)
 
-    def _out_of_time(self, turn: Turn) -> None:
+    def out_of_time(self, turn: Turn) -> None:
+        """The time of *turn* is over: its caller hears so, whatever still comes."""
         if turn.place is Place.WIRE:  # the exchange ends by its own time-out; its caller hears in any case
             turn.timer = asyncio.get_running_loop().call_later(_GRACE, self._give_up, turn)
             return

@@ -137,7 +137,7 @@ class PollRuns:
             if run := self._stopped(poll, row, poll.first, taken):
                 return run
             try:
-                fetched = await poll.lane.fetch(poll.notice, cursor, poll.purpose)
+                fetched = await poll.lane.own.page(poll.notice, cursor, poll.purpose)
                 if fetched.read is None:
                     return self._ended(poll, row, "refused", _said(fetched), taken)
                 following = fetched.next or cursor
@@ -163,7 +163,7 @@ class PollRuns:
         """
         if run := self._stopped(poll, row, poll.first, 0):
             return run
-        answer = from_json(listing := await poll.lane.listing(poll.notice, poll.purpose))
+        answer = from_json(listing := await poll.lane.own.listing(poll.notice, poll.purpose))
         if answer["result"] in _EMPTY:
             refused = answer["result"] == Result.REFUSED.value
             return self._ended(poll, row, *(("refused", answer["reason"]["code"]) if refused else ("answered", "")))
@@ -179,7 +179,7 @@ class PollRuns:
             if run := self._stopped(poll, row, fetching.name, taken):
                 return run
             try:
-                fetched = await poll.lane.fetch(poll.notice, None, poll.purpose, request)
+                fetched = await poll.lane.own.page(poll.notice, None, poll.purpose, request)
                 if fetched.read is None:
                     failed_with, told = "refused", _said(fetched)
             except Refusal:  # nothing goes now
@@ -244,7 +244,7 @@ class PollRuns:
                 key = sha256(f"{notice.name} {same}".encode()).hexdigest() if same is not None else None
                 purpose = poll.purpose._replace(dossier=dossier)
                 seconds = _ANSWERING_SECONDS
-                calls.append(poll.lane.own_call(operation or "", request, purpose, seconds=seconds, key=key))
+                calls.append(poll.lane.own.call(operation or "", request, purpose, seconds=seconds, key=key))
         return calls
 
 

@@ -145,4 +145,4 @@ class Polling:
 
     @staticmethod
     def _ttl(poll: Poll) -> float:
-        return poll.lane.fetch_seconds + poll.lane.contract.call_timeout + 30.0
+        return poll.lane.own.seconds + poll.lane.contract.call_timeout + 30.0

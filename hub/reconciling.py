@@ -184,7 +184,7 @@ class Reconciling:
 
     @staticmethod
     def _ttl(agency: Reconciled) -> float:
-        return agency.lane.fetch_seconds + agency.lane.contract.call_timeout + 30.0
+        return agency.lane.own.seconds + agency.lane.contract.call_timeout + 30.0
 
     async def _end(self, run: Run, outcome: str, cause: str = "", rest: float | None = None) -> None:
         """End *run*, or let it rest for so many seconds, unless it has gone on for too long already."""
@@ -255,7 +255,7 @@ class Reconciling:
             return Judged(SUPERSEDED)
         purpose = Purpose(agency.officer, agency.unit, call.purpose.dossier, call.purpose.intake, RECONCILE)
         try:
-            reply = await agency.lane.look_up(this.look_up.name, request, purpose)
+            reply = await agency.lane.own.record(this.look_up.name, request, purpose)
         except StoreUnavailable:
             raise
         except HubError as error:
@@ -337,7 +337,7 @@ class Reconciling:
         """Return the call that files once more what *call* did, for the same officer, unit and dossier."""
         sent = agency.lane.operations[call.operation].request.model_validate_json(request)
         key = sha256(f"{RECONCILE} {call.id}".encode()).hexdigest()
-        return agency.lane.own_call(call.operation, sent, call.purpose, seconds=_FILING_SECONDS, key=key)
+        return agency.lane.own.call(call.operation, sent, call.purpose, seconds=_FILING_SECONDS, key=key)
 
 
 def _had_their_turn(judged: Sequence[Judged | None]) -> int:

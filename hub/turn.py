@@ -83,11 +83,11 @@ class Turn:
     """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     fetches: Fetches | None = None
     """
-    The hub's own look-up of what an agency has to tell, one page of it: it goes once, likewise. Of one that asks after a
-    call: what it says is told as this notice.
+    What an agency has to tell is looked up, one page of it. Of one that asks after a call: what it says is told as this
+    notice.
     """
     once: bool = False
-    """The hub's own look-up of one record, which goes once, likewise."""
+    """The hub's own look-up, which goes once, likewise: the next run is soon enough."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

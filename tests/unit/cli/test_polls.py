@@ -2,16 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.cli.conftest import Hub
 
 
+def polls(hub: Hub, *agencies: str) -> list[dict[str, Any]]:
+    """Return the polls of *agencies*, or all."""
+    found = json.loads(hub("polls", "--json")[1])
+    return [poll for poll in found if not agencies or poll["agency"] in agencies]
+
+
 def test_what_nobody_is_named_for_is_not_polled(hub: Hub, settings: Path) -> None:
     lines = settings.read_text("utf-8").splitlines()
     settings.write_text("\n".join(line for line in lines if not line.startswith("scheduled_as")), "utf-8")
-    assert [poll for poll in json.loads(hub("polls", "--json")[1]) if poll["agency"] == "npsp"] == []
+    assert "question_asked" not in [poll["notice"] for poll in polls(hub)], "the portal is asked for an officer"
+    assert "document_arrived" in [poll["notice"] for poll in polls(hub)], "the old axis for nobody"
     status, _, errors = hub("polls", "run", "npsp.question_asked")
     assert status == 1
     assert "`hub polls` lists those that are" in errors
@@ -19,11 +27,11 @@ def test_what_nobody_is_named_for_is_not_polled(hub: Hub, settings: Path) -> Non
 
 
 def test_a_poll_is_listed_and_one_that_is_wanted_falls_due(hub: Hub, settings: Path) -> None:
-    (poll,) = [poll for poll in json.loads(hub("polls", "--json")[1]) if poll["agency"] == "npsp"]
-    assert (poll["notice"], poll["next_run"]) == ("question_asked", None)
+    (poll,) = polls(hub, "npsp")
+    assert (poll["agency"], poll["notice"], poll["next_run"]) == ("npsp", "question_asked", None)
     said = hub("polls", "run", "npsp.question_asked")[1]
     assert "npsp.question_asked is due. No hub runs: it goes at the next start." in said
-    (poll,) = [poll for poll in json.loads(hub("polls", "--json")[1]) if poll["agency"] == "npsp"]
+    (poll,) = polls(hub, "npsp")
     assert poll["next_run"] is not None
     assert "question_asked" in hub("polls")[1]
 

@@ -313,7 +313,7 @@ def test_what_people_see_of_a_push_holds_nobody() -> None:
 
 
 def test_a_token_is_put_before_every_state_and_renewed_when_it_ends() -> None:
-    agency = bound(PORTAL, secret_id="centre", secret_pass="0000-invented")
+    agency = bound(PORTAL, client_id="centre", client_secret="0000-invented")
     step = RegistrationStep.model_validate_json(
         json.dumps(next(one.request for one in load_samples(PORTAL.folder) if one.name == "file_status.ok"))
     )

@@ -38,7 +38,7 @@ replies = { taken = { error_code = "=0", data = "payload" }, refused = { error_c
 """
 PROCEDURE = 'canonical = "ProcedureQuery@1"\nagency = ""\n[fields]\n"code" = "MaThuTuc"\n'
 HEADERS = {"x-key": "invented-key", "content-type": "application/json"}
-PATH = "/in/tax/step_told"
+PATH = "/in/tax_office/step_told"
 
 
 def written(folder: Path, status: str = STATUS) -> None:
@@ -58,11 +58,11 @@ def written(folder: Path, status: str = STATUS) -> None:
 @pytest.fixture
 def office(stage: Any) -> Path:
     """The folder of that connector, installed in the hub that is about to start."""
-    folder: Path = stage.folder / "connectors" / "tax"
+    folder: Path = stage.folder / "connectors" / "tax_office"
     written(folder)
     text = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
     entry = 'base_url = "https://tax.example"\nsecurity_key = "invented-key"\nsign_key = "another-invented-key"\n'
-    stage.config.write_text(f"{text}[agencies.tax]\n{entry}", "utf-8")
+    stage.config.write_text(f"{text}[agencies.tax_office]\n{entry}", "utf-8")
     return folder
 
 
@@ -79,7 +79,9 @@ async def push(stage: Any, *records: dict[str, str], **headers: str) -> dict[str
 
 async def events(stage: Any, **query: Any) -> list[dict[str, Any]]:
     async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        found: list[dict[str, Any]] = (await http.get("/v1/notices/tax", params={"after": 0} | query)).json()["events"]
+        found: list[dict[str, Any]] = (await http.get("/v1/notices/tax_office", params={"after": 0} | query)).json()[
+            "events"
+        ]
         return found
 
 
@@ -101,15 +103,17 @@ async def test_what_an_agency_was_told_to_be_taken_outlives_a_kill_and_is_told_o
     listed = stage.url + "/v1/operations"
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {stage.key}"}) as http:
         offered = (await http.get(listed)).json()
-    assert [one["notice"] for one in offered["notices"] if one["agency"] == "tax"] == ["tax.step_told"]
-    assert [one["question"] for one in offered["questions"] if one["agency"] == "tax"] == ["tax.procedure_asked"]
+    assert [one["notice"] for one in offered["notices"] if one["agency"] == "tax_office"] == ["tax_office.step_told"]
+    assert [one["question"] for one in offered["questions"] if one["agency"] == "tax_office"] == [
+        "tax_office.procedure_asked"
+    ]
 
 
 async def test_a_stream_hears_of_it_at_once_and_goes_on_where_it_broke_off(stage: Any, office: Path) -> None:
     await stage.start()
     headers = {"authorization": f"Bearer {stage.key}"}
     async with httpx2.AsyncClient(base_url=stage.url, headers=headers, timeout=30) as http:
-        async with http.stream("GET", "/v1/notices/stream?agencies=tax") as stream:
+        async with http.stream("GET", "/v1/notices/stream?agencies=tax_office") as stream:
             lines = stream.aiter_lines()
             assert await anext(lines) == "retry: 2000"
             await push(stage, told("H32-0-1"))
@@ -118,7 +122,9 @@ async def test_a_stream_hears_of_it_at_once_and_goes_on_where_it_broke_off(stage
                     break
             assert json.loads(line[5:])["data"]["value"]["dossier"] == "H32-0-1"
         await push(stage, told("H32-0-2"))
-        async with http.stream("GET", "/v1/notices/stream?agencies=tax", headers={"last-event-id": "1"}) as stream:
+        async with http.stream(
+            "GET", "/v1/notices/stream?agencies=tax_office", headers={"last-event-id": "1"}
+        ) as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("data:"):
                     break
@@ -136,7 +142,7 @@ async def test_what_could_not_be_read_is_taken_once_a_person_mended_the_connecto
     page = json.loads((await stage.hub("dead", "list", "--json", **admin))[1])
     (dead,) = page["notices"]
     async with stage.operator() as http:
-        assert 'hub_dead_letters{agency="tax"} 1.0' in (await http.get("/metrics")).text
+        assert 'hub_dead_letters{agency="tax_office"} 1.0' in (await http.get("/metrics")).text
     status, out, _ = await stage.hub("dead", "replay", dead["dead_notice"], "--by", "cb-014", **admin)
     assert (status, "still cannot be taken" in out) == (1, True)
     assert await events(stage) == []
@@ -154,12 +160,12 @@ async def test_what_could_not_be_read_is_taken_once_a_person_mended_the_connecto
 async def test_a_question_is_answered_with_what_a_caller_published(stage: Any, office: Path) -> None:
     await stage.start()
     async with httpx2.AsyncClient(base_url=stage.url, timeout=30) as http:
-        asked = (await http.post("/in/tax/procedure_asked", headers=HEADERS)).json()
+        asked = (await http.post("/in/tax_office/procedure_asked", headers=HEADERS)).json()
         assert (asked["error_code"], "published" in asked["message"]) == ("1", True)
         key = {"authorization": f"Bearer {stage.key}"}
-        put = await http.put("/v1/answers/tax/procedure_asked", json={"code": "1.004194"}, headers=key)
+        put = await http.put("/v1/answers/tax_office/procedure_asked", json={"code": "1.004194"}, headers=key)
         assert put.status_code == 200, put.text
-        asked = (await http.post("/in/tax/procedure_asked", headers=HEADERS)).json()
+        asked = (await http.post("/in/tax_office/procedure_asked", headers=HEADERS)).json()
         assert asked == {"error_code": "0", "data": {"MaThuTuc": "1.004194"}}
 
 
@@ -170,7 +176,7 @@ async def dead_notices(stage: Any) -> list[str]:
 
 async def answer(stage: Any, method: str, **content: Any) -> Any:
     async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        return (await http.request(method, "/v1/answers/tax/procedure_asked", **content)).json()
+        return (await http.request(method, "/v1/answers/tax_office/procedure_asked", **content)).json()
 
 
 async def discard(stage: Any) -> None:

@@ -51,7 +51,7 @@ SETTINGS = {
     "social_insurance": {"user_name": "00000_BV", "password": "0000-invented"},
     "social_insurance_lgsp": {"authorization": "Bearer 0000-invented"},
     "civil_status": {"province": "56", "authorization": "Bearer 0000-invented"},
-    "civil_status_portal": {"secret_id": "centre", "secret_pass": "0000-invented"},
+    "civil_status_portal": {"client_id": "centre", "client_secret": "0000-invented"},
     "tax": {"authorization": "Bearer 0000-invented", "security_key": "0000-invented"},
 }
 LOGGING_IN = {"exchange.id": "01930000-0000-7000-8000-000000000000", "exchange.at": "2026-11-23T08:00:00+07:00"}

@@ -349,11 +349,11 @@ def test_the_doctor_shows_settings_masked_and_finds_what_is_missing(hub: Hub, se
     assert told["settings"]["agencies"]["police"]["secret_key"] == "***"
     assert told["settings"]["agencies"]["police"]["service_code"] == "sandbox-service-code"
     text = settings.read_text("utf-8").replace('"sandbox-secret-key"', '"env:NOT_SET_ANYWHERE"')
-    settings.write_text(text + '[agencies.tax]\nbase_url = "https://tax.example"\n', "utf-8")
+    settings.write_text(text + '[agencies.customs]\nbase_url = "https://customs.example"\n', "utf-8")
     status, out, _ = hub("doctor")
     assert status == 1
     assert "NOT_SET_ANYWHERE is not set" in out
-    assert "`tax` is no connector" in out
+    assert "`customs` is no connector" in out
 
 
 def test_the_doctor_says_how_large_the_store_is_and_what_is_wrong_with_it(

@@ -38,6 +38,19 @@ def test_our_key_is_remembered_with_an_answer_and_with_a_doubt() -> None:
     play(scenario)
 
 
+def test_a_key_that_a_field_of_the_request_fills_is_remembered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"number": "request.code", "nothing": "request.absent"}
+    monkeypatch.setitem(OPERATIONS, "file_payment", operation("file_payment", "filing", Paper, own=own))
+
+    async def scenario(world: World) -> None:
+        world.agency.will["file_payment"].append((0.1, OK))
+        await world.file("file_payment", "H32-7", purpose=PURPOSE)
+        await asyncio.sleep(5)
+        assert await world.store.remembered(DOSSIER, world.agency.name) == {"number": "H32-7"}
+
+    play(scenario)
+
+
 def test_our_key_is_not_remembered_of_what_never_left() -> None:
     async def scenario(world: World) -> None:
         world.agency.otherwise = lambda _: (0.1, Unavailable("connect"))

@@ -11,6 +11,7 @@ from connectors.kit.registry import find_connectors
 from connectors.kit.samples import load_samples
 from hub.client import Purpose
 from mappings.canonical import PostOrder
+from tests.integration.test_what_agencies_have_is_compared import compared
 
 pytestmark = pytest.mark.process
 
@@ -83,3 +84,20 @@ async def test_what_the_post_is_asked_for_reaches_the_dossier_too_and_once(post:
 
 async def _two(post: Any) -> bool:
     return len(await heard(post, "post_ngsp")) == 2
+
+
+async def test_an_order_of_which_the_post_has_told_nothing_is_found(post: Any) -> None:
+    await post.start()
+    quiet = f"{DOSSIER}-9"
+    async with post.client() as hub:
+        for order in (ordered("post_ngsp"), ordered("post_ngsp", order_number=quiet)):
+            key = order.order_number
+            await hub.file("post_ngsp.order_shipment", order, answer=RootModel[Any], purpose=PURPOSE, key=key, wait=20)
+    async with post.operator() as http:
+        assert (await http.post("/admin/v1/polls/post_ngsp/shipment_progressed/run")).is_success
+
+    async def found() -> bool:
+        counts = (await compared(post, "post_ngsp"))["counts"]
+        return bool(counts == {"order_shipment": {"told": 1, "untold": 1}})
+
+    await post.until_true(found, "one order with its tracking, one without")

@@ -31,6 +31,7 @@ BY_RULE: dict[str, st.SearchStrategy[str]] = {
     "dossier_code": st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.H32-26[0-9]{4}-[0-9]{4,5}", fullmatch=True),
     "agency_code": st.from_regex(r"H(32|43)\.[0-9]{2}|[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.H32", fullmatch=True),
     "procedure_code": st.from_regex(r"[1-9]\.[0-9]{6}(\.H32|\.000\.00\.00\.H32)?", fullmatch=True),
+    "card_number": st.from_regex(r"TE1560[0-9]{9}|0000[0-9]{6}|000[0-9]{9}", fullmatch=True),
     "phone": st.from_regex(r"09[0-9]{8}", fullmatch=True),
 }
 """Texts by the rule of `mappings/identifiers.py` that they must pass."""

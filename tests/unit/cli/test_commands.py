@@ -137,6 +137,9 @@ def test_words_of_the_kit_are_explained_with_those_who_use_them(hub: Hub) -> Non
     assert "npsp.code_table" not in handshake
     assert "  payment/manifest.toml:" in hub("check", "--explain", "sha256 hex")[1]
     assert "  police/citizen.map.toml:10 fields.sex" in hub("check", "--explain", "sex")[1]
+    opened = hub("check", "--explain", "base64 xml")[1]
+    assert opened.startswith("base64 xml (way into a text)\n")
+    assert "  axis_legacy/received_message.map.toml:27 fixed." in opened
     assert "unpadded" in hub("check", "--explain", "nonsense")[2]
 
 

@@ -180,6 +180,17 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
     assert (status, json.loads(out)["result"]) == (0, "not_found")
 
 
+def test_a_call_by_hand_says_what_cannot_be_written_and_sends_nothing(hub: Hub) -> None:
+    folder = find_connectors()["land_vbdlis"] / "samples/file_dossier.ok"
+    request = json.loads((folder / "request.canonical.json").read_text("utf-8"))
+    request["land"]["location"] = {"province": "56", "old_district": "568", "commune": "22435"}  # it was divided
+    for way in ("--sandbox", "--dry-run"):
+        status, out, errors = hub("call", "land_vbdlis.file_dossier", "--data", json.dumps(request), way)
+        assert (status, out) == (1, "")
+        assert "land.location.commune: has ended" in errors
+        assert "give the commune of today" in errors
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## four agencies, one hub: watch a land dossier go both ways, an agency hang, the hub be killed
+demo: $(STAMP)  ## sixteen agencies, one hub: watch a land dossier go both ways, an agency hang, the hub be killed
 	@$(BIN)/hub demo
 
 demo-cluster: $(STAMP)  ## PostgreSQL, Redis, two hubs: one is killed under load, the other takes over, nothing is lost

@@ -81,13 +81,14 @@ def call(
     """Make one call by hand and print how it ended; exit 1 when no answer came."""
     chosen = _choose(target, data, sample, config)
     purpose = Purpose(officer=officer, unit=unit, dossier=dossier, intake=intake)
-    if dry_run:
-        show_json(_rendered(chosen, purpose))
-        return
-    if sandbox:
-        ended = asyncio.run(_in_sandbox(chosen, purpose))
+    if dry_run or sandbox:
+        try:
+            ended = _rendered(chosen, purpose) if dry_run else asyncio.run(_in_sandbox(chosen, purpose))
+        except MappingFailed as failed:
+            faults = [f"  {fault}" for fault in failed.faults]
+            fail("\n".join(["The request cannot be written for this agency:", *faults]))
         show_json(ended)
-        if ended["outcome"] != "answered":
+        if not dry_run and ended["outcome"] != "answered":
             raise typer.Exit(1)
         return
     if not key:
@@ -202,10 +203,7 @@ def _rendered(chosen: Chosen, purpose: Purpose) -> dict[str, Any]:
     agency = _bound(chosen, "https://agency.example", invented_settings(chosen.connector.folder), HttpSender())
     auth = chosen.connector.manifest.auth
     kept = {f"auth.{name}": "***" for name in (auth.keep if auth else {})}
-    try:
-        wire = agency.render(chosen.operation.name, chosen.request, _sources(chosen, purpose) | kept, mask=True)
-    except MappingFailed as failed:
-        fail("\n".join(["The request cannot be written for this agency:", *(f"  {fault}" for fault in failed.faults)]))
+    wire = agency.render(chosen.operation.name, chosen.request, _sources(chosen, purpose) | kept, mask=True)
     call = chosen.connector.manifest.operations[chosen.operation.name].call
     return {"call": call, "headers": sorted(wire.headers), "bytes": len(wire.body), "payload": wire.masked}
 

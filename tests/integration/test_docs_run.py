@@ -1,11 +1,13 @@
 """What the guides show is true: commands exist, links lead somewhere, tables are complete, examples run as they stand."""
 
 import asyncio
+import csv
 import os
 import re
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +21,8 @@ from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from connectors.kit.answers import COLUMNS, RESULTS
+from connectors.kit.manifest import Manifest, load_manifest
+from connectors.kit.registry import find_connectors
 from hub.app.installed import install
 from hub.call import State
 from hub.cli import lane_table
@@ -29,6 +33,8 @@ from hub.route_tables import DirectRoute, LgspRoute, NdxpRoute, RouteContract, X
 from hub.security.register_files import read_officers, read_units
 from hub.settings import AgencyEntry, Hub, Push, Retention, ScheduledAs, load_settings
 from hub.store.feed import Noticed
+from hub.store.handling import Counts
+from hub.store.reconciled import VERDICTS
 from hub.web.admin import admin
 from hub.web.batch import BatchLine
 from hub.web.notices import event
@@ -40,6 +46,8 @@ from monitoring.metrics import METRICS
 ROOT = Path(__file__).parents[2]
 README, CALLERS, OPERATE = ROOT / "README.md", ROOT / "docs/guide/callers.md", ROOT / "docs/guide/operate.md"
 AUTHORS = ROOT / "connectors/README.md"
+FOLDERS = find_connectors()
+MANIFESTS = {name: load_manifest(folder) for name, folder in FOLDERS.items()}
 INNER = {"routes.<name>.contract": RouteContract, "agencies.<name>.scheduled_as": ScheduledAs}
 PAGES = (README, AUTHORS, ROOT / "mappings/README.md", *sorted((ROOT / "docs").rglob("*.md")))
 AT = 1_795_433_476.467
@@ -193,7 +201,35 @@ def test_every_state_cause_and_result_is_explained() -> None:
     assert set(rows(CALLERS, "`GET /v1/calls` also finds")) == {str(state) for state in State}
     assert set(rows(CALLERS, "\n## Many at once: a batch\n")) == set(BatchLine.model_fields)
     assert list(rows(AUTHORS, "\n## What an answer means\n")) == list(RESULTS)
+    assert set(rows(OPERATE, "\n## Comparing with agencies\n")) == set(VERDICTS)
+    assert set(rows(CALLERS, "\n## How agencies handle dossiers\n")) == set(Counts._fields)
     assert f"`{','.join(COLUMNS)}`" in AUTHORS.read_text("utf-8")
+
+
+def test_every_operation_and_notice_of_the_dossier_profile_is_explained() -> None:
+    profile = MANIFESTS["department"]
+    assert set(rows(CALLERS, "\n## Move a dossier to an agency\n")) == {*profile.operations, *profile.notices}
+
+
+def test_everything_that_agencies_tell_is_named() -> None:
+    tables = [table for one in MANIFESTS.values() for table in one.notices.items()]
+    told = {name for name, table in tables if table.kind == "notice"}
+    assert set(rows(CALLERS, "\n## Hear what agencies tell\n")) == told
+
+
+def test_every_connector_is_listed_with_what_it_speaks_and_how_sure_it_is() -> None:
+    listed = rows(AUTHORS, "\n## The connectors\n")
+    assert {name: cells[1:4] for name, cells in listed.items()} == {
+        name: [one.connector.protocol.upper(), *_how_sure(FOLDERS[name], one)] for name, one in MANIFESTS.items()
+    }
+
+
+def _how_sure(folder: Path, manifest: Manifest) -> tuple[str, str]:
+    """Return the mark of most fields of a connector, and how many of its operations and notices are assumed whole."""
+    with (folder / "contract/fields.csv").open(encoding="utf-8", newline="") as file:
+        ((mark, _),) = Counter(row["mark"] for row in csv.DictReader(file)).most_common(1)
+    names = {*manifest.operations, *manifest.notices}
+    return mark, f"{len(names.intersection(manifest.connector.assumed))} of {len(names)}"
 
 
 @pytest.mark.parametrize("page", [README, CALLERS, OPERATE], ids=lambda page: page.name)

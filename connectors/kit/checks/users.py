@@ -16,11 +16,12 @@ from connectors.kit.auth import HANDSHAKES
 from connectors.kit.manifest import FILE, Conversation, Manifest, load_manifest
 from connectors.kit.places import DECODERS
 from connectors.kit.signatures import SCHEMES
+from mappings.enclosed import PAYLOAD
 from mappings.errors import FilesRefused
 from mappings.language import MappingFile, read_mapping_file
 from mappings.values import CONVERTERS, WITH_LENGTH
 
-Kind: TypeAlias = Literal["converter", "code table", "handshake", "signature", "decoder"]
+Kind: TypeAlias = Literal["converter", "code table", "handshake", "signature", "decoder", "way into a text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ def _of_mapping(path: Path, mapping: MappingFile) -> Iterator[Use]:
         if line.codes:
             yield use("code table", line.codes, ours, "fields")
     for theirs, fixed in mapping.fixed.items():
-        yield from (use("converter", word, theirs, "fixed") for word in fixed.as_)
+        kind: Kind = "way into a text" if fixed.from_ == PAYLOAD else "converter"
+        yield from (use(kind, word, theirs, "fixed") for word in fixed.as_)
 
 
 def _functions(use: Use) -> set[FunctionType]:

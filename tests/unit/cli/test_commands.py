@@ -137,6 +137,9 @@ def test_words_of_the_kit_are_explained_with_those_who_use_them(hub: Hub) -> Non
     assert "npsp.code_table" not in handshake
     assert "  payment/manifest.toml:" in hub("check", "--explain", "sha256 hex")[1]
     assert "  police/citizen.map.toml:10 fields.sex" in hub("check", "--explain", "sex")[1]
+    opened = hub("check", "--explain", "base64 xml")[1]
+    assert opened.startswith("base64 xml (way into a text)\n")
+    assert "  axis_legacy/received_message.map.toml:27 fixed." in opened
     assert "unpadded" in hub("check", "--explain", "nonsense")[2]
 
 
@@ -175,6 +178,17 @@ def test_a_call_by_hand_in_the_sandbox_shows_its_answer(hub: Hub) -> None:
     request = {"citizen_id": "000085000999", "full_name": "Không Có Ai", "born_on": "1985-03-15"}
     status, out, _ = hub("call", "police.lookup_citizen", "--data", json.dumps(request), "--sandbox")
     assert (status, json.loads(out)["result"]) == (0, "not_found")
+
+
+def test_a_call_by_hand_says_what_cannot_be_written_and_sends_nothing(hub: Hub) -> None:
+    folder = find_connectors()["land_vbdlis"] / "samples/file_dossier.ok"
+    request = json.loads((folder / "request.canonical.json").read_text("utf-8"))
+    request["land"]["location"] = {"province": "56", "old_district": "568", "commune": "22435"}  # it was divided
+    for way in ("--sandbox", "--dry-run"):
+        status, out, errors = hub("call", "land_vbdlis.file_dossier", "--data", json.dumps(request), way)
+        assert (status, out) == (1, "")
+        assert "land.location.commune: has ended" in errors
+        assert "give the commune of today" in errors
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,11 @@ class Page(Table):
     """The cursor of a polled operation; of one that lists what another fetches, how many are fetched in a run."""
 
     size: Count = Field(description="Notices a page", examples=[100])
-    after: str | None = Field(None, description="Place of the request that says after which notice", examples=["TuId"])
+    after: str | None = Field(
+        None,
+        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`",
+        examples=["TuId"],
+    )
     next: str | None = Field(
         None, description="Place of the answer that says where the next page starts", examples=["IdCuoi"]
     )

@@ -21,20 +21,13 @@ PURPOSE = Purpose(officer="cb-102", unit="H32", dossier=DOSSIER)
 @pytest.fixture
 def post(stage: Any) -> Any:
     """The installation, once it has agreed on a key with the post: without one, nobody is believed."""
-    text = stage.config.read_text("utf-8").replace('tracking_key = ""', 'tracking_key = "0000-agreed"')
-    stage.config.write_text(text, "utf-8")
+    stage.entry("post_lgsp", 'tracking_key = "0000-agreed"', 'tracking_key = ""')
     return stage
 
 
 def ordered(agency: str, **changed: Any) -> PostOrder:
     sample = next(one for one in load_samples(find_connectors()[agency]) if one.name == "order_shipment.ok")
     return PostOrder.model_validate_json(json.dumps({**sample.request, **changed}))
-
-
-async def heard(post: Any, agency: str) -> list[dict[str, Any]]:
-    async with httpx2.AsyncClient(base_url=post.url, headers={"authorization": f"Bearer {post.key}"}) as http:
-        events = (await http.get(f"/v1/notices/{agency}?limit=20")).json()["events"]
-    return [one for one in events if one["type"].endswith("shipment_progressed")]
 
 
 async def test_what_the_post_pushes_reaches_the_dossier_of_its_order_whatever_the_number(post: Any) -> None:
@@ -59,7 +52,7 @@ async def test_what_the_post_pushes_reaches_the_dossier_of_its_order_whatever_th
     assert await told("0000-agreed") == "100"
     assert await told("0000-agreed") == "101"
     assert await told("0000-agreed", StatusDate="2026-11-26") == "400"
-    (event,) = await heard(post, "post_lgsp")
+    (event,) = await post.heard("post_lgsp", "shipment_progressed")
     assert (event["subject"], event["data"]["value"]["order_number"]) == (DOSSIER, number)
 
 
@@ -73,13 +66,11 @@ async def test_what_the_post_is_asked_for_reaches_the_dossier_too_and_once(post:
             before = post.arrived("post_ngsp", "list_tracking")
             assert (await http.post("/admin/v1/polls/post_ngsp/shipment_progressed/run")).is_success
             await post.comes("post_ngsp", "list_tracking", before + 1)
-    await post.until_true(lambda: _two(post), "two steps")
-    assert [one["data"]["value"]["collection"] for one in await heard(post, "post_ngsp")] == [
-        "collecting",
-        "handed_over",
-    ]
-    assert {one["subject"] for one in await heard(post, "post_ngsp")} == {DOSSIER}
 
+    async def both() -> bool:
+        return len(await post.heard("post_ngsp", "shipment_progressed")) == 2
 
-async def _two(post: Any) -> bool:
-    return len(await heard(post, "post_ngsp")) == 2
+    await post.until_true(both, "two steps")
+    heard = await post.heard("post_ngsp", "shipment_progressed")
+    assert [one["data"]["value"]["collection"] for one in heard] == ["collecting", "handed_over"]
+    assert {one["subject"] for one in heard} == {DOSSIER}

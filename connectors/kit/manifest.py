@@ -317,7 +317,8 @@ class NoticeTable(Conversation):
         (),
         alias="from",
         description="Operation that fetches these notices, instead of a push; or two in turn: the first answers with a list,"
-        " and each item of it is the request of the second, whose answer is a notice",
+        " and each item of it is the request of the second, whose answer is a notice. Where a filing names it in"
+        " `then.pending`, nothing is fetched: what it says while the hub asks after a call is the notice",
         examples=["list_results", ["list_document_ids", "fetch_document"]],
     )
     page: Page | None = Field(None, description="Cursor of that operation")

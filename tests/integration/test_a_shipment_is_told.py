@@ -30,6 +30,11 @@ def ordered(agency: str, **changed: Any) -> PostOrder:
     return PostOrder.model_validate_json(json.dumps({**sample.request, **changed}))
 
 
+async def heard(post: Any, agency: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = await post.heard(agency, "shipment_progressed")
+    return events
+
+
 async def test_what_the_post_pushes_reaches_the_dossier_of_its_order_whatever_the_number(post: Any) -> None:
     await post.start()
     number = f"{DOSSIER}-2"  # the dossier's second shipment
@@ -52,7 +57,7 @@ async def test_what_the_post_pushes_reaches_the_dossier_of_its_order_whatever_th
     assert await told("0000-agreed") == "100"
     assert await told("0000-agreed") == "101"
     assert await told("0000-agreed", StatusDate="2026-11-26") == "400"
-    (event,) = await post.heard("post_lgsp", "shipment_progressed")
+    (event,) = await heard(post, "post_lgsp")
     assert (event["subject"], event["data"]["value"]["order_number"]) == (DOSSIER, number)
 
 
@@ -66,11 +71,13 @@ async def test_what_the_post_is_asked_for_reaches_the_dossier_too_and_once(post:
             before = post.arrived("post_ngsp", "list_tracking")
             assert (await http.post("/admin/v1/polls/post_ngsp/shipment_progressed/run")).is_success
             await post.comes("post_ngsp", "list_tracking", before + 1)
+    await post.until_true(lambda: _two(post), "two steps")
+    assert [one["data"]["value"]["collection"] for one in await heard(post, "post_ngsp")] == [
+        "collecting",
+        "handed_over",
+    ]
+    assert {one["subject"] for one in await heard(post, "post_ngsp")} == {DOSSIER}
 
-    async def both() -> bool:
-        return len(await post.heard("post_ngsp", "shipment_progressed")) == 2
 
-    await post.until_true(both, "two steps")
-    heard = await post.heard("post_ngsp", "shipment_progressed")
-    assert [one["data"]["value"]["collection"] for one in heard] == ["collecting", "handed_over"]
-    assert {one["subject"] for one in heard} == {DOSSIER}
+async def _two(post: Any) -> bool:
+    return len(await heard(post, "post_ngsp")) == 2

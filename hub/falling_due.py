@@ -46,6 +46,7 @@ class FallingDue(Generic[Key]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()  # one that had not even begun ends without a word
         try:
             await release(running)
         except StoreUnavailable as error:  # the leases end by themselves

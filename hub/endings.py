@@ -209,9 +209,7 @@ class Endings:
 
     def _still_worth_it(self, turn: Turn, said: Verdict, wait: float) -> Verdict:
         """An interactive call goes again only if somebody still listens and there is time."""
-        if turn.tries_ground and said.again is Again.LATER:
-            return replace(said, state=State.EXPIRED, again=None)
-        if turn.once and said.again is not Again.NEXT:  # the next run is soon enough
+        if turn.once and said.again is not Again.NEXT:  # the next one is soon enough
             return replace(said, state=State.EXPIRED, again=None)
         if turn.until <= self._around.clock.monotonic() + wait:
             return replace(said, state=State.EXPIRED, again=None)

@@ -90,7 +90,7 @@ class OwnLookUps:
         self._trying = True
         turn, future = self._turn(operation, Class.COUNTER, self._agency.contract.call_timeout, Purpose())
         future.add_done_callback(self._tried)
-        turn.tries_ground = True
+        turn.once = True
         self._line.join(turn, head=True)
         self._lane.stir()
 

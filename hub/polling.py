@@ -2,20 +2,16 @@
 What agencies do not push is fetched: each notice with `from`, by `every`, by one node at a time. Next: `polled.py`.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-from hub.errors import StoreUnavailable
+from hub.falling_due import SWEEP, FallingDue, lease_seconds
 from hub.polled import POLL, Key, Poll, PollRuns, Sorting
 from hub.store.polls import KeptPolls, PollRow
 from hub.surroundings import Surroundings
 
-SWEEP = 60.0
-"""Seconds between looks that nothing gave reason for: another node may have died, or an operator have asked elsewhere."""
 SPREAD = 60.0
 """Seconds after a start over which polls are spread that fell due while nobody ran them. Each is run once, not once a miss."""
-_PAUSE = 5.0
-"""Seconds before a poll is looked at again that ended by a fault of ours or of the store."""
 
 
 class Polling:
@@ -30,11 +26,7 @@ class Polling:
         self._began = 0.0
         self._not_before: dict[Key, float] = {}
         """Of those that fell due before this node began."""
-        self._rests: dict[Key, float] = {}
-        """Of those that failed by a fault of ours."""
-        self._running: dict[Key, asyncio.Task[None]] = {}
-        self._news = asyncio.Event()
-        self._follower: asyncio.Task[None] | None = None
+        self._due: FallingDue[Key] = FallingDue(POLL, self._look, surroundings)
 
     async def start(self) -> None:
         """
@@ -50,26 +42,15 @@ class Polling:
             key: now + self._around.random.random() * min(SPREAD, poll.every) for key, poll in self._polls.items()
         }
         await self._kept.plan([(*key, at) for key, at in self._not_before.items()], self._around.node)
-        self._follower = asyncio.get_running_loop().create_task(self._follow())
+        self._due.start()
 
     async def stop(self) -> None:
         """Run nothing more; what is being fetched is left to others."""
-        if self._follower is None:
-            return
-        tasks = [self._follower, *self._running.values()]
-        running = list(self._running)
-        self._follower = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            await self._kept.release(self._around.node, running)
-        except StoreUnavailable as error:  # the leases end by themselves
-            self._around.observer.fault("polls", error)
+        await self._due.stop(lambda running: self._kept.release(self._around.node, running))
 
     def stir(self) -> None:
         """Look whether a poll is due: an operator wants one."""
-        self._news.set()
+        self._due.stir()
 
     async def run_now(self, agency: str, notice: str, by: str) -> bool:
         """
@@ -98,27 +79,14 @@ class Polling:
 
     # --- When --------------------------------------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
-        while True:
-            self._news.clear()
-            try:
-                wait = await self._look()
-            except StoreUnavailable:
-                wait = _PAUSE
-            try:
-                async with asyncio.timeout(wait):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
-
     async def _look(self) -> float:
         """Begin what is due and nobody runs; return after how long to look again."""
         wait, now = SWEEP, self._clock.now()
         for row in await self._kept.all():
             key = (row.agency, row.notice)
-            if key not in self._polls or key in self._running:
+            if key not in self._polls or self._due.runs(key):
                 continue
-            at = max(row.due_at, self._rests.get(key, 0.0))
+            at = max(row.due_at, self._due.rests_until(key))
             if row.due_at <= self._began:
                 at = max(at, self._not_before[key])
             if row.lease_node is not None and row.lease_until is not None:
@@ -126,23 +94,12 @@ class Polling:
             if at > now:
                 wait = min(wait, at - now)
                 continue
-            self._running[key] = asyncio.get_running_loop().create_task(self._run(self._polls[key]))
+            self._due.begin(key, partial(self._run, self._polls[key]))
         return wait
 
     async def _run(self, poll: Poll) -> None:
-        try:
-            ttl = self._ttl(poll)
-            row = await self._kept.lease(*poll.key, self._around.node, ttl)
-            run = await self._runs.run(poll, row, ttl) if row is not None else None
-            if run is not None and await self._kept.ended(run):
-                self._around.observer.polled(*poll.key, run.outcome, run.cause, run.taken)
-        except Exception as error:  # one poll that fails must not be the end of the others
-            self._around.observer.fault(POLL, error)
-            self._rests[poll.key] = self._clock.now() + _PAUSE
-        finally:
-            self._running.pop(poll.key, None)
-            self._news.set()
-
-    @staticmethod
-    def _ttl(poll: Poll) -> float:
-        return poll.lane.own.seconds + poll.lane.contract.call_timeout + 30.0
+        ttl = lease_seconds(poll.lane)
+        row = await self._kept.lease(*poll.key, self._around.node, ttl)
+        run = await self._runs.run(poll, row, ttl) if row is not None else None
+        if run is not None and await self._kept.ended(run):
+            self._around.observer.polled(*poll.key, run.outcome, run.cause, run.taken)

@@ -8,9 +8,9 @@ a stretch to walk again. Of what differs nothing is ever overwritten, and nothin
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 from pydantic import BaseModel, ValidationError
@@ -22,6 +22,7 @@ from hub.call import BUILT_IN, Call, Class, Purpose, State, uuid7
 from hub.comparing import Compared, Judged, Said, judge
 from hub.errors import CallExpired, HubError, LaneHeld, LaneOpen, LaneWaitTooLong, StoreUnavailable
 from hub.exchanges import own_keys
+from hub.falling_due import SWEEP, FallingDue, lease_seconds
 from hub.lane import Lane
 from hub.store.reconciled import (
     MISSING,
@@ -47,8 +48,6 @@ RECONCILE = "reconcile"
 """What stands for the procedure in the purpose of the hub's own look-ups."""
 SCHEDULE = "schedule"
 """Who wanted a run that fell due by itself."""
-SWEEP = 60.0
-"""Seconds between looks that nothing gave reason for."""
 REST = 600.0
 """Seconds for which a run rests at most before it tries whether its lane goes again."""
 LONGEST = 86_400.0
@@ -57,7 +56,6 @@ AT_ONCE = 8
 """Look-ups of a run under way at most: a quarter of what the agency bears at once, or as many."""
 NO_TURN = "no_turn"
 """Why a run rests whose look-ups cannot leave."""
-_PAUSE = 5.0
 _FILING_SECONDS = 7 * 86_400.0
 _ANSWERED_AS_FILED = frozenset({"ok", "pending"})
 
@@ -82,13 +80,9 @@ class Reconciling:
         self._kept = kept
         self._around = surroundings
         self._clock = surroundings.clock
-        self._rests: dict[str, float] = {}
-        """Of runs that failed by a fault of ours: until when they are left alone."""
         self._planned: set[str] = set()
         """Runs of the schedule that are known to be made."""
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._news = asyncio.Event()
-        self._follower: asyncio.Task[None] | None = None
+        self._due: FallingDue[str] = FallingDue(RECONCILE, self._look, surroundings)
 
     async def start(self) -> None:
         """
@@ -99,21 +93,11 @@ class Reconciling:
         """
         if self.agencies:
             await self._kept.release(self._around.node)
-            self._follower = asyncio.get_running_loop().create_task(self._follow())
+            self._due.start()
 
     async def stop(self) -> None:
         """Make runs no more; what is under way is left to others."""
-        if self._follower is None:
-            return
-        tasks = [self._follower, *self._running.values()]
-        self._follower = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            await self._kept.release(self._around.node)
-        except StoreUnavailable as error:  # the leases end by themselves
-            self._around.observer.fault(RECONCILE, error)
+        await self._due.stop(lambda _: self._kept.release(self._around.node))
 
     async def want(self, agency: str, day: date, by: str, *, operation: str = "", files: bool = False) -> Run:
         """
@@ -125,36 +109,25 @@ class Reconciling:
         now = self._clock.now()
         run = Run(self._around.new_id(), agency, day.isoformat(), operation, files, by, now, now)
         await self._kept.want(run)
-        self._news.set()
+        self._due.stir()
         return run
 
     # --- When --------------------------------------------------------------------------------------------------------
-
-    async def _follow(self) -> None:
-        while True:
-            self._news.clear()
-            try:
-                wait = await self._look()
-            except StoreUnavailable:
-                wait = _PAUSE
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._news.wait()
 
     async def _look(self) -> float:
         """Begin what is due and nobody walks; return after how long to look again."""
         wait, now = SWEEP, self._clock.now()
         await self._plan(now)
         for run in await self._kept.open():
-            if run.agency not in self.agencies or run.id in self._running:
+            if run.agency not in self.agencies or self._due.runs(run.id):
                 continue
-            at = max(run.due_at, self._rests.get(run.id, 0.0))
+            at = max(run.due_at, self._due.rests_until(run.id))
             if run.lease_node not in (None, self._around.node) and run.lease_until is not None:
                 at = max(at, run.lease_until)
             if at > now:
                 wait = min(wait, at - now)
                 continue
-            self._running[run.id] = asyncio.get_running_loop().create_task(self._run(run))
+            self._due.begin(run.id, partial(self._run, run))
         return wait
 
     async def _plan(self, now: float) -> None:
@@ -169,22 +142,11 @@ class Reconciling:
                 self._planned.add(id_)
 
     async def _run(self, run: Run) -> None:
-        try:
-            agency = self.agencies[run.agency]
-            ttl = self._ttl(agency)
-            leased = await self._kept.lease(run.id, self._around.node, ttl)
-            if leased is not None:
-                await self._walk(agency, leased, ttl)
-        except Exception as error:  # one run that fails must not be the end of the others
-            self._around.observer.fault(RECONCILE, error)
-            self._rests[run.id] = self._clock.now() + _PAUSE
-        finally:
-            self._running.pop(run.id, None)
-            self._news.set()
-
-    @staticmethod
-    def _ttl(agency: Reconciled) -> float:
-        return agency.lane.own.seconds + agency.lane.contract.call_timeout + 30.0
+        agency = self.agencies[run.agency]
+        ttl = lease_seconds(agency.lane)
+        leased = await self._kept.lease(run.id, self._around.node, ttl)
+        if leased is not None:
+            await self._walk(agency, leased, ttl)
 
     async def _end(self, run: Run, outcome: str, cause: str = "", rest: float | None = None) -> None:
         """End *run*, or let it rest for so many seconds, unless it has gone on for too long already."""

@@ -79,15 +79,13 @@ class Turn:
     """The next exchange looks up whether an `in_doubt` filing was done, or how what was `pending` ended."""
     pending_since: float | None = None
     """Of an answer that is `pending`: when it came, Unix seconds. The next exchange looks up how it ended."""
-    tries_ground: bool = False
-    """The hub's own look-up that finds out whether the agency answers: it goes once, whatever comes of it."""
     fetches: Fetches | None = None
     """
     What an agency has to tell is looked up, one page of it. Of one that asks after a call: what it says is told as this
     notice.
     """
     once: bool = False
-    """The hub's own look-up, which goes once, likewise: the next run is soon enough."""
+    """The hub's own look-up, which goes once, whatever comes of it: the next one is soon enough."""
     recorded: bool = False
     """An interactive call that the store knows."""
     stale: int = 0

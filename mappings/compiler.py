@@ -39,8 +39,11 @@ SOURCES = (
     "call.procedure",
     "exchange.id",
     "exchange.at",
+    "page.after",
+    "page.size",
+    "notice.reason",
 )
-"""Sources with a fixed name; settings, officer, unit and auth have names of their own."""
+"""Sources with a fixed name, the last three of polls alone; settings, officer, unit and auth have names of their own."""
 _FREE_SOURCE = re.compile(r"(settings|officer|unit|auth)\.[a-z][a-z0-9_]*")
 
 

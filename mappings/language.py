@@ -85,6 +85,7 @@ class Fixed(_Table):
     from_: str = Field(
         alias="from",
         description="Where the value comes from: =literal, settings.x, call.x, exchange.x, officer.x, unit.x or auth.x;"
+        " page.after, page.size or notice.reason where notices are fetched or refused;"
         " payload: this place is a text, and holds what other lines name below it, as `as` says",
         examples=["=037", "officer.account", "payload"],
     )

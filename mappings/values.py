@@ -93,9 +93,6 @@ _PLAIN = (
         plain.on_text(text.clean_name),
     ),
     Converter("integer text", plain.write_integer, plain.read_integer, ((0, "0"), (-3, "-3"), (12, "12"))),
-    Converter(  # a code of ours that the agency keeps as a number in JSON
-        "code number", plain.read_integer, plain.write_integer, (("4", 4), ("10", 10)), plain.write_integer
-    ),
     Converter("amount", plain.write_amount, plain.read_amount, ((50000, "50000"), (0, "0"))),
     Converter("amount number", plain.read_amount, plain.read_amount, ((50000, 50000),)),
     Converter(

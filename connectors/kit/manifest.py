@@ -290,7 +290,11 @@ class Page(Table):
     """The cursor of a polled operation; of one that lists what another fetches, how many are fetched in a run."""
 
     size: Count = Field(description="Notices a page", examples=[100])
-    after: str | None = Field(None, description="Place of the request that says after which notice", examples=["TuId"])
+    after: str | None = Field(
+        None,
+        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`",
+        examples=["TuId"],
+    )
     next: str | None = Field(
         None, description="Place of the answer that says where the next page starts", examples=["IdCuoi"]
     )
@@ -313,7 +317,8 @@ class NoticeTable(Conversation):
         (),
         alias="from",
         description="Operation that fetches these notices, instead of a push; or two in turn: the first answers with a list,"
-        " and each item of it is the request of the second, whose answer is a notice",
+        " and each item of it is the request of the second, whose answer is a notice. Where a filing names it in"
+        " `then.pending`, nothing is fetched: what it says while the hub asks after a call is the notice",
         examples=["list_results", ["list_document_ids", "fetch_document"]],
     )
     page: Page | None = Field(None, description="Cursor of that operation")

@@ -26,6 +26,7 @@ from mappings.values_files import CONTENT, LINK
 
 _OF_A_PUSH = ("auth", "signed", "select", "replies")
 _OF_A_FETCH = ("page", "taken", "refused")
+_CURSOR_IN_SOAP = 'let the mapping in `sends` of the operation write it: "..." = "page.after" in [fixed]'
 
 
 def notice_faults(manifest: Manifest, file: str) -> list[FileFault]:
@@ -92,16 +93,15 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
         elif table.page.after or table.page.next:
             yield "page", "says `size` alone where one operation lists what another fetches: each run lists anew"
     elif table.page is not None:
+        soap = manifest.connector.protocol == "soap"
         for key, place in (("after", table.page.after), ("next", table.page.next)):
-            if place is None:
+            if key == "after" and soap:
+                if place is not None:
+                    yield f"page.{key}", f"is no place outside the body in SOAP; {_CURSOR_IN_SOAP}"
+            elif place is None:
                 yield f"page.{key}", "is missing; without it every page would be the first"
             else:
                 yield from readable(f"page.{key}", partial(read_place, place))
-        if manifest.connector.protocol == "soap":
-            yield (
-                "page.after",
-                'is a place of the body, which in SOAP the mapping writes: "..." = "page.after" in [fixed]',
-            )
     after = asks_after(table, manifest)
     if after:
         for key in ("page", "taken", "refused"):
@@ -196,6 +196,7 @@ def _mapped(
         else:
             yield from readable("agrees", partial(find_field, returns.canonical, path))
     yield from _filled(table, manifest, mappings)
+    yield from _paged(table, manifest, mappings)
     media = media_of(table, manifest, inbound=inbound is not None)
     try:
         soap = message_of(table, mappings, inbound, media)
@@ -231,6 +232,15 @@ def _unknown(template: object, layout: Layout, key: str) -> Iterator[tuple[str, 
 def _asks(operation: str | None, manifest: Manifest, mappings: Mapping[str, engine.Mapping]) -> type[BaseModel]:
     asked = mappings.get(manifest.operations[operation or ""].sends or "")
     return asked.canonical if asked else NoRecord
+
+
+def _paged(table: NoticeTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping]) -> Iterator[tuple[str, str]]:
+    """In SOAP nothing but the mapping can say after which notice the next page begins."""
+    if table.page is None or table.page.next is None or manifest.connector.protocol != "soap":
+        return
+    asked = mappings.get(manifest.operations[table.from_[0]].sends or "")
+    if asked is None or "page.after" not in asked.sources:
+        yield "page", f"says where the next page starts, and nobody asks for it; {_CURSOR_IN_SOAP}"
 
 
 def _listed(

@@ -2,7 +2,8 @@
 `hub demo`: what the one-stop centre's software does, through the public API, and what the agencies tell it.
 
 One land dossier is walked through four agencies (`demo_walk.py`), with what its owner needs of others besides
-(`demo_others.py`); then an agency hangs and the hub is killed (`demo_trouble.py`). Every act states what must be true and fails the demo if it is not. The stage is in `demo_stage.py`.
+(`demo_others.py`); then an agency hangs and the hub is killed (`demo_trouble.py`). Every act states what must be true
+and fails the demo if it is not. The stage is in `demo_stage.py`.
 """
 
 import asyncio

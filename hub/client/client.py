@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from hub.client import feed, files, many
 from hub.client.feed import Settled, Told
@@ -369,6 +369,19 @@ class HubClient:
         given = {name: text for name, text in asked.items() if text is not None}
         reply = await self.send("GET", "/v1/handling", params=given)
         return HandlingPage.model_validate_json(reply.content).counts
+
+    async def open_seals(self, agency: str, sealed: Sequence[str], *, purpose: Purpose) -> Sequence[str]:
+        """
+        Open at most twenty texts that are *sealed* for *agency*, such as who denounces; they come in the same order.
+
+        The hub's journal keeps who asked and why before anything is opened.
+
+        Raises:
+            Problem: The key does not name `<agency>.sealed`, the purpose lacks officer or dossier, or one is no seal.
+        """
+        body, headers = to_json({"sealed": list(sealed)}), _headers(purpose, None, None, None)
+        reply = await self.send("POST", f"/v1/seals/{quote(agency, safe='')}", content=body, headers=headers)
+        return [str(text) for text in from_json(reply.content)["opened"]]
 
     @asynccontextmanager
     async def stream(

@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kit.binding import BoundAgency
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.judging import judge
 from connectors.kit.operation import agrees
 from connectors.kit.outcomes import Answered, Broken, Result, StaleCredentials, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import MASK
 from mappings.canonical.address import Address
@@ -33,6 +31,7 @@ from mappings.canonical.civil_status import (
 )
 from mappings.canonical.dossier import DossierStatus
 from mappings.canonical.dossier_parts import Document
+from tests.contract import alone
 from tests.contract.test_connectors_round_trips import (
     BIRTHS,
     CITIZEN_IDS,
@@ -177,18 +176,6 @@ VALUES: dict[str, tuple[Connector, st.SearchStrategy[Any]]] = {
 }
 
 
-def bound(connector: Connector, **given: str) -> BoundAgency:
-    return bind(
-        connector,
-        name=connector.name,
-        base_url="https://linked.example",
-        settings=given,
-        sender=CannedSender(lambda _: Unavailable("connect")),
-        now=lambda: 0.0,
-        contract=connector.manifest.contract,
-    )
-
-
 def judged(operation: str, body: object, status: int = 200) -> Any:
     reply = WireReply(status, {}, json.dumps(body).encode())
     return judge(LINKED.operations[operation], reply, now=0.0, knows_us=True).outcome
@@ -209,9 +196,7 @@ def recorded(name: str) -> Registration:
 def test_what_is_written_is_read_again(mapping: str, data: st.DataObject) -> None:
     connector, values = VALUES[mapping]
     value = data.draw(values)
-    found = connector.mappings[mapping].read(connector.mappings[mapping].write(value, {}))
-    assert found is not None
-    assert found.value == value
+    assert alone.read_back(connector, mapping, value) == value
 
 
 @pytest.mark.parametrize(
@@ -299,11 +284,11 @@ def test_a_paper_comes_as_a_file_and_goes_as_one() -> None:
     assert found.files == {file: content}
     assert found.value.documents[0].url == file
     filed = recorded("file_registration.pending").model_copy(update={"documents": found.value.documents})
-    assert bound(LINKED, province="56").render("file_registration", filed, {}).files == (file,)
+    assert alone.bound(LINKED, province="56").render("file_registration", filed, {}).files == (file,)
 
 
 def test_what_people_see_of_a_push_holds_nobody() -> None:
-    wire = bound(LINKED, province="56").render(
+    wire = alone.bound(LINKED, province="56").render(
         "file_registration", recorded("file_registration.pending"), {}, mask=True
     )
     shown = json.dumps(wire.masked, ensure_ascii=False)
@@ -313,7 +298,7 @@ def test_what_people_see_of_a_push_holds_nobody() -> None:
 
 
 def test_a_token_is_put_before_every_state_and_renewed_when_it_ends() -> None:
-    agency = bound(PORTAL, client_id="centre", client_secret="0000-invented")
+    agency = alone.bound(PORTAL, client_id="centre", client_secret="0000-invented")
     step = RegistrationStep.model_validate_json(
         json.dumps(next(one.request for one in load_samples(PORTAL.folder) if one.name == "file_status.ok"))
     )

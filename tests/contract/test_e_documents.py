@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from lxml import etree
 from pydantic_core import to_json
 
-from connectors.kit.binding import BoundAgency, bind
-from connectors.kit.connector import Connector
+from connectors.kit.binding import BoundAgency
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
 from connectors.kit.operation import listed_requests, request_from
-from connectors.kit.outcomes import Answered, Outcome, Unavailable
+from connectors.kit.outcomes import Answered, Outcome
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical.e_documents import (
@@ -45,6 +43,7 @@ from mappings.canonical.e_documents import (
     WaitingQuery,
 )
 from mappings.errors import MappingFailed
+from tests.contract import alone
 from tests.contract.test_connectors_round_trips import CODES, MOMENTS, NAMES, WORDS, few, maybe, model
 
 AXES = {name: load_connector(find_connectors()[name]) for name in ("axis_legacy", "edxml")}
@@ -157,11 +156,7 @@ def test_what_is_written_is_read_back(axis: str, name: str, data: Any) -> None:
 
 
 def agency(axis: str, reply: Any = None) -> BoundAgency:
-    connector: Connector = AXES[axis]
-    return bind(
-        connector, name=axis, base_url="https://axis.example", settings=SETTINGS[axis], now=lambda: 0.0,
-        sender=CannedSender(lambda _: reply or Unavailable("connect")), contract=connector.manifest.contract,
-    )  # fmt: skip
+    return alone.bound(AXES[axis], reply or alone.NOBODY, **SETTINGS[axis])
 
 
 def document(name: str, axis: str = "axis_legacy") -> EDocument:
@@ -335,11 +330,7 @@ def test_a_document_that_arrives_brings_its_files_and_needs_no_attributes() -> N
 
 def told(name: str, change: tuple[bytes, bytes] = (b"", b"")) -> Understood | NotTaken:
     sample = SAMPLES["edxml", name]
-    inbox = bind(
-        AXES["edxml"], name="edxml", base_url="https://axis.example", now=lambda: 0.0,
-        settings={**SETTINGS["edxml"], "inbound_key": "key-sample"}, sender=CannedSender(lambda _: Unavailable("x")),
-        contract=AXES["edxml"].manifest.contract,
-    ).inbox  # fmt: skip
+    inbox = alone.bound(AXES["edxml"], **SETTINGS["edxml"], inbound_key="key-sample").inbox
     assert inbox is not None
     body = (sample.request_agency or b"").replace(*change)
     return inbox.read_soap(WireNotice({"x-api-key": "key-sample", "content-type": "text/xml"}, {}, body))

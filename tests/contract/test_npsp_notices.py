@@ -8,10 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from connectors.kit.binding import BoundAgency, bind
-from connectors.kit.http import CannedSender
+from connectors.kit.binding import BoundAgency
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
-from connectors.kit.outcomes import Unavailable
 from connectors.kit.registry import find_connectors, load_connector
 from mappings.canonical.catalogues import Catalogue, CatalogueEntry
 from mappings.canonical.document_store import (
@@ -27,6 +25,7 @@ from mappings.canonical.document_store import (
 from mappings.canonical.dossier_notices import WithdrawnDossier
 from mappings.canonical.questions import CitizenQuestion, Feedback, QuestionAnswer
 from mappings.canonical.tax import TaxItem, TaxNotice, TaxVoucher, VoucherStatus
+from tests.contract import alone
 from tests.contract.test_connectors_round_trips import (
     AMOUNTS,
     CODES,
@@ -156,15 +155,7 @@ def test_what_is_written_is_read_again(mapping: str, data: st.DataObject) -> Non
 
 @pytest.fixture(scope="module")
 def portal() -> BoundAgency:
-    return bind(
-        NPSP,
-        name="npsp",
-        base_url="https://npsp.example",
-        settings={"user_name": "centre", "password": "0000-invented", "security_key": "k3y"},
-        sender=CannedSender(lambda _: Unavailable("connect")),
-        now=lambda: 1_795_392_000.0,
-        contract=NPSP.manifest.contract,
-    )
+    return alone.bound(NPSP, user_name="centre", password="0000-invented", security_key="k3y")
 
 
 def pushed(portal: BoundAgency, *amounts: str, date: str = "26-11-2026") -> Understood | NotTaken:

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from connectors.kit.answers import Signs
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
 from connectors.kit.operation import agrees, follow_up_request
-from connectors.kit.outcomes import Answered, Broken, Outcome, Result, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.outcomes import Answered, Broken, Outcome, Result
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import PaymentOrder, PaymentQuery, PaymentResult
 from mappings.canonical.dossier_parts import Fee
 from mappings.canonical.payment import Beneficiary, Currency, Fine, Payer, PaymentItem, PaymentState
 from mappings.errors import MappingFailed
+from tests.contract import alone
 from tests.contract.test_connectors_facts import words
 from tests.contract.test_connectors_round_trips import (
     CODES,
@@ -118,17 +118,8 @@ RESULT = model(
 )
 
 
-def bound(reply: WireReply | Outcome = Unavailable("dns")) -> Any:  # noqa: B008 - frozen
-    values = {**{name: one.default for name, one in PAYMENT.manifest.settings.items()}, **SETTINGS}
-    return bind(
-        PAYMENT,
-        name="payment",
-        base_url="https://pay.example",
-        settings={name: value for name, value in values.items() if value is not None},
-        sender=CannedSender(lambda _: reply),
-        now=lambda: 0.0,
-        contract=PAYMENT.manifest.contract,
-    )
+def bound(reply: WireReply | Outcome = alone.NOBODY) -> Any:
+    return alone.bound(PAYMENT, reply, **SETTINGS)
 
 
 def recorded(name: str) -> Any:

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.inbox import Understood, WireNotice
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import CANONICAL
 from mappings.canonical.complaints import (
@@ -26,6 +25,7 @@ from mappings.canonical.complaints import (
 from mappings.canonical.dossier import Channel, DossierStatus, ProcessingStep
 from mappings.canonical.questions import Feedback, QuestionAnswer
 from mappings.canonical.shape import personal_paths, sealed_paths
+from tests.contract import alone
 from tests.contract.test_connectors_facts import words
 from tests.contract.test_connectors_round_trips import CODES, DOSSIERS, MOMENTS, NAMES, PROCEDURES, WORDS, maybe, model
 
@@ -111,16 +111,7 @@ VALUES: dict[str, Any] = {
 
 
 def bound() -> Any:
-    values = {**{name: one.default for name, one in PORTAL.manifest.settings.items()}, "api_key": "0000-invented"}
-    return bind(
-        PORTAL,
-        name="portal",
-        base_url="https://portal.example",
-        settings={**values, "inbound_key": KEY},
-        sender=CannedSender(lambda _: WireReply(200, {}, b"{}")),
-        now=lambda: 0.0,
-        contract=PORTAL.manifest.contract,
-    )
+    return alone.bound(PORTAL, WireReply(200, {}, b"{}"), api_key="0000-invented", inbound_key=KEY)
 
 
 @pytest.mark.parametrize("mapping", VALUES)
@@ -128,10 +119,7 @@ def bound() -> Any:
 @settings(max_examples=30, deadline=None)
 def test_everything_survives_the_round_trip(mapping: str, data: st.DataObject) -> None:
     value = data.draw(VALUES[mapping])
-    written = PORTAL.mappings[mapping].write(value, {})
-    found = PORTAL.mappings[mapping].read(written)
-    assert found is not None
-    assert found.value == PORTAL.mappings[mapping].normal(value)
+    assert alone.read_back(PORTAL, mapping, value) == PORTAL.mappings[mapping].normal(value)
 
 
 def test_a_rating_goes_out_under_the_names_that_were_seen() -> None:

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from connectors.kit.answers import Signs
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
-from connectors.kit.outcomes import Answered, Outcome, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.outcomes import Answered, Outcome
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import CodedPostOrder, PostOrder, ShipmentStep
 from mappings.canonical.address import Address
 from mappings.canonical.post import CollectionState, PostParty, ShipmentKind
 from mappings.errors import MappingFailed
+from tests.contract import alone
 from tests.contract.test_connectors_round_trips import CODES, MOMENTS, NAMES, WORDS, maybe, model
 
 ROADS = {name: load_connector(find_connectors()[name]) for name in ("post_lgsp", "post_ngsp")}
@@ -53,18 +53,9 @@ STEP: dict[str, Any] = {
 }
 
 
-def bound(road: str, reply: WireReply | Outcome = Unavailable("dns")) -> Any:  # noqa: B008 - frozen
-    manifest = ROADS[road].manifest
-    values = {**{name: one.default for name, one in manifest.settings.items()}, **GIVEN}
-    return bind(
-        ROADS[road],
-        name=road,
-        base_url="https://post.example",
-        settings={name: value for name, value in values.items() if value is not None and name in manifest.settings},
-        sender=CannedSender(lambda _: reply),
-        now=lambda: 0.0,
-        contract=manifest.contract,
-    )
+def bound(road: str, reply: WireReply | Outcome = alone.NOBODY) -> Any:
+    known = ROADS[road].manifest.settings
+    return alone.bound(ROADS[road], reply, **{name: value for name, value in GIVEN.items() if name in known})
 
 
 def order(road: str = "post_lgsp", **changed: Any) -> PostOrder:
@@ -72,10 +63,7 @@ def order(road: str = "post_lgsp", **changed: Any) -> PostOrder:
 
 
 def survives(road: str, mapping: str, value: Any) -> None:
-    written = ROADS[road].mappings[mapping].write(value, SENT)
-    found = ROADS[road].mappings[mapping].read(written)
-    assert found is not None
-    assert found.value == value
+    assert alone.read_back(ROADS[road], mapping, value, SENT) == value
 
 
 @pytest.mark.parametrize("road", ROADS)

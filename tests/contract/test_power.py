@@ -10,14 +10,14 @@ import pytest
 
 from connectors.kit.answers import Signs
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.operation import agrees, follow_up_request
 from connectors.kit.outcomes import Answered, Broken, Outcome, Result, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical.document_store import FetchedFile
 from mappings.canonical.utilities import UtilityFileQuery, UtilityProgress, UtilityRequest, UtilityRequestQuery
 from mappings.errors import MappingFailed
+from tests.contract import alone
 from tests.contract.test_connectors_facts import words
 
 FOLDER = find_connectors()["power"]
@@ -51,16 +51,8 @@ TABLES = {
 }
 
 
-def bound(reply: WireReply | Outcome = Unavailable("dns")) -> Any:  # noqa: B008 - frozen
-    return bind(
-        POWER,
-        name="power",
-        base_url="https://power.example",
-        settings={name: one.default or "" for name, one in POWER.manifest.settings.items()},
-        sender=CannedSender(lambda _: reply),
-        now=lambda: 0.0,
-        contract=POWER.manifest.contract,
-    )
+def bound(reply: WireReply | Outcome = alone.NOBODY) -> Any:
+    return alone.bound(POWER, reply)
 
 
 def request(case: str = "change_owner", **changed: Any) -> UtilityRequest:

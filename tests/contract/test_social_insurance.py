@@ -13,7 +13,7 @@ from connectors.kit.exchange import Agency, WireReply
 from connectors.kit.http import CannedSender
 from connectors.kit.judging import judge
 from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCredentials, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import MASK, PartialDate
 from mappings.canonical.citizen import Sex
@@ -29,6 +29,7 @@ from mappings.canonical.health_insurance import (
     ParticipationStatus,
 )
 from mappings.errors import MappingFailed
+from tests.contract import alone
 from tests.contract.test_connectors_facts import words
 from tests.contract.test_connectors_round_trips import BIRTHS, CODES, NAMES, WORDS, few, maybe, model
 
@@ -130,24 +131,14 @@ def said(code: object, status: int = 200) -> object:
 
 def bound() -> tuple[Agency, CannedSender]:
     sender = CannedSender(lambda _: InDoubt("reset"))
-    agency = bind(
-        GATEWAY,
-        name="social_insurance",
-        base_url="https://gateway.example",
-        settings={"user_name": "00000_BV", "password": "0000-invented"},
-        sender=sender,
-        now=lambda: 0.0,
-        contract=GATEWAY.manifest.contract,
-    )
+    agency = alone.bound(GATEWAY, sender=sender, user_name="00000_BV", password="0000-invented")
     return agency, sender
 
 
 @given(card=CARD)
 @settings(max_examples=60, deadline=None)
 def test_a_card_survives_the_round_trip(card: HealthCard) -> None:
-    found = GATEWAY.mappings["card"].read(GATEWAY.mappings["card"].write(card, {}))
-    assert found is not None
-    assert found.value == card
+    assert alone.read_back(GATEWAY, "card", card) == card
 
 
 def test_every_field_of_the_answer_is_listed() -> None:
@@ -277,9 +268,7 @@ def test_a_number_is_a_card_an_insurance_number_or_a_citizen_id(number: str) -> 
 @settings(max_examples=40, deadline=None)
 def test_who_takes_part_survives_the_round_trip(mapping: str, values: st.SearchStrategy[Any], data: Any) -> None:
     value = data.draw(values)
-    found = LGSP.mappings[mapping].read(LGSP.mappings[mapping].write(value, {}))
-    assert found is not None
-    assert found.value == value
+    assert alone.read_back(LGSP, mapping, value) == value
 
 
 def test_somebody_who_no_longer_takes_part_is_found() -> None:

@@ -9,15 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.kit.binding import BoundAgency
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
 from connectors.kit.judging import judge
 from connectors.kit.outcomes import Answered, Broken, Result, StaleCredentials, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical.taxpayer import Taxpayer, TaxpayerQuery, TaxpayerStatus
+from tests.contract import alone
 from tests.contract.test_connectors_round_trips import CODES, NAMES, WORDS, maybe, model
 from tests.contract.test_npsp_notices import VALUES
 
@@ -47,15 +46,7 @@ def judged(code: object, status: int = 200, **found: object) -> Any:
 
 
 def told(notice: str, body: object, key: str = "k3y") -> Understood | NotTaken:
-    agency: BoundAgency = bind(
-        TAX,
-        name="tax",
-        base_url="https://tax.example",
-        settings={"security_key": key},
-        sender=CannedSender(lambda _: Unavailable("connect")),
-        now=lambda: 0.0,
-        contract=TAX.manifest.contract,
-    )
+    agency = alone.bound(TAX, security_key=key)
     assert agency.inbox is not None
     return agency.inbox.read(notice, WireNotice({}, {}, json.dumps(body).encode()))
 
@@ -63,9 +54,7 @@ def told(notice: str, body: object, key: str = "k3y") -> Understood | NotTaken:
 @given(taxpayer=TAXPAYER)
 @settings(max_examples=40, deadline=None)
 def test_a_taxpayer_survives_the_round_trip(taxpayer: Taxpayer) -> None:
-    found = TAX.mappings["taxpayer"].read(TAX.mappings["taxpayer"].write(taxpayer, {}))
-    assert found is not None
-    assert found.value == taxpayer
+    assert alone.read_back(TAX, "taxpayer", taxpayer) == taxpayer
 
 
 @pytest.mark.parametrize("mapping", ["tax_notice", "tax_voucher"])
@@ -73,9 +62,7 @@ def test_a_taxpayer_survives_the_round_trip(taxpayer: Taxpayer) -> None:
 @settings(max_examples=40, deadline=None)
 def test_what_tax_tells_survives_the_round_trip(mapping: str, data: st.DataObject) -> None:
     value = data.draw(VALUES[mapping])
-    found = TAX.mappings[mapping].read(TAX.mappings[mapping].write(value, {}))
-    assert found is not None
-    assert found.value == value
+    assert alone.read_back(TAX, mapping, value) == value
 
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from connectors.kit.exchange import WireReply
-from connectors.kit.http import CannedSender
 from connectors.kit.inbox import NotTaken, Understood, WireNotice
-from connectors.kit.outcomes import Answered, Outcome, Unavailable
-from connectors.kit.registry import bind, find_connectors, load_connector
+from connectors.kit.outcomes import Answered, Outcome
+from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical.dossier import DossierStatus
 from mappings.canonical.utilities import UtilityProgress, UtilityRequest, UtilityRequestQuery
+from tests.contract import alone
 
 NAMES = ("water_khawassco", "water_other")
 both = pytest.mark.parametrize("name", NAMES)
@@ -33,18 +33,9 @@ WORDS = [
 PLACE = {"water_khawassco": "status", "water_other": "TrangThai"}
 
 
-def bound(name: str, reply: WireReply | Outcome = Unavailable("dns")) -> Any:  # noqa: B008 - frozen
-    return bind(
-        CONNECTORS[name],
-        name=name,
-        base_url="https://water.example",
-        settings={"secret_key": "0000", "client_id": "one-stop", "inbound_key": KEYS[name]}
-        if name == "water_other"
-        else {"secret_key": "0000", "inbound_key": KEYS[name]},
-        sender=CannedSender(lambda _: reply),
-        now=lambda: 0.0,
-        contract=CONNECTORS[name].manifest.contract,
-    )
+def bound(name: str, reply: WireReply | Outcome = alone.NOBODY) -> Any:
+    given = {"client_id": "one-stop"} if name == "water_other" else {}
+    return alone.bound(CONNECTORS[name], reply, secret_key="0000", inbound_key=KEYS[name], **given)
 
 
 def pushed(name: str, key: str | None = None, **changed: Any) -> Understood | NotTaken:

@@ -1,11 +1,8 @@
 """A birth of the linked services, through a running hub: told, fetched, filed, and asked after until it is registered."""
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from connectors.kit.registry import find_connectors
@@ -19,34 +16,21 @@ HURRIED = {
     "every         = 1_800 ": "every         = 1.0 ",
     "call_timeout     = 60 ": "call_timeout     = 2 ",
 }
-"""Nobody waits half an hour for a test; the lane asks nothing before its longest exchange could have ended."""
 SAMPLES = {one.name: one for one in load_samples(find_connectors()["civil_status"])}
 
 
-async def test_a_birth_is_told_fetched_filed_and_asked_after_until_it_is_registered(stage: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "connectors" / "hurried_civil_status"
-    shutil.copytree(find_connectors()["civil_status"], folder)
-    manifest = (folder / "manifest.toml").read_text("utf-8")
-    for slow, quick in HURRIED.items():
-        assert slow in manifest
-        manifest = manifest.replace(slow, quick, 1)
-    (folder / "manifest.toml").write_text(manifest, "utf-8")
-    config = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
-    entry = '[agencies.civil_status]\nconnector = "hurried_civil_status"\n'
-    stage.config.write_text(config.replace("[agencies.civil_status]\n", entry), "utf-8")
+async def test_a_birth_is_told_fetched_filed_and_asked_after_until_it_is_registered(stage: Any) -> None:
+    stage.hurry("civil_status", HURRIED)
     form = Registration.model_validate_json(json.dumps(SAMPLES["file_registration.pending"].request))
     form = form.model_copy(update={"documents": (), "dossier": "000.00.14.H32-261123-0100"})
     purpose = Purpose(officer="cb-102", unit="H32", dossier=form.dossier)
     await stage.start()
     async with stage.client() as hub:
-        reader = httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"})
 
         async def listed() -> bool:
-            events = (await reader.get("/v1/notices/civil_status", params={"after": 0})).json()["events"]
-            return sum(one["type"].endswith("registration_requested") for one in events) == 2
+            return len(await stage.heard("civil_status", "registration_requested")) == 2
 
         await stage.until_true(listed, "two registrations of the list")
-        await reader.aclose()
         found = await hub.call(
             "civil_status.lookup_registration", RegistrationQuery(id="100001"), answer=Registration, purpose=purpose
         )

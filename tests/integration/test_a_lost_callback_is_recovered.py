@@ -1,8 +1,6 @@
 """Callbacks get lost: a payment that is pending is asked after through a running hub until it has ended."""
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,21 +13,11 @@ from mappings.canonical import PaymentOrder
 
 pytestmark = pytest.mark.process
 HURRIED = {"every         = 300 ": "every         = 1.0 ", "call_timeout     = 60 ": "call_timeout     = 2 "}
-"""Nobody waits five minutes for a test; the lane asks nothing before its longest exchange could have ended."""
 
 
-async def test_a_payment_of_which_nobody_tells_is_found_paid_by_asking(stage: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "connectors" / "hurried_payment"
-    shutil.copytree(find_connectors()["payment"], folder)
-    manifest = (folder / "manifest.toml").read_text("utf-8")
-    for slow, quick in HURRIED.items():
-        assert slow in manifest
-        manifest = manifest.replace(slow, quick, 1)
-    (folder / "manifest.toml").write_text(manifest, "utf-8")
-    config = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
-    entry = '[agencies.payment]\nconnector = "hurried_payment"\n'
-    stage.config.write_text(config.replace("[agencies.payment]\n", entry), "utf-8")
-    started = next(one for one in load_samples(folder) if one.name == "start_payment.started")
+async def test_a_payment_of_which_nobody_tells_is_found_paid_by_asking(stage: Any) -> None:
+    stage.hurry("payment", HURRIED)
+    started = next(one for one in load_samples(find_connectors()["payment"]) if one.name == "start_payment.started")
     order = PaymentOrder.model_validate_json(json.dumps(started.request))
     purpose = Purpose(officer="cb-102", unit="H32", dossier=order.dossier)
     await stage.start()

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import httpx2
 import pytest
 
 from connectors.kit.registry import find_connectors
@@ -43,8 +42,6 @@ async def test_only_what_the_platform_says_of_the_amount_that_was_ordered_is_tak
     assert await told(second, MaLoi="07") == ["99"]
     assert await told("0193ffff") == ["99"]
     assert await told(second) == ["00"]
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        events = (await http.get("/v1/notices/payment?limit=20")).json()["events"]
-    heard = [one for one in events if one["type"].endswith("payment_settled")]
+    heard = await stage.heard("payment", "payment_settled")
     assert [one["data"]["value"]["reference"] for one in heard] == [first, second]
     assert {one["subject"] for one in heard} == {order.dossier}

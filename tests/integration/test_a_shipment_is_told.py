@@ -22,8 +22,7 @@ PURPOSE = Purpose(officer="cb-102", unit="H32", dossier=DOSSIER)
 @pytest.fixture
 def post(stage: Any) -> Any:
     """The installation, once it has agreed on a key with the post: without one, nobody is believed."""
-    text = stage.config.read_text("utf-8").replace('tracking_key = ""', 'tracking_key = "0000-agreed"')
-    stage.config.write_text(text, "utf-8")
+    stage.entry("post_lgsp", 'tracking_key = "0000-agreed"', 'tracking_key = ""')
     return stage
 
 
@@ -33,9 +32,8 @@ def ordered(agency: str, **changed: Any) -> PostOrder:
 
 
 async def heard(post: Any, agency: str) -> list[dict[str, Any]]:
-    async with httpx2.AsyncClient(base_url=post.url, headers={"authorization": f"Bearer {post.key}"}) as http:
-        events = (await http.get(f"/v1/notices/{agency}?limit=20")).json()["events"]
-    return [one for one in events if one["type"].endswith("shipment_progressed")]
+    events: list[dict[str, Any]] = await post.heard(agency, "shipment_progressed")
+    return events
 
 
 async def test_what_the_post_pushes_reaches_the_dossier_of_its_order_whatever_the_number(post: Any) -> None:

@@ -60,7 +60,8 @@ def office(stage: Any) -> Path:
     """The folder of that connector, installed in the hub that is about to start."""
     folder: Path = stage.folder / "connectors" / "tax_office"
     written(folder)
-    text = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
+    stage.install_own()
+    text = stage.config.read_text("utf-8")
     entry = 'base_url = "https://tax.example"\nsecurity_key = "invented-key"\nsign_key = "another-invented-key"\n'
     stage.config.write_text(f"{text}[agencies.tax_office]\n{entry}", "utf-8")
     return folder
@@ -77,14 +78,6 @@ async def push(stage: Any, *records: dict[str, str], **headers: str) -> dict[str
         return said
 
 
-async def events(stage: Any, **query: Any) -> list[dict[str, Any]]:
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        found: list[dict[str, Any]] = (await http.get("/v1/notices/tax_office", params={"after": 0} | query)).json()[
-            "events"
-        ]
-        return found
-
-
 async def test_what_an_agency_was_told_to_be_taken_outlives_a_kill_and_is_told_once(
     stage: Any, office: Path, step: ProcessingStep, purpose: Purpose
 ) -> None:
@@ -95,11 +88,11 @@ async def test_what_an_agency_was_told_to_be_taken_outlives_a_kill_and_is_told_o
     await stage.kill()
     await stage.start()
     assert await push(stage, told(str(purpose.dossier))) == {"error_code": "0", "message": "seen"}
-    both = await events(stage)
+    both = await stage.heard("tax_office")
     assert [one["subject"] for one in both] == [purpose.dossier, ""]
     assert both[0]["data"]["value"]["status"] == "processing"
     assert both[0]["data"]["refs"] == {"slip": "P-7"}
-    assert [one["id"] for one in await events(stage, dossier=purpose.dossier)] == [both[0]["id"]]
+    assert [one["id"] for one in await stage.heard("tax_office", dossier=purpose.dossier)] == [both[0]["id"]]
     listed = stage.url + "/v1/operations"
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {stage.key}"}) as http:
         offered = (await http.get(listed)).json()
@@ -145,7 +138,7 @@ async def test_what_could_not_be_read_is_taken_once_a_person_mended_the_connecto
         assert 'hub_dead_letters{agency="tax_office"} 1.0' in (await http.get("/metrics")).text
     status, out, _ = await stage.hub("dead", "replay", dead["dead_notice"], "--by", "cb-014", **admin)
     assert (status, "still cannot be taken" in out) == (1, True)
-    assert await events(stage) == []
+    assert await stage.heard("tax_office") == []
 
     await stage.stop()
     written(office, STATUS + "returned,77\n")
@@ -153,7 +146,7 @@ async def test_what_could_not_be_read_is_taken_once_a_person_mended_the_connecto
     admin = {"HUB__HUB__ADMIN": stage.admin_url.removeprefix("http://")}
     status, out, errors = await stage.hub("dead", "replay", dead["dead_notice"], "--by", "cb-014", **admin)
     assert (status, out) == (0, "1 notices taken.\n"), errors
-    assert [one["data"]["value"]["status"] for one in await events(stage)] == ["processing", "returned"]
+    assert [one["data"]["value"]["status"] for one in await stage.heard("tax_office")] == ["processing", "returned"]
     assert await push(stage, told("H32-0-2", status="77")) == {"error_code": "0", "message": "seen"}
 
 
@@ -186,7 +179,7 @@ async def discard(stage: Any) -> None:
 
 
 async def kept_of_all(stage: Any) -> tuple[Any, ...]:
-    return len(await events(stage)), len(await dead_notices(stage)), (await answer(stage, "GET"))["value"]
+    return len(await stage.heard("tax_office")), len(await dead_notices(stage)), (await answer(stage, "GET"))["value"]
 
 
 DEEDS: dict[str, Callable[[Any, int], Awaitable[object]]] = {
@@ -260,4 +253,4 @@ async def test_a_flood_is_refused_and_the_counter_is_served(
     assert answered >= 3
     assert ways["503"] > 0, "the contract was never reached"
     assert set(ways) == {"0", "503"}
-    assert len(await events(stage)) == 1
+    assert len(await stage.heard("tax_office")) == 1

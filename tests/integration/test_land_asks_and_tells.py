@@ -23,9 +23,7 @@ NUMBERS = ("000.00.14.H32-261123-0901", "000.00.14.H32-261123-0902")
 @pytest.fixture
 def land(stage: Any) -> Any:
     """The installation, once it has agreed on a key with the register: without one, nobody is believed."""
-    head, table, rest = stage.config.read_text("utf-8").partition(f"[agencies.{LAND}]")
-    rest = rest.replace('security_code = ""', 'security_code = "invented-code"', 1)
-    stage.config.write_text(head + table + rest, "utf-8")
+    stage.entry(LAND, 'security_code = "invented-code"', 'security_code = ""')
     return stage
 
 
@@ -78,7 +76,5 @@ async def test_what_the_register_tells_reaches_who_filed_the_dossier(land: Any) 
         await hub.file(f"{LAND}.file_dossier", dossier, answer=RootModel[Any], purpose=purpose, key="d-1", wait=20)
     for _ in range(2):
         await told(land, "dossier_progressed", SoBienNhan=code, MaTrangThai="DD-04")
-    async with httpx2.AsyncClient(base_url=land.url, headers={"authorization": f"Bearer {land.key}"}) as http:
-        events = (await http.get(f"/v1/notices/{LAND}?after=0")).json()["events"]
-    heard = [one for one in events if one["type"].endswith("dossier_progressed")]
+    heard = await land.heard(LAND, "dossier_progressed")
     assert [one["subject"] for one in heard] == ["", code], "before it was filed it was nobody's"

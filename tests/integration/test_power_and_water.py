@@ -1,8 +1,6 @@
 """A contract changes hands, at the power company and at a water company, through a running hub: filed, and followed to its end."""
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,7 +15,6 @@ from mappings.canonical.utilities import UtilityReceipt, UtilityRequest
 pytestmark = pytest.mark.process
 OFFICERS = "officer,unit,valid_from,valid_to,agency,account\ncb-102,H32,2020-01-01,,power,canbo00\n"
 HURRIED = {"every         = 3600 ": "every         = 1.0 ", "call_timeout     = 60 ": "call_timeout     = 2 "}
-"""Nobody waits an hour for a test; the lane asks nothing before its longest exchange could have ended."""
 
 
 def change_of_owner(connector: str) -> UtilityRequest:
@@ -27,40 +24,19 @@ def change_of_owner(connector: str) -> UtilityRequest:
     return UtilityRequest.model_validate_json(json.dumps({**recorded, "documents": []}))
 
 
-def entry(stage: Any, agency: str, old: str, new: str) -> None:
-    head, table, rest = stage.config.read_text("utf-8").partition(f"[agencies.{agency}]\n")
-    assert table
-    assert old in rest
-    stage.config.write_text(head + table + rest.replace(old, new, 1), "utf-8")
-
-
 async def progress(stage: Any, agency: str, least: int) -> list[Any]:
     """Return the notices `request_progressed` of *agency*, once there are as many."""
-    heard: list[Any] = []
 
     async def there() -> bool:
-        async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-            events = (await http.get(f"/v1/notices/{agency}?after=0")).json()["events"]
-        heard[:] = [one for one in events if one["type"].endswith("request_progressed")]
-        return len(heard) >= least
+        return len(await stage.heard(agency, "request_progressed")) >= least
 
     await stage.until_true(there, "notices of progress")
+    heard: list[Any] = await stage.heard(agency, "request_progressed")
     return heard
 
 
-async def test_a_request_that_the_power_company_took_is_asked_after_until_it_is_done(
-    stage: Any, tmp_path: Path
-) -> None:
-    folder = tmp_path / "connectors" / "hurried_power"
-    shutil.copytree(find_connectors()["power"], folder)
-    manifest = (folder / "manifest.toml").read_text("utf-8")
-    for slow, quick in HURRIED.items():
-        assert slow in manifest
-        manifest = manifest.replace(slow, quick, 1)
-    (folder / "manifest.toml").write_text(manifest, "utf-8")
-    entry(stage, "power", "", 'connector = "hurried_power"\n')
-    config = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
-    stage.config.write_text(config, "utf-8")
+async def test_a_request_that_the_power_company_took_is_asked_after_until_it_is_done(stage: Any) -> None:
+    stage.hurry("power", HURRIED)
     request = change_of_owner("power")
     purpose = Purpose(officer="cb-102", unit="H32", dossier=request.dossier)
     await stage.start()
@@ -97,7 +73,7 @@ async def test_a_request_that_the_power_company_took_is_asked_after_until_it_is_
 async def test_how_a_request_goes_on_at_a_water_company_reaches_who_filed_it(stage: Any, company: str) -> None:
     key, request = "ApiKey 0000-of-the-company", change_of_owner(company)
     samples = load_samples(find_connectors()[company])
-    entry(stage, company, 'inbound_key = ""', f'inbound_key = "{key}"')
+    stage.entry(company, f'inbound_key = "{key}"', 'inbound_key = ""')
     place = {"water_khawassco": "requestId", "water_other": "MaYeuCau"}[company]
     purpose = Purpose(officer="cb-102", unit="H32", dossier=request.dossier)
     await stage.start()

@@ -1,10 +1,7 @@
 """A queue that nobody pushes from: a running hub lists what waits, fetches each, and one bad message keeps no other there."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from connectors.kit.registry import find_connectors
@@ -19,28 +16,16 @@ HURRIED = {
 """Nobody waits a minute for a test; and five calls a second would be all that is seen of it."""
 
 
-async def test_documents_become_notices_and_a_poison_message_does_not_block_the_queue(
-    stage: Any, tmp_path: Path
-) -> None:
-    folder = tmp_path / "connectors" / "hurried_axis"
-    shutil.copytree(find_connectors()[AXIS], folder)
-    manifest = (folder / "manifest.toml").read_text("utf-8")
-    for slow, quick in HURRIED.items():
-        assert slow in manifest
-        manifest = manifest.replace(slow, quick, 1)
-    (folder / "manifest.toml").write_text(manifest, "utf-8")
-    config = stage.config.read_text("utf-8").replace("[hub]\n", '[hub]\nconnectors = "connectors"\n')
-    entry = f'[agencies.{AXIS}]\nconnector = "hurried_axis"\n'
-    stage.config.write_text(config.replace(f"[agencies.{AXIS}]\n", entry), "utf-8")
-    samples = {one.name: one for one in load_samples(folder)}
+async def test_documents_become_notices_and_a_poison_message_does_not_block_the_queue(stage: Any) -> None:
+    stage.hurry(AXIS, HURRIED)
+    samples = {one.name: one for one in load_samples(find_connectors()[AXIS])}
 
     await stage.start()
     await stage.comes(AXIS, "refuse_document")
     await stage.comes(AXIS, "acknowledge_document", 2)
     await stage.comes(AXIS, "list_document_ids", 3)  # the played axis goes on listing them, as one does that is slow
 
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        told = (await http.get(f"/v1/notices/{AXIS}", params={"after": 0})).json()["events"]
+    told = await stage.heard(AXIS)
     assert [one["data"]["refs"] for one in told] == [{"message": "129000001"}, {"message": "129000002"}]
     (first,) = samples["document_arrived.taken"].request
     assert told[0]["data"]["value"]["subject"] == first["subject"]
@@ -58,5 +43,4 @@ async def test_documents_become_notices_and_a_poison_message_does_not_block_the_
     await stage.comes(AXIS, "list_document_ids", stage.arrived(AXIS, "list_document_ids") + 2)
     assert stage.arrived(AXIS, "acknowledge_document") == 2, "fetched again, it is acknowledged by the same call"
     assert stage.arrived(AXIS, "refuse_document") == 1
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"authorization": f"Bearer {stage.key}"}) as http:
-        assert len((await http.get(f"/v1/notices/{AXIS}", params={"after": 0})).json()["events"]) == 2
+    assert len(await stage.heard(AXIS)) == 2

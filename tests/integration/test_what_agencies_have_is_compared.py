@@ -89,9 +89,7 @@ async def test_what_the_portal_lacks_is_filed_again_once_and_what_it_shows_other
 
 async def test_a_payment_of_which_the_platform_knows_nothing_is_listed_and_never_started_again(stage: Any) -> None:
     """The platform has no word for a payment that it does not know (answers.csv): it is listed as not to be told."""
-    entry = '[agencies.payment]\nscheduled_as = { officer = "cb-102", unit = "H32" }\n'
-    config = stage.config.read_text("utf-8").replace("[agencies.payment]\n", entry)
-    stage.config.write_text(config, "utf-8")
+    stage.entry("payment", 'scheduled_as = { officer = "cb-102", unit = "H32" }')
     await stage.start()
     order = sample("payment", "start_payment.started")
     for number in range(3):

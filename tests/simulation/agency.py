@@ -117,7 +117,10 @@ class _Work:
 
 
 class SimulatedAgency:
-    """Implements `hub.surroundings.Bound`. Make it where the loop runs."""
+    """Implements what a lane needs of `hub.surroundings.Bound`. Make it where the loop runs."""
+
+    inbox = None
+    """It tells us nothing."""
 
     def __init__(self, name: str, ability: Ability, seed: int, **contract: Any) -> None:
         self.name = name

@@ -37,7 +37,6 @@ OURS: dict[str, st.SearchStrategy[object]] = {
     "no accents": WORDS,
     "joined name": WORDS,
     "integer text": st.integers(-(10**17), 10**17),
-    "code number": st.integers(0, 99).map(str),
     "amount": st.integers(0, 10**14),
     "amount number": st.integers(0, 10**14),
     "True/False": st.booleans(),

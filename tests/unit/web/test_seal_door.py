@@ -6,8 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from hub.client import HubClient, Purpose
 from hub.security.sealing import Sealing
 from hub.store.sqlite import SqliteStore
+from hub.web.doors import Doors
 from mappings.canonical.complaints import Sender
 from tests.unit.web.conftest import KEY_OF_SEALS, FakeEngine
 
@@ -18,10 +20,11 @@ SEAL = Sealing(KEY_OF_SEALS).sealed("police", Sender(full_name=NAME)).full_name 
 
 
 async def test_what_is_sealed_is_opened_in_order_and_the_journal_says_for_whom(
-    client: httpx2.AsyncClient, store_of_calls: SqliteStore
+    doors: Doors, store_of_calls: SqliteStore
 ) -> None:
-    said = await client.post(PATH, json={"sealed": [SEAL, SEAL]}, headers=OPENER)
-    assert (said.status_code, said.json()) == (200, {"opened": [NAME, NAME]})
+    purpose = Purpose(officer="cb-102", unit="H32", dossier="H32-1")
+    async with HubClient("http://hub.example", "opening-key", transport=httpx2.ASGITransport(app=doors)) as hub:
+        assert await hub.open_seals("police", [SEAL, SEAL], purpose=purpose) == [NAME, NAME]
     entry = (await store_of_calls.journal())[-1].entry
     assert (entry.event, entry.caller) == ("seal_opened", "inspector")
     assert (entry.detail or "").startswith("police 2 officer=cb-102")

@@ -6,6 +6,7 @@ manifest names in `connector.addresses`, by the shared code tables `provinces` a
 is a fault that says what to give instead, never a guess.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,32 @@ PROVINCES, COMMUNES = "provinces", "communes"
 
 _THREE: Final = 3
 """Codes in `theirs` of a commune that lies in a district."""
+_SHAPES: Final = {
+    PROVINCES: (re.compile("[0-9]{2}"), re.compile("[0-9]{2}"), "56", "56"),
+    COMMUNES: (
+        re.compile("[0-9]{5}"),
+        re.compile(r"[0-9]{2}\.([0-9]{3}\.)?[0-9]{5}"),
+        "22366",
+        "56.22366, or 56.568.22366 while there were districts",
+    ),
+}
+"""How codes of both tables are written, ours and theirs, each with an example."""
+
+
+def shape_faults(table: CodeTable) -> Iterator[tuple[str, str]]:
+    """
+    Give each code of *table* that could not stand in an address, and how it is written; none of another table.
+
+    A spreadsheet takes away the zeros at the front; then an address would be wrong, or none that a record can hold.
+    """
+    if table.name not in _SHAPES:
+        return
+    ours, theirs, our_example, their_example = _SHAPES[table.name]
+    for row in table.rows:
+        if not ours.fullmatch(row.ours):
+            yield row.ours, f"is no code of ours: it is written like {our_example}, zeros at the front included"
+        if not theirs.fullmatch(row.theirs):
+            yield row.ours, f"has in `theirs` what is written like {their_example}, zeros at the front included"
 
 
 class Untold(NamedTuple):

@@ -98,7 +98,9 @@ def _listed(name: str, separator: str) -> Enclosure:
         return separator.join(texts)
 
     def unfold(text: str, tag: str) -> list[etree._Element]:
-        if text.count(separator) > MOST_LISTED:  # before it is taken apart: each part becomes a hundred times as many bytes
+        if (
+            text.count(separator) > MOST_LISTED
+        ):  # before it is taken apart: each part becomes a hundred times as many bytes
             raise ValueError(f"holds more than {MOST_LISTED} values")
         return [_element(tag, part.strip()) for part in text.split(separator) if part.strip()]
 

@@ -169,7 +169,9 @@ def _key(settings: Settings, environ: Mapping[str, str], name: str, given: str, 
     try:
         return _kept_key(file, prefix)
     except (OSError, UnicodeDecodeError) as error:
-        says = f"is not set, and {file} cannot be read or made ({type(error).__name__}); give back the file that was there"
+        says = (
+            f"is not set, and {file} cannot be read or made ({type(error).__name__}); give back the file that was there"
+        )
         raise _refused(f"hub.{name}", says) from None
 
 

@@ -140,9 +140,15 @@ class Addresses:
         is_old = now is not None and len(now.theirs.split(".")) == _THREE
         stood_for = [now] if now is not None and is_old else self._stood_for.get(code, [])
         if len(stood_for) == 1:
-            province, told["old_district"], _ = stood_for[0].theirs.split(".")
+            code, district, _ = stood_for[0].theirs.split(".")
+            province = self._provinces.row(code, LAST_DISTRICT_DAY)
+            if province is None:  # today's would be told with a commune that was never in it
+                says = f"code table `{PROVINCES}` does not have the one of that time: add it there"
+                yield Untold("province", says)
+                return
+            told["old_district"] = district
             _put(told, "commune", stood_for[0], renamed=True)
-            _put(told, "province", self._provinces.row(province, LAST_DISTRICT_DAY), renamed=True)
+            _put(told, "province", province, renamed=True)
             return
         why = "it stands for several old ones" if stood_for else f"code table `{COMMUNES}` does not have it"
         yield Untold(
@@ -152,10 +158,8 @@ class Addresses:
         )
 
 
-def _put(told: dict[str, Any], field: str, row: CodeRow | None, *, renamed: bool) -> None:
+def _put(told: dict[str, Any], field: str, row: CodeRow, *, renamed: bool) -> None:
     """Write the code of *row*, and its name where the address has one beside the code."""
-    if row is None:
-        return
     told[field] = row.ours
     if renamed and told.get(f"{field}_name"):
         told[f"{field}_name"] = row.vi or None

@@ -27,6 +27,7 @@ from hub.security.sealing import Sealing
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
 from mappings.canonical import MASK, canonical_name
+from mappings.canonical.shape import sealed_paths
 from mappings.errors import Fault, MappingFailed
 from monitoring.events import Observer
 
@@ -253,8 +254,13 @@ class Arriving:
             return Reread("unknown")
         raw = got[1]
         inbox = self._agencies[raw.agency].inbox
-        came = WireNotice(raw.headers, raw.query, raw.body)
-        read = await self._in_thread(raw.agency, len(raw.body), lambda: _read_again(inbox, raw.notice, came))
+        body = self._sealing.opened_whole(raw.agency, raw.body)
+        came = WireNotice(raw.headers, raw.query, body or b"")
+        read = (
+            await self._in_thread(raw.agency, len(raw.body), lambda: _read_again(inbox, raw.notice, came))
+            if body is not None
+            else NotTaken(raw.notice, "refused", (Fault("body", "is sealed with another key than `hub.sealing_key`"),))
+        )
         cause, kept = (
             MAPPING,
             read if isinstance(read, NotTaken) else await self.keep(raw.agency, read, dead, by, got[0].came_at),
@@ -306,7 +312,11 @@ class Arriving:
         )  # fmt: skip
 
     def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
-        """Return what is kept of a push, without what proves who sent it: that is not asked for when it is read again."""
+        """
+        Return what is kept of a push, without what proves who sent it: that is not asked for when it is read again.
+
+        Sealed whole where the agency tells something of this name, or of any, that has to be.
+        """
         secrets = self._agencies[agency].secrets
         body = came.body
         for secret in secrets:
@@ -320,6 +330,10 @@ class Arriving:
                 if name not in _SECRET_HEADERS and not any(secret in text for secret in secrets)
             }
 
+        notices = self._agencies[agency].inbox.notices
+        models = [one.model for one in ([notices[notice]] if notice in notices else notices.values()) if one.model]
+        if any(map(sealed_paths, models)):
+            body = self._sealing.whole(agency, body)
         return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body)
 
     async def _in_thread(self, agency: str, size: int, work: Callable[[], T]) -> T:

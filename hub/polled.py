@@ -170,7 +170,8 @@ class PollRuns:
         fetching = poll.lane.operations[poll.notice.fetched_by or ""]
         listed = value_of(listing, poll.lane.operations[poll.first].answer)
         try:
-            wanted = listed_requests(listed, fetching.request) if listed is not None else []
+            every = listed_requests(listed, fetching.request) if listed is not None else []
+            wanted = list({key_of(one): one for one in every}.values())  # what is listed twice is there once
         except MappingFailed as failed:
             return self._ended(poll, row, "agency.broken", str(failed.faults[0]))
         taken, failed_with, told = 0, "", ""

@@ -6,6 +6,7 @@ manifest names in `connector.addresses`, by the shared code tables `provinces` a
 is a fault that says what to give instead, never a guess.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,32 @@ PROVINCES, COMMUNES = "provinces", "communes"
 
 _THREE: Final = 3
 """Codes in `theirs` of a commune that lies in a district."""
+_SHAPES: Final = {
+    PROVINCES: (re.compile("[0-9]{2}"), re.compile("[0-9]{2}"), "56", "56"),
+    COMMUNES: (
+        re.compile("[0-9]{5}"),
+        re.compile(r"[0-9]{2}\.([0-9]{3}\.)?[0-9]{5}"),
+        "22366",
+        "56.22366, or 56.568.22366 while there were districts",
+    ),
+}
+"""How codes of both tables are written, ours and theirs, each with an example."""
+
+
+def shape_faults(table: CodeTable) -> Iterator[tuple[str, str]]:
+    """
+    Give each code of *table* that could not stand in an address, and how it is written; none of another table.
+
+    A spreadsheet takes away the zeros at the front; then an address would be wrong, or none that a record can hold.
+    """
+    if table.name not in _SHAPES:
+        return
+    ours, theirs, our_example, their_example = _SHAPES[table.name]
+    for row in table.rows:
+        if not ours.fullmatch(row.ours):
+            yield row.ours, f"is no code of ours: it is written like {our_example}, zeros at the front included"
+        if not theirs.fullmatch(row.theirs):
+            yield row.ours, f"has in `theirs` what is written like {their_example}, zeros at the front included"
 
 
 class Untold(NamedTuple):
@@ -113,9 +140,15 @@ class Addresses:
         is_old = now is not None and len(now.theirs.split(".")) == _THREE
         stood_for = [now] if now is not None and is_old else self._stood_for.get(code, [])
         if len(stood_for) == 1:
-            province, told["old_district"], _ = stood_for[0].theirs.split(".")
+            code, district, _ = stood_for[0].theirs.split(".")
+            province = self._provinces.row(code, LAST_DISTRICT_DAY)
+            if province is None:  # today's would be told with a commune that was never in it
+                says = f"code table `{PROVINCES}` does not have the one of that time: add it there"
+                yield Untold("province", says)
+                return
+            told["old_district"] = district
             _put(told, "commune", stood_for[0], renamed=True)
-            _put(told, "province", self._provinces.row(province, LAST_DISTRICT_DAY), renamed=True)
+            _put(told, "province", province, renamed=True)
             return
         why = "it stands for several old ones" if stood_for else f"code table `{COMMUNES}` does not have it"
         yield Untold(
@@ -125,10 +158,8 @@ class Addresses:
         )
 
 
-def _put(told: dict[str, Any], field: str, row: CodeRow | None, *, renamed: bool) -> None:
+def _put(told: dict[str, Any], field: str, row: CodeRow, *, renamed: bool) -> None:
     """Write the code of *row*, and its name where the address has one beside the code."""
-    if row is None:
-        return
     told[field] = row.ours
     if renamed and told.get(f"{field}_name"):
         told[f"{field}_name"] = row.vi or None

@@ -217,6 +217,13 @@ def _row(file: str, number: int, header: list[str], cells: list[str], faults: li
         for name in ("ours", "theirs")
         if not cell[name]
     ]
+    faults += [
+        FileFault(
+            file, f"line {number}, {name}", "holds a line break, a tab or another unseen sign; type the cell anew"
+        )
+        for name in ("ours", "theirs")
+        if not cell[name].isprintable()
+    ]
     if cell.get("one_way", "") not in ("", "write", "read"):
         faults.append(
             FileFault(

@@ -20,6 +20,8 @@ from mappings.xml_text import HasDtd, parsed
 
 PAYLOAD: Final = "payload"
 """The source that stands for what other lines write inside a place."""
+MOST_LISTED: Final = 10_000
+"""Separators in a text that is a list; ours, far above any list of receivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ def _listed(name: str, separator: str) -> Enclosure:
         return separator.join(texts)
 
     def unfold(text: str, tag: str) -> list[etree._Element]:
+        if (
+            text.count(separator) > MOST_LISTED
+        ):  # before it is taken apart: each part becomes a hundred times as many bytes
+            raise ValueError(f"holds more than {MOST_LISTED} values")
         return [_element(tag, part.strip()) for part in text.split(separator) if part.strip()]
 
     return Enclosure(name, close, unfold)

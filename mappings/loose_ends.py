@@ -41,6 +41,9 @@ def _ends(code: str, mine: list[CodeRow], rows: dict[str, list[CodeRow]]) -> Ite
             if row.successors:
                 yield "names a successor and no last day, so it is never succeeded: write valid_to"
             continue
+        if row.valid_to == date.max:
+            yield f"ends on {row.valid_to}, which no day follows: leave valid_to empty while it is valid"
+            continue
         after = row.valid_to + timedelta(days=1)
         if not row.successors:
             if row.one_way != "read" and not any(one.valid_on(after) for one in mine):

@@ -39,7 +39,7 @@ def read_csv(file: Path) -> list[list[str]]:
     Return the lines of *file*, the names of its columns first; cells are separated by commas, or by semicolons.
 
     Raises:
-        FilesRefused: It is not CSV in UTF-8.
+        FilesRefused: It cannot be read, or is not CSV in UTF-8.
     """
     name = f"{file.parent.name}/{file.name}"
     try:
@@ -51,6 +51,8 @@ def read_csv(file: Path) -> list[list[str]]:
         raise FilesRefused([FileFault(name, "", "is not UTF-8; save it as `CSV UTF-8`")]) from None
     except csv.Error:
         raise FilesRefused([FileFault(name, "", "has a quotation mark out of place, or never closed")]) from None
+    except OSError as error:
+        raise FilesRefused([FileFault(name, "", f"cannot be read: {error.strerror}")]) from None
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], file: str, under: str = "") -> list[FileFault]:

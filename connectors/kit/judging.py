@@ -17,7 +17,7 @@ from connectors.kit.exchange import Sources, WireReply
 from connectors.kit.files import contents
 from connectors.kit.operation import Operation
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Outcome, Result, StaleCredentials, Unavailable
-from connectors.kit.places import Nothing, text_at
+from connectors.kit.places import Nothing, text_at, unkept
 from connectors.kit.reading import Reading
 from connectors.kit.signatures import Signing
 from connectors.kit.statuses import by_status, retry_after
@@ -171,8 +171,11 @@ def _answered(operation: Operation, reading: Reading, result: Result, row: Row, 
             return Judged(Answered(Result.NOT_FOUND, reason=because))
         value, drift = found.value, found.fallbacks
     tree = reading.tree if isinstance(payload, Nothing) else payload
-    drift = (*operation.wire.drift(reading.tree), *drift)
-    return Judged(Answered(result, value, because, _refs(operation, tree, reading.tree), drift, files), tree)
+    refs = _refs(operation, tree, reading.tree)
+    unkept_refs = tuple(f"ref.{name}" for name, text in refs.items() if unkept(text))
+    kept = {name: text for name, text in refs.items() if not unkept(text)} if unkept_refs else refs
+    drift = (*operation.wire.drift(reading.tree), *drift, *unkept_refs)
+    return Judged(Answered(result, value, because, kept, drift, files), tree)
 
 
 def _refs(operation: Operation, payload: Tree, whole: Tree) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from connectors.kit.exchange import Sources
 from connectors.kit.files import contents
 from connectors.kit.inbox import Notice, NotTaken, Poison, Told, Understood, WireNotice
 from connectors.kit.notice_replies import Media, Replies
-from connectors.kit.places import Nothing, Unwrap, text_at, texts_at
+from connectors.kit.places import Nothing, Unwrap, text_at, texts_at, unkept
 from connectors.kit.reading import Wire
 from connectors.kit.signatures import Signing
 from connectors.kit.texts import Tree, Unreadable, parse_json, parse_xml
@@ -33,8 +33,6 @@ from mappings.paths import Place
 FAULTS_AT_MOST = 100
 POISON_AT_MOST = 1_000
 """Records of a page that are told one by one as unreadable: the page is kept whole, and millions would take gigabytes."""
-LONGEST_REF = 255
-"""Characters of an agency's own key; no identifier of theirs comes near it."""
 LONGEST_UNIQUE = 512
 """Bytes up to which `unique` is kept as it is; what is longer is kept as its hash, since an index takes no megabytes."""
 FIELDS_AT_MOST = 1_000
@@ -168,7 +166,8 @@ class ReadyNotice:
         except Unreadable:
             payload = None
         last = payload[-1] if isinstance(payload, list) and payload else None
-        return text_at(whole, self.next) or text_at(last, self.next) or None
+        after = text_at(whole, self.next) or text_at(last, self.next)
+        return after if after and "\0" not in after else None
 
     def refused(self, *faults: Fault) -> NotTaken:
         """Return that it cannot be taken, because of *faults*."""
@@ -210,9 +209,9 @@ class ReadyNotice:
     def _refs(self, record: Tree, whole: Tree) -> Mapping[str, str]:
         found = ((name, text_at(record, place) or text_at(whole, place)) for name, place in self.ref.items())
         refs = {name: text.strip() for name, text in found if text and text.strip()}
-        long = [Fault(name, f"is longer than {LONGEST_REF}") for name, text in refs.items() if len(text) > LONGEST_REF]
-        if long:
-            raise MappingFailed(long)
+        faults = [Fault(name, rule) for name, text in refs.items() if (rule := unkept(text))]
+        if faults:
+            raise MappingFailed(faults)
         return refs
 
 

@@ -170,6 +170,20 @@ def _proof(put: Mapping[str, str], manifest: Manifest) -> Iterator[tuple[str, st
             yield f"auth.put.{place}", "must not be empty: nothing proves nothing"
 
 
+def _kept_open(table: NoticeTable, returns: engine.Mapping | None) -> Iterator[tuple[str, str]]:
+    """What is sealed in a notice is kept in no other place as it came, and compared with nothing."""
+    paths = sealed_paths(returns.canonical) if returns is not None else frozenset()
+    hidden = {place for path in paths if returns is not None for place in returns.places_of(path)}
+    refs = table.ref.values() if isinstance(table.ref, dict) else [table.ref]
+    for key, places in (("ref", refs), ("unique", table.unique)):
+        for place in places:
+            if place is not None and any(f"/{place}".endswith(f"/{one}") for one in hidden):
+                yield key, f"names `{place}`, which has to be sealed, and what stands here is kept as it came"
+    for path in table.agrees:
+        if tuple(path.split(".")) in paths:
+            yield "agrees", f"names `{path}`, which has to be sealed: two seals of one text are not the same"
+
+
 def _mapped(
     table: NoticeTable, manifest: Manifest, mappings: Mapping[str, engine.Mapping], inbound: InboundWsdl | None
 ) -> Iterator[tuple[str, str]]:
@@ -185,6 +199,7 @@ def _mapped(
     returns = mappings[table.returns] if table.returns else None
     if sends is not None and sealed_paths(sends.canonical):
         yield "sends", f"mapping `{table.sends}` holds what has to be sealed; only requests and notices may"
+    yield from _kept_open(table, returns)
     for source in sorted(sends.sources) if sends else ():
         if fault := _reply_fault(manifest, source):
             yield "sends", f"mapping `{table.sends}`: {fault}"

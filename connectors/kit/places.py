@@ -26,9 +26,20 @@ class Nothing:
     """False: the parent is missing too, which is drift and no answer."""
 
 
+LONGEST_REF = 255
+"""Characters of an agency's own key; no identifier of theirs comes near it."""
+
+
 def text_at(tree: Tree, place: Place) -> str | None:
     """Return the text of the value at *place*, or None when nothing or no single value stands there."""
     return _text(at(tree, place))
+
+
+def unkept(text: str) -> str | None:
+    """Return why *text* of an agency can be no reference, which is looked for among all that are stored; None when it can."""
+    if len(text) > LONGEST_REF:
+        return f"is longer than {LONGEST_REF}"
+    return "holds a zero byte" if "\0" in text else None
 
 
 def only_text_at(tree: Tree, place: Place) -> str | None:

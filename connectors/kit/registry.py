@@ -29,7 +29,7 @@ from connectors.kit.soap import Soap
 from connectors.kit.wrap import PURPOSE_SOURCES, sources_in
 from connectors.kit.wsdl import InboundWsdl, Wsdl, read_inbound_wsdl, read_wsdl
 from mappings import engine
-from mappings.addresses import Addresses, Levels, Told
+from mappings.addresses import Addresses, Levels, Told, shape_faults
 from mappings.canonical import CANONICAL
 from mappings.codes import CodeTable, read_code_tables
 from mappings.conversion import Today
@@ -145,8 +145,16 @@ def shared_tables(codes: Path | None = None) -> Mapping[str, CodeTable]:
     Raises:
         FilesRefused: Every fault of all tables.
     """
+    theirs = read_code_tables(codes) if codes else {}
+    faults = [
+        FileFault(f"codes/{name}.csv", f"code {code}", says)
+        for name, table in theirs.items()
+        for code, says in shape_faults(table)
+    ]
+    if faults:
+        raise FilesRefused(faults)
     with as_file(files("mappings") / "codes") as shared:
-        return {**read_code_tables(shared), **(read_code_tables(codes) if codes else {})}
+        return {**read_code_tables(shared), **theirs}
 
 
 def told_by(

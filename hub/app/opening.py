@@ -165,7 +165,14 @@ def _key(settings: Settings, environ: Mapping[str, str], name: str, given: str, 
             f"hub.{name}",
             "is not set, and a key is made only beside an SQLite store; set the same one for every node",
         )
-    return _kept_key(store.with_name(f"{store.name}.{name.replace('_', '-')}"), prefix)
+    file = store.with_name(f"{store.name}.{name.replace('_', '-')}")
+    try:
+        return _kept_key(file, prefix)
+    except (OSError, UnicodeDecodeError) as error:
+        says = (
+            f"is not set, and {file} cannot be read or made ({type(error).__name__}); give back the file that was there"
+        )
+        raise _refused(f"hub.{name}", says) from None
 
 
 def admin_key_file(store: Path) -> Path:

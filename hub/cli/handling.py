@@ -9,7 +9,7 @@ import httpx2
 import typer
 
 from hub.cli.operator import ask, said
-from hub.cli.output import AsJson, say, show, show_json
+from hub.cli.output import AsJson, fail, say, show, show_json
 from hub.cli.settings import Config
 from hub.web.handling import COLUMNS, as_csv
 
@@ -35,7 +35,10 @@ def handling(
 
     told = ask(config, look)
     if as_table is not None:
-        as_table.write_bytes(as_csv(told["counts"]))
+        try:
+            as_table.write_bytes(as_csv(told["counts"]))
+        except OSError as error:
+            fail(f"{as_table} cannot be written ({type(error).__name__}); name a file in a folder that is there.")
         say(f"{as_table} is written.")
     elif as_json:
         show_json(told)

@@ -51,6 +51,8 @@ def reconcile(
         return
     if not day:
         fail("Say which day: hub reconcile <agency> --day 2026-03-15", 2)
+    if as_csv is not None:
+        _begin(as_csv)
     wanted = {"agency": agency, "day": day, "operation": operation, "file": file}
 
     async def knock(http: httpx2.AsyncClient) -> Any:
@@ -100,13 +102,26 @@ def _tell(run: Mapping[str, Any]) -> None:
         say(f"It rests ({run['outcome']}: {run['cause']}) and goes on at {run['goes_on_at']} by itself.")
 
 
+def _begin(file: Path) -> None:
+    """Make *file* before an agency is asked anything, which may take hours."""
+    try:
+        file.write_bytes(b"")
+    except OSError as error:
+        fail(f"{file} cannot be written ({type(error).__name__}); name a file in a folder that is there.")
+
+
 def _write(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as opened:
         table = csv.writer(opened)
         table.writerow(LINES)
         for line in lines:
             row = {**line, "differs": _differs(line["fields"])}
-            table.writerow("" if row[name] is None else row[name] for name in LINES)
+            table.writerow(_cell(row[name]) for name in LINES)
+
+
+def _cell(text: str | None) -> str:
+    """Return *text* as a cell that a spreadsheet shows and does not reckon: callers name dossiers as they like."""
+    return f"'{text}" if text and text[0] in "=+-@" else text or ""
 
 
 def _differs(fields: Sequence[Mapping[str, str | None]]) -> str:

@@ -23,6 +23,8 @@ OFFICER_MAY = ("name",)
 UNIT_COLUMNS = ("unit", "valid_from", "valid_to", "agency", "code")
 
 Row = tuple[int, dict[str, str]]
+LONGEST_CELL = 255
+_LONG = f"is longer than {LONGEST_CELL} characters"
 _UNPRINTED = "holds a character that cannot be read, such as a line break, a tab or a zero byte; type the cell anew"
 
 
@@ -39,6 +41,7 @@ def read_officers(content: bytes, *, units: Collection[str], agencies: Collectio
         if row["unit"] not in units:
             says = "is not in the register of units: import units first" if row["unit"] else "names the officer's unit"
             faults.append(_fault("officers.csv", number, "unit", says))
+        faults += _name_faults(number, row)
         if row.get("name") and not row["agency"]:
             faults.append(_fault("officers.csv", number, "name", "is that at an agency: name the agency too"))
     faults += _overlaps("officers.csv", rows, ("officer", "agency"), needs="agency")
@@ -91,6 +94,7 @@ def _rows(
             continue
         row = dict(zip(header, cells, strict=True))
         faults += [_fault(file, number, name, _UNPRINTED) for name, cell in row.items() if not cell.isprintable()]
+        faults += [_fault(file, number, name, _LONG) for name, cell in row.items() if len(cell) > LONGEST_CELL]
         rows.append((number, row))
     return rows, faults
 
@@ -128,6 +132,13 @@ def _line_faults(
     if row["agency"] and row["agency"] not in agencies:
         near = get_close_matches(row["agency"], agencies, 1)
         yield _fault(file, number, "agency", f"is unknown; did you mean `{near[0]}`?" if near else "is unknown")
+
+
+def _name_faults(number: int, row: dict[str, str]) -> Iterable[FileFault]:
+    try:
+        clean_name(row.get("name", ""))
+    except ValueError as error:
+        yield _fault("officers.csv", number, "name", str(error))
 
 
 def _ended_faults(number: int, row: dict[str, str]) -> Iterable[FileFault]:

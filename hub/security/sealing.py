@@ -2,7 +2,7 @@
 What the law hides, such as who denounces, is passed on sealed: declared by `mappings.canonical.shape.sealed`.
 
 A sealed text says of which agency it is and nothing else; only this hub's key opens it. It is sealed when it has come,
-before anything is kept or told, and opened in two places: where a request is written for the agency that is to have it
+before anything is kept or told, and what came and cannot be read is sealed whole. It is opened in two places: where a request is written for the agency that is to have it
 (`hub/exchanges.py`), and for a caller whose key says that it may (`hub/web/seals.py`). Who holds the store and not the
 key learns nothing; who holds both can open everything.
 """
@@ -11,7 +11,7 @@ import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import shake_256
 from typing import Final, TypeVar
 
 from pydantic import BaseModel
@@ -30,7 +30,7 @@ _ALIEN: Final = "is no seal of this hub for this agency; send it as you were tol
 
 class Sealing:
     """
-    Seals and opens. Encrypted with a stream of HMAC-SHA-256 over a salt and a counter, then proven by another HMAC.
+    Seals and opens. Encrypted with a stream of SHAKE-256 that an HMAC-SHA-256 of a salt begins, then proven by another HMAC.
 
     The salt follows from the whole record, so the same record has the same seals however often it comes, and the same
     sender has another seal in another record.
@@ -94,10 +94,17 @@ class Sealing:
             raw = urlsafe_b64decode(text[len(begins) :] + "==")
         except (ValueError, binascii.Error):
             return None
-        salt, hidden, proof = raw[:_SALT], raw[_SALT:-_PROOF], raw[-_PROOF:]
-        if not hidden or not hmac.compare_digest(proof, self._proof(agency, salt + hidden)):
-            return None
-        return self._mixed(salt, hidden).rstrip(b"\0").decode()
+        shown = self._shown(agency, raw)
+        return shown.rstrip(b"\0").decode() if shown else None
+
+    def whole(self, agency: str, body: bytes) -> bytes:
+        """Return *body*, which *agency* told and which cannot be read, sealed: the same each time it comes."""
+        return _begins(agency) + self._hidden(agency, body, self._hmac(b"salt", b"\n" + body)[:_SALT])
+
+    def opened_whole(self, agency: str, body: bytes) -> bytes | None:
+        """Return what *body* hides, *body* itself where it is not sealed; None: it is sealed with another key."""
+        begins = _begins(agency)
+        return self._shown(agency, body[len(begins) :]) if body.startswith(begins) else body
 
     def _each(self, value: M, change: Callable[[str, str], str]) -> M:
         model = type(value)
@@ -107,8 +114,7 @@ class Sealing:
 
     def _seal(self, agency: str, text: str, salt: bytes) -> str:
         plain = text.encode()
-        hidden = self._mixed(salt, plain + bytes(-len(plain) % _BLOCK))
-        raw = salt + hidden + self._proof(agency, salt + hidden)
+        raw = self._hidden(agency, plain + bytes(-len(plain) % _BLOCK), salt)
         return f"{SEAL_BEGINS}{agency}:{urlsafe_b64encode(raw).decode().rstrip('=')}"
 
     def _salt(self, value: BaseModel, place: str) -> bytes:
@@ -117,10 +123,23 @@ class Sealing:
     def _proof(self, agency: str, what: bytes) -> bytes:
         return self._hmac(b"proof", agency.encode() + b"\n" + what)[:_PROOF]
 
+    def _hidden(self, agency: str, plain: bytes, salt: bytes) -> bytes:
+        hidden = self._mixed(salt, plain)
+        return salt + hidden + self._proof(agency, salt + hidden)
+
+    def _shown(self, agency: str, raw: bytes) -> bytes | None:
+        salt, hidden, proof = raw[:_SALT], raw[_SALT:-_PROOF], raw[-_PROOF:]
+        if not hmac.compare_digest(proof, self._proof(agency, salt + hidden)):
+            return None
+        return self._mixed(salt, hidden)
+
     def _mixed(self, salt: bytes, text: bytes) -> bytes:
-        blocks = range(-(-len(text) // sha256().digest_size))
-        stream = b"".join(self._hmac(b"stream", salt + number.to_bytes(4)) for number in blocks)
-        return bytes(one ^ other for one, other in zip(text, stream, strict=False))
+        stream = shake_256(self._hmac(b"stream", salt)).digest(len(text))
+        return (int.from_bytes(text) ^ int.from_bytes(stream)).to_bytes(len(text))
 
     def _hmac(self, use: bytes, what: bytes) -> bytes:
         return hmac.digest(self._key, b"lienthong seal\n" + use + b"\n" + what, "sha256")
+
+
+def _begins(agency: str) -> bytes:
+    return f"{SEAL_BEGINS}{agency}:".encode()

@@ -25,7 +25,7 @@ from hub.store.statements import CALL_COLUMNS, Statements, among, listed
 from hub.store.tables import Tables
 
 KEPT_RUNS = 60
-"""Runs of an agency that are kept, newest first: two months of a daily one."""
+"""Runs of an agency that are kept when they have ended, newest first: two months of a daily one."""
 MOST_LINES = 10_000
 """Lines of a run that are kept; more are counted, and what is filed again for one is in the journal."""
 FILED = "filed_again"
@@ -201,7 +201,9 @@ class ReconcilingStatements:
         self.latest = prepare(all_runs.where(whole[0], runs.ended_at == newest).order_by(runs.agency))
         self.old = prepare(
             select(runs.id)
-            .where(runs.agency == bindparam("agency"))
+            .where(
+                runs.agency == bindparam("agency"), ~is_open
+            )  # what somebody wants and nobody made is dropped by none
             .order_by(runs.wanted_at.desc(), runs.id.desc())
             .offset(literal_column(str(KEPT_RUNS)))
             .limit(literal_column("100"))

@@ -65,6 +65,11 @@ class SealDoor:
         ]
         if faults:
             raise RequestInvalid(faults=faults)
-        why = [f"{name}={value}" for name, value in asked.purpose._asdict().items() if value is not None]
+        why = [f"{name}={_word(value)}" for name, value in asked.purpose._asdict().items() if value is not None]
         await self._note(OPENED, caller.name, " ".join((agency, str(len(opened)), *why)))
         await answer(send, 200, to_json({"opened": opened}))
+
+
+def _word(value: str) -> str:
+    """Return *value* so that it cannot look like two, such as a dossier and another officer."""
+    return to_json(value).decode() if " " in value else value

@@ -7,7 +7,7 @@ The words are those of QCVN 102:2016 (edXML); older axes carry fewer of them. St
 from enum import StrEnum
 from typing import Annotated
 
-from mappings.canonical.kinds import Choice, Code, Count, Day, FileRef, Line, LongText, Many, Moment, Name, Text
+from mappings.canonical.kinds import Choice, Code, Count, Day, FileRef, Line, LongText, Many, Moment, Name, Text, Whole
 from mappings.canonical.shape import Canonical, personal, told
 
 
@@ -232,7 +232,7 @@ class WaitingMessage(Canonical):
 class WaitingMessages(Canonical):
     """What waits on an axis (danh sách văn bản chờ nhận)."""
 
-    messages: Annotated[Many[WaitingMessage], told("The messages, in the order of the axis (danh sách bản tin)")] = ()
+    messages: Annotated[Whole[WaitingMessage], told("The messages, in the order of the axis (danh sách bản tin)")] = ()
 
 
 class RefusedMessage(Canonical):

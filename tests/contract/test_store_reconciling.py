@@ -169,11 +169,19 @@ async def test_the_last_runs_of_an_agency_are_kept_with_their_lines(bench: Bench
         await wanted(bench, f"run-{number}")
         run = await leased(bench, f"run-{number}")
         await bench.store.reconciling.took(stretch(run, Found(line())), 60)
+        await bench.store.reconciling.lapsed(Lapse(Place(run.id, run.fence), "answered"))
     kept = await bench.store.reconciling.runs(AGENCY)
-    assert [kept[0].id, len(kept)] == [f"run-{KEPT_RUNS + 1}", KEPT_RUNS]
+    assert [kept[0].id, len(kept)] == [f"run-{KEPT_RUNS + 1}", KEPT_RUNS + 1]
     assert await bench.store.reconciling.lines("run-0") == []
     assert len(await bench.store.reconciling.lines("run-2")) == 1
     assert len(await bench.store.reconciling.runs("police")) == 1
+
+
+async def test_what_is_wanted_and_not_made_yet_is_dropped_for_no_other(bench: Bench) -> None:
+    for number in range(KEPT_RUNS + 2):
+        bench.clock.advance(1)
+        await wanted(bench, f"run-{number}")
+    assert len(await bench.store.reconciling.open()) == KEPT_RUNS + 2
 
 
 async def test_the_filings_of_a_day_are_walked_in_order_and_of_nobody_elses(bench: Bench) -> None:

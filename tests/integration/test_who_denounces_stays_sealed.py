@@ -37,6 +37,21 @@ async def test_who_denounces_is_known_to_the_agency_and_to_who_may_and_stands_no
             headers={"x-api-key": "0000-agreed", "content-type": "application/json"},
         )
         assert said.json()["code"] == "0", said.text
+        unread = json.dumps(json.loads(recorded) | {"loai": "không rõ"}, ensure_ascii=False)
+        for _ in range(2):
+            refused = await http.post(
+                "/in/portal/complaint_received",
+                content=unread.encode(),
+                headers={"x-api-key": "0000-agreed", "content-type": "application/json"},
+            )
+            assert refused.json()["code"] not in ("0", "401"), refused.text
+        async with portal.operator() as operator:
+            (dead,) = (await operator.get("/admin/v1/dead")).json()["notices"]
+            assert dead["times"] == 2
+            still = await operator.post(
+                "/admin/v1/dead/replay", json={"calls": [dead["dead_notice"]], "reason": "thử lại", "by": "cb-014"}
+            )
+            assert "loai" in still.text, still.text
         (event,) = await portal.heard("portal", "complaint_received")
         sender = event["data"]["value"]["sender"]
         assert all(text.startswith("sealed:portal:") for text in sender.values())

@@ -2,8 +2,8 @@
 Code tables under `hub check --tables`: those that connectors share, and each connector's own. The rule is one of `rules.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.kit.checks.folder import Folder, read_folder
@@ -11,6 +11,7 @@ from connectors.kit.registry import shared_tables
 from mappings.codes import CodeTable
 from mappings.errors import FileFault, FilesRefused
 from mappings.loose_ends import loose_ends
+from mappings.paths import nearest
 
 SHARED = "shared"
 """The home of tables that every connector may name."""
@@ -47,11 +48,22 @@ def table_reports(connectors: Sequence[Path], codes: Path | None = None) -> list
         reports = _reports(SHARED, "codes", shared_tables(codes), ())
     except FilesRefused as refused:
         reports = _reports(SHARED, "codes", {}, refused.faults)
+    if codes is not None:
+        known = shared_tables().keys()
+        reports = [
+            replace(one, findings=(*one.findings, _nobody(one.table, known))) if one.table not in known else one
+            for one in reports
+        ]
     for path in connectors:
         folder = read_folder(path.resolve())
         unread = [fault for fault in folder.faults if "/codes/" in f"/{fault.file}"]
         reports += _reports(folder.path.name, folder.file("codes"), folder.tables, unread)
     return reports
+
+
+def _nobody(table: str, known: Collection[str]) -> str:
+    says = f"stands in for no shared table, so what it says is used by none of our connectors{nearest(table, known)}"
+    return str(FileFault(f"codes/{table}.csv", "", says))
 
 
 def _reports(home: str, folder: str, tables: Mapping[str, CodeTable], unread: Sequence[FileFault]) -> list[TableReport]:

@@ -156,6 +156,10 @@ def test_code_tables_are_checked_with_those_that_a_province_completed(hub: Hub, 
     assert status == 1
     assert "codes/communes.csv [code 99001]: is succeeded by `99002`, which has no row for 2025-07-01" in out
     assert "codes/communes.csv [code 99002]: ended on 2024-01-01 and nothing took its place" in out
+    (tmp_path / "codes" / "commune.csv").write_text("ours,theirs\n99001,97.99001\n", "utf-8")
+    out = hub("check", "--tables")[1]
+    assert "codes/commune.csv: stands in for no shared table" in out
+    assert "did you mean `communes`" in out
     (tmp_path / "codes" / "communes.csv").write_text("ours,theirs\n99001\n", "utf-8")
     status, out, _ = hub("check", "--tables")
     assert (status, "codes/communes.csv [line 2]: has 1 cells" in out) == (1, True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.cli.reconcile import LINES, _write
 from tests.unit.cli.conftest import Hub
 
 
@@ -33,6 +34,19 @@ def test_words_that_cannot_be_compared_are_told(
     ended, _, errors = hub("reconcile", *words)
     assert ended == status
     assert says in errors
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_compared(hub: Hub, settings: Path) -> None:
+    status, _, errors = hub("reconcile", "npsp", "--day", "2026-03-15", "--csv", "nowhere/lines.csv")
+    assert (status, "cannot be written" in errors) == (1, True)
+    assert json.loads(hub("reconcile", "--json")[1]) == []
+    assert "cannot be written" in hub("handling", "--csv", "nowhere/counts.csv")[2]
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_a_text_in_the_table(tmp_path: Path) -> None:
+    line = {**dict.fromkeys(LINES), "fields": [], "verdict": "missing", "dossier": "=1+1"}
+    _write(tmp_path / "lines.csv", [line])
+    assert (tmp_path / "lines.csv").read_text("utf-8").splitlines()[1] == ",'=1+1,missing,,,,"
 
 
 def test_a_schedule_that_cannot_be_kept_is_found(hub: Hub, settings: Path) -> None:

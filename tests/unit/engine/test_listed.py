@@ -127,6 +127,17 @@ def test_a_run_fetches_as_many_as_the_manifest_says_and_the_next_goes_on() -> No
     play_listing(scenario)
 
 
+def test_one_that_is_listed_many_times_over_is_fetched_once_and_keeps_no_other_from_being_fetched() -> None:
+    async def scenario(world: Listing) -> None:
+        world.stuck = {"A"}
+        world.put(*["A"] * (2 * SIZE), "B")
+        await asyncio.sleep(SPREAD + 10)
+        assert world.asked("fetch_step") == ["A", "B"]
+        assert await world.noted() == ["n-A", "n-B"]
+
+    play_listing(scenario)
+
+
 def test_what_stays_in_the_list_though_acknowledged_does_not_keep_the_rest_from_being_fetched() -> None:
     async def scenario(world: Listing) -> None:
         world.stuck = {"A", "B", "C"}

@@ -1,10 +1,11 @@
 """What `hub.redis` and `hub.node` may say, and that nothing of a wrong address is told."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hub.app.opening import redis_address, signing_key
+from hub.app.opening import redis_address, sealing_key, signing_key
 from hub.settings import load_settings
 from mappings.errors import FilesRefused
 
@@ -71,6 +72,14 @@ def test_beside_a_file_a_key_of_pushing_is_made_once(tmp_path: Path) -> None:
     key = signing_key(settings, {})
     assert signing_key(settings, {}) == key
     assert (tmp_path / "hub.db.signing-key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.mkdir(), lambda file: file.write_bytes(b"\xff" * 64)])
+def test_a_kept_key_that_cannot_be_read_is_told_by_its_file(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(tmp_path / "hub.db.sealing-key")
+    environ = {"HUB__HUB__STORE": "sqlite:///hub.db"}
+    with pytest.raises(FilesRefused, match=r"hub\.db\.sealing-key cannot be read"):
+        sealing_key(load_settings(environ, tmp_path / "hub.toml"), environ)
 
 
 def test_on_a_server_the_key_of_pushing_is_given_and_its_absence_says_what_to_do(tmp_path: Path) -> None:

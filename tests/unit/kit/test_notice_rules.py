@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from connectors.kit.binding import BoundAgency
+from connectors.kit.registry import find_connectors, load_connector
 from mappings.errors import FilesRefused
 
 Office = Callable[..., BoundAgency]
@@ -269,3 +271,22 @@ def test_one_mapping_cannot_stand_in_json_and_in_xml(office: Office) -> None:
     change = ('kind = "question"\nsends = "asked"', 'kind = "question"\nsends = "step"')
     told = faults(office, PUSHED.replace('["json", "Data"]', '["json", "Data", "base64", "xml"]'), change, root="Buoc")
     assert "write two" in told["notices.procedure_asked.sends"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('unique        = ["maDon"]', 'unique = ["maDon", "nguoiGui/soGiayTo"]'), "unique.*names `nguoiGui/soGiayTo`"),
+        (('ref           = "maHoSo"', 'ref = { who = "nguoiGui/dienThoai" }'), "ref.*names `nguoiGui/dienThoai`"),
+        (('ref           = "maHoSo"', 'ref = "maHoSo"\nagrees = ["sender.phone"]'), "agrees.*names `sender.phone`"),
+    ],
+)
+def test_what_has_to_be_sealed_is_no_key_and_is_compared_with_nothing(
+    tmp_path: Path, change: tuple[str, str], says: str
+) -> None:
+    folder = copytree(find_connectors()["portal"], tmp_path / "portal")
+    head, notice, rest = (folder / "manifest.toml").read_text("utf-8").partition("[notices.complaint_received]")
+    assert change[0] in rest
+    (folder / "manifest.toml").write_text(head + notice + rest.replace(*change, 1), "utf-8")
+    with pytest.raises(FilesRefused, match=says):
+        load_connector(folder)

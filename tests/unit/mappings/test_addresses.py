@@ -158,3 +158,12 @@ def test_the_shared_table_knows_what_became_of_every_commune_of_the_province() -
     assert len(new) == 65
     assert {successor for row in old_ones for successor in row.successors} == new
     assert all(row.theirs.startswith(("56.", "58.")) and row.theirs.endswith(row.ours) for row in communes)
+
+
+def test_a_commune_of_a_province_that_no_table_has_is_told_with_no_other_province() -> None:
+    tables = {"provinces": CodeTable("provinces", [PROVINCES.rows[1]]), "communes": CodeTable("communes", [
+        CodeRow("99001", "97.901.99001", valid_to=BEFORE, succeeded_by="99005"),
+        CodeRow("99005", "98.99005", valid_from=AFTER),
+    ])}  # fmt: skip
+    with pytest.raises(MappingFailed, match="province: code table `provinces` does not have"):
+        Told(Addresses("three_level", tables), HERE).value(Address(province="98", commune="99005"))

@@ -119,6 +119,11 @@ def test_a_list_and_a_pair_in_one_text_each() -> None:
     assert found.value == refused("sai/thiếu", "đơn", "ảnh")
 
 
+def test_a_list_without_end_is_refused_before_it_is_taken_apart() -> None:
+    with pytest.raises(MappingFailed, match="names: holds more than 10000 values"):
+        refusal().read(etree.fromstring(f"<refusal><names>{'đơn;' * 10_001}</names><both>H32-1/sai</both></refusal>"))
+
+
 def test_a_value_that_holds_the_separator_is_not_written() -> None:
     with pytest.raises(MappingFailed, match="names: holds a `;` inside"):
         refusal().write(refused("sai", "đơn;ảnh"), {})

@@ -152,3 +152,14 @@ def test_a_code_of_a_province_that_ended_is_sent_no_longer() -> None:
         (fault,) = unit_faults(UNIT_HEAD + f"phan-rang,2020-01-01,,npsp,{code}\n")
         assert fault.startswith("[line 2 code]: is of a province that ended on 2025-06-30")
         assert fault.endswith("add one with the code of H32")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("a" + "\u0301" * 300, "combining marks"), ("N" * 256, "is longer than 255 characters")]
+)
+def test_a_name_that_no_agency_could_be_told_is_named_by_its_line(name: str, says: str) -> None:
+    text = HEAD.replace("\n", ",name\n") + f"cb-1,U1,2026-01-01,,tax,acc,{name}\n"
+    with pytest.raises(FilesRefused) as refused:
+        read_officers(text.encode(), units=["U1"], agencies=["tax"])
+    assert "[line 2 name]" in str(refused.value)
+    assert says in str(refused.value)

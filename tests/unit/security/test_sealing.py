@@ -114,3 +114,14 @@ def test_a_record_without_sealed_places_is_handed_through() -> None:
 def test_whoever_is_shown_a_masked_record_sees_not_even_the_seal() -> None:
     shown = mask(SEALING.sealed("portal", complaint()))
     assert shown["sender"]["full_name"] == MASK
+
+
+@given(body=st.binary(max_size=300))
+def test_what_cannot_be_read_is_sealed_whole_and_the_same_each_time(body: bytes) -> None:
+    sealed = SEALING.whole("portal", body)
+    assert sealed == SEALING.whole("portal", body)
+    assert len(body) < 8 or body not in sealed
+    assert SEALING.opened_whole("portal", sealed) == body
+    assert Sealing("another-key").opened_whole("portal", sealed) is None
+    assert SEALING.opened_whole("portal", sealed[:-1]) is None
+    assert SEALING.opened_whole("portal", b"{" + body) == b"{" + body, "kept before it was sealed"

@@ -31,6 +31,16 @@ async def test_what_is_sealed_is_opened_in_order_and_the_journal_says_for_whom(
     assert NAME not in str(entry)
 
 
+async def test_a_dossier_that_is_written_like_another_officer_is_journaled_as_one_word(
+    client: httpx2.AsyncClient, store_of_calls: SqliteStore
+) -> None:
+    purpose = 'officer="cb-102", unit="H32", dossier="H32-1 procedure=1.000001"'
+    said = await client.post(PATH, json={"sealed": [SEAL]}, headers={**OPENER, "hub-purpose": purpose})
+    assert said.status_code == 200, said.text
+    entry = (await store_of_calls.journal())[-1].entry
+    assert (entry.detail or "").endswith('dossier="H32-1 procedure=1.000001"')
+
+
 @pytest.mark.parametrize("key", ["counter-key", "one-notice-key"])
 async def test_a_key_that_reaches_everything_opens_nothing_unless_it_says_so(
     client: httpx2.AsyncClient, key: str

@@ -180,9 +180,9 @@ class Played:
             reply = self._words.with_record(operation, record.payload)
             if reply is not None and self._as_agreed(operation, reply):
                 return Said(reply, "ok", True)
-            if not exact and (told := self._words.reply(operation.name, "ok")):
+            if not exact and (shown := self._words.reply(operation.name, "ok")):
                 filing = self._operations[self._creates[record.model]]
-                return Said(self._standing.about(operation, filing, record, told), "ok", True)
+                return Said(self._standing.about(operation, filing, record, shown), "ok", True)
         if exact and not (record is None and (operation.returns, heard.key) in self._being_filed):
             return Said(*exact, True)
         missing = self._words.reply(operation.name, "not_found") or self._words.improvised(404, "not found")

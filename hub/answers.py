@@ -13,6 +13,14 @@ VERIFIED = Reason(
 )
 """Reason of a filing that was in doubt and was found as it was sent."""
 
+HAD_ALREADY = Reason(
+    "",
+    "had_already",
+    "Cơ quan đã có hồ sơ này từ trước; tra cứu cho thấy đó chính là hồ sơ đã gửi.",
+    "The agency had it already; a look-up proved that it is the same.",
+)
+"""Reason of a filing that the agency answered with `exists`, and that was found as it was sent."""
+
 
 CONFIRMED = Reason(
     "",
@@ -46,9 +54,13 @@ def value_of(answer: bytes, model: type[BaseModel] | None) -> BaseModel | None:
         return None
 
 
-def verified_json(result: Result = Result.OK) -> bytes:
-    """Return the answer of a filing that a look-up found as it was sent: done, or begun and pending. Its own is lost."""
-    return answer_json(Answered(result, reason=VERIFIED))
+def verified_json(result: Result = Result.OK, *, had_already: bool = False) -> bytes:
+    """
+    Return the answer of a filing that a look-up found as it was sent: done, or begun and pending.
+
+    *had_already*: the agency answered it with `exists`; else its own answer is lost.
+    """
+    return answer_json(Answered(result, reason=HAD_ALREADY if had_already else VERIFIED))
 
 
 def confirmed_json() -> bytes:

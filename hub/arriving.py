@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from connectors.kit.exchange import WireReply
-from connectors.kit.inbox import Inbox, Notice, NotTaken, Told, Understood, Way, WireNotice
+from connectors.kit.inbox import Inbox, Notice, NotTaken, Told, Understood, Way, WireNotice, reason_of
 from connectors.kit.operation import Operation, differing
 from connectors.kit.texts import LARGE
 from hub.asked import Questions
@@ -38,8 +38,6 @@ KeepFiles: TypeAlias = Callable[[Mapping[str, bytes], str], Awaitable[None]]
 """Stores contents (id -> bytes) for a holder: `Files.keep`."""
 AGAIN_SECONDS: Final = 5.0
 """After how long to come again when the store did not answer and gave no number."""
-REASON: Final = 10
-"""Faults that an agency is told of one push."""
 MAPPING: Final = "mapping"
 AGREES: Final = "agrees"
 _LONG_ENOUGH: Final = 8
@@ -346,12 +344,6 @@ class Arriving:
         if threads is None:
             threads = self._threads[agency] = ThreadPoolExecutor(1, f"{agency}-inbox")
         return await asyncio.get_running_loop().run_in_executor(threads, work)
-
-
-def reason_of(faults: Sequence[Fault]) -> str:
-    """Return *faults* in one line: places and rules, the first few."""
-    more = f"; {len(faults) - REASON} more" if len(faults) > REASON else ""
-    return "; ".join(str(fault) for fault in faults[:REASON]) + more
 
 
 def _read_again(inbox: Inbox, notice: str, came: WireNotice) -> Understood | NotTaken:

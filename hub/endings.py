@@ -220,7 +220,8 @@ class Endings:
     def _reply(self, turn: Turn, said: Verdict, outcome: Outcome | StaleCredentials | None) -> Reply:
         stays = said.pending and turn.pending_since is not None  # it has an answer already, the first one
         if said.state is State.ANSWERED and isinstance(outcome, Answered) and not stays:
-            answer = verified_json(outcome.result) if self._proves(turn) else answer_json(outcome)
+            proven = self._proves(turn)
+            answer = verified_json(outcome.result, had_already=not turn.asks_after) if proven else answer_json(outcome)
             return Reply(turn.call.id, State.ANSWERED, answer, self._around.clock.now())
         return Reply(turn.call.id, said.state, cause=said.cause)
 

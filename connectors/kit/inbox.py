@@ -5,7 +5,7 @@ A door hands the bytes to an `Inbox` and does what it says; nothing here reads a
 by `binding.py` for every agency whose manifest has `[notices]`; `notices.py` reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
@@ -18,6 +18,14 @@ from mappings.errors import Fault
 
 Way: TypeAlias = Literal["taken", "seen", "refused", "denied", "busy"]
 """How a notice ends for the agency: a key of `replies`."""
+FAULTS_TOLD = 10
+"""Faults in the reason that an agency hears; there may be hundreds, and one answer holds them all."""
+
+
+def reason_of(faults: Sequence[Fault]) -> str:
+    """Return *faults* in one line, `notice.reason` of what is refused: places and rules, the first few."""
+    more = f"; {len(faults) - FAULTS_TOLD} more" if len(faults) > FAULTS_TOLD else ""
+    return "; ".join(str(fault) for fault in faults[:FAULTS_TOLD]) + more
 
 
 @dataclass(frozen=True, slots=True)

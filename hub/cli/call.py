@@ -18,7 +18,8 @@ from pydantic_core import from_json, to_json
 
 from connectors.kit.checks.replay import result_of
 from connectors.kit.connector import Connector
-from connectors.kit.exchange import Agency
+from connectors.kit.exchange import Agency, WireRequest
+from connectors.kit.files import as_recorded
 from connectors.kit.http import HttpSender
 from connectors.kit.operation import Operation, follow_up_request
 from connectors.kit.outcomes import Answered, Outcome, Result, StaleCredentials
@@ -31,6 +32,7 @@ from hub.cli.sandbox import invented_settings
 from hub.cli.settings import Config, read_settings
 from hub.client import HubClient, Purpose
 from mappings.errors import MappingFailed
+from mappings.values_files import MARK_BEGINS
 
 Target = Annotated[str, typer.Argument(metavar="AGENCY.OPERATION", help="What to ask, such as police.lookup_citizen.")]
 Data = Annotated[str, typer.Option(help="The request as JSON, or @file.")]
@@ -49,6 +51,9 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for the answer.")]
 
 MOST_STEPS = 3
 """Exchanges of one call by hand: create, then update because it exists, is the longest there is."""
+RENEWED = (
+    "the sample says that the session is over: the hub then logs in again, once, and so it ends with a new session"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class Chosen:
     operation: Operation
     request: BaseModel
     sources: Mapping[str, str]
+    recorded: bytes
+    """What the samples send, all of it: the files of a call in the sandbox are found there."""
+    renews: bool = False
+    """Its sample says that the session is over, which the played agency says to nobody who has just logged in."""
 
 
 def call(
@@ -124,7 +133,11 @@ def _choose(target: str, data: str, sample: str, config: Path | None) -> Chosen:
     sources = {
         place: value for place, value in (taken.sources if taken else {}).items() if not place.startswith("settings.")
     }
-    return Chosen(agency, connector, operation, request, sources)
+    recorded = b"\n".join(one.request_agency or b"" for one in load_samples(connector.folder))
+    renews = any(one.kind == "login" for one in connector.operations.values()) and bool(
+        taken and taken.result == "login"
+    )
+    return Chosen(agency, connector, operation, request, sources, recorded, renews)
 
 
 def _folder(agency: str, config: Path | None) -> Path:
@@ -217,7 +230,8 @@ async def _in_sandbox(chosen: Chosen, purpose: Purpose) -> dict[str, Any]:
     try:
         steps: list[str] = []
         outcome = await _exchanged(chosen, agency, _sources(chosen, purpose), steps)
-        return {"steps": steps, **_told(outcome)}
+        note = {"note": RENEWED} if chosen.renews and not isinstance(outcome, StaleCredentials) else {}
+        return {"steps": steps, **_told(outcome), **note}
     finally:
         await agency.close()
         await stage.stop()
@@ -234,13 +248,26 @@ async def _exchanged(
     outcome: Outcome | StaleCredentials = StaleCredentials()
     for _ in range(MOST_STEPS):
         steps.append(step.name)
-        wire = agency.render(step.name, request, {**sources, **session})
+        wire = _with_files(agency.render(step.name, request, {**sources, **session}), chosen.recorded)
         outcome = await agency.send(step.name, replace(wire, fresh_connection=True), timeout=timeout)
         if not (isinstance(outcome, Answered) and outcome.result is Result.EXISTS and "exists" in step.then):
             break
         request = follow_up_request(step, "exists", request, outcome.refs)
         step = chosen.connector.operations[step.then["exists"]]
     return outcome
+
+
+def _with_files(wire: WireRequest, recorded: bytes) -> WireRequest:
+    """Return *wire* with its files put in, which a running hub would take from its store, from what was *recorded*."""
+    if not wire.files:
+        return wire
+    body = as_recorded(wire, recorded)
+    if MARK_BEGINS.encode() in body:
+        fail(
+            "The request names a file that no recorded request.agency.* holds in base64, and only a running hub has others:"
+            " send a --sample that holds its files, or upload the file there (POST /v1/files) and call without --sandbox."
+        )
+    return replace(wire, body=body, files=())
 
 
 def _told(outcome: Outcome | StaleCredentials) -> dict[str, Any]:

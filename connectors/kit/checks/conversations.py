@@ -4,6 +4,7 @@ Rules on samples: every operation has a recorded conversation, and the compiled 
 A request must come out as recorded and a reply be understood as recorded, byte order, prefixes and blanks aside.
 """
 
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ValidationError
@@ -30,11 +31,13 @@ from connectors.kit.outcomes import Answered, Broken
 from connectors.kit.samples import Sample
 from connectors.kit.texts import Unreadable, parse_json, parse_xml
 from mappings import engine
-from mappings.errors import FileFault, FilesRefused, MappingFailed
+from mappings.errors import Fault, FileFault, FilesRefused, MappingFailed
 from mappings.paths import nearest
 
 READABLE = ("ok", "pending", "not_found", "exists", "refused")
 """Results whose replies are the agency's own words, and so must fit its contract."""
+LACKS = re.compile(r"(?:source )?`?(?P<source>[a-z]+\.\w+)`? (?:has no value|is not given)")
+"""What a fault says of a source, such as `auth.token`, that nobody has given."""
 
 
 def samples_recorded(folder: Folder) -> Iterator[FileFault]:
@@ -96,7 +99,7 @@ def _check(folder: Folder, sample: Sample, side: str) -> Check | None:
 
 
 def requests_come_out(folder: Folder) -> Iterator[FileFault]:
-    """Each sample's request, written by the connector, is the recorded one."""
+    """Each sample's request, written by the connector with its headers and the sample's sources, is the recorded one."""
     for sample, operation, connector in playable(folder):
         file = folder.file(f"samples/{sample.name}/request.canonical.json")
         if sample.request is None and operation.sends is not None:
@@ -107,7 +110,7 @@ def requests_come_out(folder: Folder) -> Iterator[FileFault]:
         except ValidationError as error:
             yield from misfits(file, error)
         except (MappingFailed, FilesRefused) as failed:
-            yield from (FileFault(file, getattr(fault, "place", ""), str(fault)) for fault in failed.faults)
+            yield from (_unwritten(folder, sample, fault) for fault in failed.faults)
         except Exception as error:  # only hooks can raise anything else
             yield FileFault(
                 folder.file("hooks.py"),
@@ -117,6 +120,16 @@ def requests_come_out(folder: Folder) -> Iterator[FileFault]:
         else:
             if sample.request_agency is not None:
                 yield from _different(folder, sample, connector, wire)
+
+
+def _unwritten(folder: Folder, sample: Sample, fault: Fault | FileFault) -> FileFault:
+    """Return why the request of *sample* cannot be written: a source that it does not give, or what does not fit."""
+    file = folder.file(f"samples/{sample.name}/request.canonical.json")
+    place, rule = (fault.place, fault.rule) if isinstance(fault, Fault) else (fault.key, fault.says)
+    if lacks := LACKS.fullmatch(rule):
+        says = f"lacks `{lacks['source']}`, which the connector writes to {place}; add it with an invented value"
+        return FileFault(folder.file(f"samples/{sample.name}/sample.toml"), "sources", says)
+    return FileFault(file, place, rule)
 
 
 def _different(folder: Folder, sample: Sample, connector: Connector, wire: WireRequest) -> Iterator[FileFault]:

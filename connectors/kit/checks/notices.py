@@ -14,7 +14,7 @@ from connectors.kit.checks.folder import Folder, manifest_file
 from connectors.kit.checks.replay import bound_to
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import WireReply
-from connectors.kit.inbox import Inbox, NotTaken, Understood, WireNotice
+from connectors.kit.inbox import Inbox, NotTaken, Told, Understood, WireNotice, reason_of
 from connectors.kit.notice_reading import ReadyNotice
 from connectors.kit.samples import Sample
 from connectors.kit.texts import Unreadable, parse_json, parse_xml
@@ -22,6 +22,7 @@ from mappings.errors import FileFault, FilesRefused, MappingFailed
 from mappings.paths import nearest
 
 WAYS = ("taken", "seen", "refused", "denied", "busy")
+REASON = "notice.reason"
 _RETRY_AFTER = 1.0
 
 
@@ -62,7 +63,8 @@ def notices_recorded(folder: Folder) -> Iterator[FileFault]:
 
 
 def notices_are_read(folder: Folder) -> Iterator[FileFault]:
-    """Each sample's push is read as the recorded values, or not taken, as its `sample.toml` says."""
+    """Each sample's push is read as the recorded values, or not taken, as its `sample.toml` says; no two new ones as one."""
+    first: dict[tuple[str, str], tuple[str, Told]] = {}
     for sample, ready, connector in _recorded(folder):
         if sample.request_agency is None:
             continue
@@ -72,10 +74,8 @@ def notices_are_read(folder: Folder) -> Iterator[FileFault]:
             file = folder.file(f"samples/{sample.name}/sample.toml")
             yield from (FileFault(file, f"sources.{fault.key}", fault.says) for fault in refused.faults)
             continue
-        came = WireNotice(_beside(sample, "header"), _beside(sample, "query"), sample.request_agency)
         name = sample.operation
-        read = inbox.read_again if ready.about.fetched_by else inbox.read
-        found = inbox.read_soap(came) if ready.soap else read(name, came)
+        found = _read(inbox, sample, ready)
         file = folder.file(f"samples/{sample.name}/request.agency.{sample.media}")
         if found.notice != name:
             yield FileFault(file, "", f"is read as `{found.notice or 'no notice'}`; correct `select` or the sample")
@@ -88,10 +88,18 @@ def notices_are_read(folder: Folder) -> Iterator[FileFault]:
             yield FileFault(file, "", "is believed, where sample.toml says `denied`")
         else:
             yield from _values(folder, sample, ready, found)
+            for told in found.told if sample.result == "taken" else ():
+                before, same = first.setdefault((name, told.unique or ""), (sample.name, told))
+                if told.unique is not None and same.value != told.value:
+                    says = (
+                        f"has the `unique` of {before} and says something else: the second would be `seen` and told to"
+                        " nobody; give it values of its own, or name what else tells them apart in `unique`"
+                    )
+                    yield FileFault(file, "", says)
 
 
 def notices_are_answered(folder: Folder) -> Iterator[FileFault]:
-    """What we answer each sample's push, when it ends as `sample.toml` says, is the recorded reply."""
+    """What we answer each sample's push, when it ends as `sample.toml` says, is the recorded reply, with the hub's reason."""
     for sample, ready, connector in _recorded(folder):
         if sample.reply_agency is None or sample.result not in WAYS:
             continue
@@ -100,10 +108,16 @@ def notices_are_answered(folder: Folder) -> Iterator[FileFault]:
         try:
             if ready.about.answer is not None and sample.result == "taken":
                 answer = ready.about.answer.model_validate_json(to_json(sample.reply))
-            reply = _inbox(connector, sample).reply(
+            inbox = _inbox(connector, sample)
+            why = _why(inbox, sample, ready)
+            reason = sample.sources.get(REASON, why or "")
+            if why is not None and reason != why:
+                says = f"is not what the hub says of this push, which is: {why}"
+                yield FileFault(folder.file(f"samples/{sample.name}/sample.toml"), f"sources.{REASON}", says)
+            reply = inbox.reply(
                 sample.operation,
                 sample.result,  # type: ignore[arg-type]  # one of WAYS
-                reason=sample.sources.get("notice.reason", ""),
+                reason=reason,
                 answer=answer,
                 retry_after=_RETRY_AFTER,
             )
@@ -143,6 +157,18 @@ def _inbox(connector: Connector, sample: Sample) -> Inbox:
     inbox = bound_to(connector, sample).inbox
     assert inbox is not None  # noqa: S101 - a connector with a notice has one
     return inbox
+
+
+def _read(inbox: Inbox, sample: Sample, ready: ReadyNotice) -> Understood | NotTaken:
+    came = WireNotice(_beside(sample, "header"), _beside(sample, "query"), sample.request_agency or b"")
+    read = inbox.read_again if ready.about.fetched_by else inbox.read
+    return inbox.read_soap(came) if ready.soap else read(sample.operation, came)
+
+
+def _why(inbox: Inbox, sample: Sample, ready: ReadyNotice) -> str | None:
+    """Return the reason that the hub gives for a push that it cannot read; None: one that it reads, or does not believe."""
+    found = _read(inbox, sample, ready) if sample.request_agency is not None and sample.result == "refused" else None
+    return reason_of(found.faults) if isinstance(found, NotTaken) and found.way == "refused" else None
 
 
 def _beside(sample: Sample, side: str) -> dict[str, str]:

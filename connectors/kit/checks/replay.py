@@ -58,7 +58,7 @@ def bound_to(connector: Connector, sample: Sample) -> BoundAgency:
 
 def rendered(connector: Connector, sample: Sample, operation: Operation) -> WireRequest:
     """
-    Return the request that *connector* makes of *sample*, with the sample's sources.
+    Return the request that *connector* makes of *sample*, headers too, with the sample's sources and no other.
 
     Raises:
         ValidationError: The recorded canonical request does not fit its model.
@@ -66,7 +66,7 @@ def rendered(connector: Connector, sample: Sample, operation: Operation) -> Wire
         FilesRefused: The sample's settings are none of the connector's.
     """
     request = operation.request.model_validate_json(to_json(sample.request if sample.request is not None else {}))
-    wire = bound_to(connector, sample).render(sample.operation, request, {**_kept(connector), **sample.sources})
+    wire = bound_to(connector, sample).render(sample.operation, request, sample.sources)
     return with_files(wire, sample)
 
 
@@ -80,11 +80,6 @@ def settings_of(connector: Connector, sample: Sample) -> dict[str, str]:
     declared = connector.manifest.settings.items()
     given = {key: sample.sources.get(SETTING + key, setting.default or "sample") for key, setting in declared}
     return connector.manifest.sources(given)
-
-
-def _kept(connector: Connector) -> dict[str, str]:
-    auth = connector.manifest.auth
-    return {f"auth.{name}": "sample" for name in (auth.keep if auth else {})}
 
 
 def sent_and_recorded(connector: Connector, sample: Sample, wire: WireRequest) -> tuple[Json, Json]:

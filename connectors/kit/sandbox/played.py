@@ -6,7 +6,7 @@ updates or adds a step, as the manifest's `then.exists` and the mappings tell; t
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,13 +75,17 @@ class Played:
         self._words = Words(_samples(folder, like), operations, self._hearing, xml=self.xml)
         self._standing = Standing(manifest, operations, self._words)
         contracts = [path / "contract" for path in (folder, like) if path is not None]
-        self._contracts = _contracts(contracts, manifest) if validate else {}
         created = {name: table.then["exists"] for name, table in manifest.operations.items() if "exists" in table.then}
         self._creates = {operations[name].model: name for name in created}
         self._updates = frozenset(created.values())
+        showing = [one.name for one in operations.values() if one.kind == "lookup" and one.returns in self._creates]
+        self._contracts = _contracts(contracts, manifest, operations, "request") if validate else {}
+        self._replies = _contracts(contracts, manifest, showing, "reply") if validate else {}
         self._being_filed: set[tuple[str, str]] = set()
         self._to_file = frozenset(
-            (one.operation.model, one.key) for one, _ in self._words.recorded("ok") if one.operation.name in created
+            (one.operation.model, one.key)
+            for one, _ in self._words.recorded("ok", "pending")
+            if one.operation.name in created
         )
         self._seed()
 
@@ -174,12 +178,21 @@ class Played:
         exact = self._words.exact(heard)
         if record is not None and record.payload is not None and not (exact and record.untouched):
             reply = self._words.with_record(operation, record.payload)
-            if reply is not None:
+            if reply is not None and self._as_agreed(operation, reply):
                 return Said(reply, "ok", True)
+            if not exact and (shown := self._words.reply(operation.name, "ok")):
+                filing = self._operations[self._creates[record.model]]
+                return Said(self._standing.about(operation, filing, record, shown), "ok", True)
         if exact and not (record is None and (operation.returns, heard.key) in self._being_filed):
             return Said(*exact, True)
         missing = self._words.reply(operation.name, "not_found") or self._words.improvised(404, "not found")
         return Said(missing, "not_found", True)
+
+    def _as_agreed(self, operation: Spoken, reply: Reply) -> bool:
+        """Whether *reply*, with what was filed inside, is one that the agency could give."""
+        check = self._replies.get(operation.name)
+        tree = self._words.tree(reply)
+        return check is None or not check(soap_body(tree) if self.xml else tree)
 
     def _taken(self, heard: Heard) -> Said:
         operation, name = heard.operation, heard.operation.name
@@ -249,12 +262,12 @@ def _samples(folder: Path, like: Path | None) -> tuple[Sample, ...]:
     return samples + tuple(one for one in (load_samples(like) if like else ()) if one.operation not in mine)
 
 
-def _contracts(folders: list[Path], manifest: Manifest) -> Mapping[str, Check]:
+def _contracts(folders: list[Path], manifest: Manifest, names: Collection[str], side: str) -> Mapping[str, Check]:
     checks: dict[str, Check] = {}
     for folder in reversed(folders):  # the connector's own over the one that it is like
         wsdl = read_wsdl(folder) if manifest.connector.protocol == "soap" else None
-        for name in manifest.operations:
-            check = xsd_contract(wsdl.schema) if wsdl else json_contract(folder / f"{name}.request.schema.json")
+        for name in names:
+            check = xsd_contract(wsdl.schema) if wsdl else json_contract(folder / f"{name}.{side}.schema.json")
             if check is not None:
                 checks[name] = check
     return checks

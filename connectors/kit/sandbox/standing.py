@@ -44,11 +44,11 @@ class Standing:
         stands = record.stands or PENDING
         for result in (stands, "refused", "not_found"):  # a receipt of what is not paid yet is refused
             if reply := self._words.reply(look_up.name, result):
-                return self._about(look_up, record, reply), result
+                return self.about(look_up, self._filing[look_up.name], record, reply), result
         return None
 
-    def _about(self, look_up: Spoken, record: Record, reply: Reply) -> Reply:
-        filing = self._filing[look_up.name]
+    def about(self, look_up: Spoken, filing: Spoken, record: Record, reply: Reply) -> Reply:
+        """Return *reply* of *look_up* as one about *record*, filed by *filing*: its key, who filed it, what is compared."""
         same: list[tuple[Names | None, Any]] = [(look_up.told.get(IDENTITY.get(look_up.returns, "")), record.key)]
         same += [(look_up.told.get(ours), _at(record, filing.sent.get(ours))) for ours in self._agrees[look_up.name]]
         ours = [place for place, source in filing.sources.items() if source.startswith("settings.")]  # who filed it

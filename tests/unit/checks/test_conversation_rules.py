@@ -180,6 +180,23 @@ def test_a_handshake_in_the_query_is_no_part_of_what_is_recorded(small: Path, sp
     assert not found(small, "requests_come_out")
 
 
+def test_a_sample_that_does_not_give_what_a_header_is_made_of_is_found(small: Path, spoil: Spoil) -> None:
+    spoil(
+        small,
+        "manifest.toml",
+        "[operations.find_step]",
+        '[auth]\nput = { "header:X-Id" = "exchange.id" }\n\n[operations.find_step]',
+    )
+    told = found(small, "requests_come_out")
+    assert len(told) == 7, told
+    assert all(one.key == "sources" and "lacks `exchange.id`" in one.says for one in told)
+    assert "small/samples/find_step.found/sample.toml" in {one.file for one in told}
+    for sample in (small / "samples").iterdir():
+        with (sample / "sample.toml").open("a", encoding="utf-8") as file:
+            file.write('[sources]\n"exchange.id" = "1"\n')
+    assert not found(small, "requests_come_out")
+
+
 def test_a_sample_that_cannot_be_read_is_told_once(small: Path) -> None:
     """The other samples are not missing because of it."""
     (small / "samples" / "find_step.found" / "sample.toml").write_text("htpp = 3", "utf-8")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ personal_data = true
 ref     = { code = "MaHoSo" }
 """
 KEYS = '[sources]\n"settings.security_key" = "sample-key"\n'
+WHY = "told[1]/ThoiDiem: text is not written as yyyyMMddHHmmss"
 
 
 def _closed(properties: dict[str, Any]) -> str:
@@ -97,8 +99,8 @@ def told(small: Path) -> Path:
         "samples/step_done.two/reply.agency.json": {"ma": "0"},
         "samples/step_done.two/sample.toml": 'result = "taken"\n' + KEYS,
         "samples/step_done.drifted/request.agency.json": {**push, "Data": [wire, {**wire, "ThoiDiem": "hôm qua"}]},
-        "samples/step_done.drifted/reply.agency.json": {"ma": "1", "loi": "sai"},
-        "samples/step_done.drifted/sample.toml": 'result = "refused"\n' + KEYS + '"notice.reason" = "sai"\n',
+        "samples/step_done.drifted/reply.agency.json": {"ma": "1", "loi": WHY},
+        "samples/step_done.drifted/sample.toml": 'result = "refused"\n' + KEYS + f'"notice.reason" = "{WHY}"\n',
         "samples/step_done.stranger/request.agency.json": {**push, "Khoa": "other"},
         "samples/step_done.stranger/reply.agency.json": {"ma": "401"},
         "samples/step_done.stranger/sample.toml": 'result = "denied"\n' + KEYS,
@@ -107,8 +109,8 @@ def told(small: Path) -> Path:
         "samples/file_sent.one/reply.agency.json": {"result": "taken", "reason": "ok"},
         "samples/file_sent.one/sample.toml": 'result = "taken"\n' + KEYS + '"header:X-Key" = "sample-key"\n"notice.reason" = "ok"\n',
         "samples/file_sent.drifted/request.agency.json": {"TepMoi": tep["Tep"]},
-        "samples/file_sent.drifted/reply.agency.json": {"result": "refused", "reason": "sai"},
-        "samples/file_sent.drifted/sample.toml": 'http = 422\nresult = "refused"\n' + KEYS + '"header:X-Key" = "sample-key"\n"notice.reason" = "sai"\n',
+        "samples/file_sent.drifted/reply.agency.json": {"result": "refused", "reason": "body: holds no record"},
+        "samples/file_sent.drifted/sample.toml": 'http = 422\nresult = "refused"\n' + KEYS + '"header:X-Key" = "sample-key"\n',
         "samples/step_listed.drifted/request.agency.json": {"error_code": "0", "IdCuoi": "7", "rows": [{"Ma": "A-1"}]},
         "samples/step_listed.drifted/sample.toml": 'result = "refused"\n',
         "samples/list_steps.no/request.agency.json": {},
@@ -152,7 +154,7 @@ def test_a_connector_whose_notices_are_recorded_passes(told: Path) -> None:
         ("notices_are_read", "samples/file_sent.one/sample.toml", "settings.security_key", "settings.securitykey", "sources.agencies.small.securitykey", "did you mean"),
         ("notices_are_read", "samples/step_listed.page/request.canonical.json", "A-1", "A-2", "[0].dossier", "is not what the connector reads"),
         ("notices_are_answered", "samples/step_done.two/reply.agency.json", "0", "1", "ma", "is not what we answer"),
-        ("notices_are_answered", "samples/step_done.drifted/sample.toml", '= "sai"', '= "thiếu"', "loi", "is not what we answer"),
+        ("notices_are_answered", "samples/step_done.drifted/reply.agency.json", "ThoiDiem", "Ngay", "loi", "is not what we answer"),
         ("notices_are_answered", "samples/file_sent.one/sample.toml", "result", "http = 201\nresult", "", "goes out with HTTP 200"),
         ("theirs_known", "manifest.toml", 'select  = { Dich = "Buoc" }', 'select  = { Dihc = "Buoc" }', "notices.step_done.select", "did you mean `Dich`"),
         ("theirs_known", "manifest.toml", 'next = "IdCuoi"', 'next = "IdCuoii"', "operations.list_steps.every", "is not in the pinned contract"),
@@ -281,8 +283,12 @@ def told_in_soap(told: Path) -> Path:
         "samples/step_pushed.one/reply.agency.xml": envelope("GuiBuocDap", Ma="1"),
         "samples/step_pushed.one/sample.toml": 'result = "taken"\n' + KEYS,
         "samples/step_pushed.drifted/request.agency.xml": envelope("GuiBuoc", **{**push, "TrangThai": "77"}),
-        "samples/step_pushed.drifted/reply.agency.xml": envelope("GuiBuocDap", Ma="0", Loi="sai"),
-        "samples/step_pushed.drifted/sample.toml": 'result = "refused"\n' + KEYS + '"notice.reason" = "sai"\n',
+        "samples/step_pushed.drifted/reply.agency.xml": envelope(
+            "GuiBuocDap", Ma="0", Loi="TrangThai: is not an agency code in code table `status`"
+        ),
+        "samples/step_pushed.drifted/sample.toml": 'result = "refused"\n'
+        + KEYS
+        + '"notice.reason" = "TrangThai: is not an agency code in code table `status`"\n',
     }
     for name, text in files.items():
         (told / name).parent.mkdir(parents=True, exist_ok=True)
@@ -310,3 +316,21 @@ def test_a_fault_of_a_soap_notice_is_found_where_it_is(
     spoil(told_in_soap, file, old, new)
     findings = found(told_in_soap, rule)
     assert any(key in finding.key and says in finding.says for finding in findings), findings
+
+
+def test_two_new_notices_that_would_be_taken_for_one_are_found(told: Path, spoil: Spoil) -> None:
+    shutil.copytree(told / "samples/step_done.two", told / "samples/step_done.two_again")
+    assert found(told, "notices_are_read") == []
+    for name in ("request.agency.json", "request.canonical.json"):
+        spoil(told, f"samples/step_done.two_again/{name}", "Lê Cán Bộ", "Lê Cán Bộ Khác")
+    (one,) = found(told, "notices_are_read")
+    assert one.file == "small/samples/step_done.two_again/request.agency.json"
+    assert "has the `unique` of step_done.two" in one.says
+
+
+def test_a_reason_that_the_hub_never_gives_is_found(told: Path, spoil: Spoil) -> None:
+    for file in ("sample.toml", "reply.agency.json"):
+        spoil(told, f"samples/step_done.drifted/{file}", WHY, "sai")
+    (one,) = found(told, "notices_are_answered")
+    assert one.key == "sources.notice.reason"
+    assert one.says.endswith(WHY)

@@ -1,6 +1,7 @@
 """Commands say what they did, what is wrong, and what to do next; never a traceback, never a secret."""
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -193,6 +194,24 @@ def test_a_call_by_hand_says_what_cannot_be_written_and_sends_nothing(hub: Hub) 
         assert (status, out) == (1, "")
         assert "land.location.commune: has ended" in errors
         assert "give the commune of today" in errors
+
+
+def test_a_file_of_a_sample_goes_into_a_call_in_the_sandbox_and_another_is_told_plainly(hub: Hub) -> None:
+    words = ("call", "land_vbdlis.file_dossier", "--sandbox")
+    status, out, _ = hub(*words, "--sample", "ok")
+    assert (status, json.loads(out)["result"]) == (0, "ok")
+    sample = find_connectors()["land_vbdlis"] / "samples" / "file_dossier.ok" / "request.canonical.json"
+    other = re.sub("[0-9a-f]{64}", "0" * 64, sample.read_text("utf-8"))
+    status, _, errors = hub(*words, "--data", other)
+    assert status == 1
+    assert "send a --sample that holds its files" in errors
+
+
+def test_a_session_that_is_over_is_renewed_in_the_sandbox_and_the_call_says_so(hub: Hub) -> None:
+    for case, renewed in (("expired", True), ("ok", False)):
+        status, out, _ = hub("call", "npsp.lookup_dossier", "--sandbox", "--sample", case)
+        assert status == 0
+        assert ("logs in again, once" in out) is renewed
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.inbox import NotTaken, Understood
-from hub.arriving import Answered, Arriving, Kept, Speaking, reason_of
+from connectors.kit.inbox import NotTaken, Understood, reason_of
+from hub.arriving import Answered, Arriving, Kept, Speaking
 from hub.call import State
 from hub.clock import VirtualClock
 from hub.errors import StoreUnavailable

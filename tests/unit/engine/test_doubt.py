@@ -210,6 +210,7 @@ def test_what_exists_already_is_proven_at_once_by_a_look_up_that_shows_nothing(
         assert (reply.state, await world.state(reply)) == (ends, (ends, cause))
         assert world.agency.sent() == ["file_once", "lookup_paper"]
         assert b"H32-1" not in (reply.answer or b"")
+        assert (ends is State.ANSWERED) == (b'"code":"had_already"' in (reply.answer or b""))  # its own answer came
         await asyncio.sleep(86_400)
         assert world.agency.sent().count("file_once") == 1
         assert await world.state(reply) == (ends, cause)
@@ -224,6 +225,7 @@ def test_a_look_up_of_what_exists_that_fails_is_asked_again_and_then_proves_it()
         ticket = await world.file("file_once")
         await asyncio.sleep(120)
         assert await world.state(ticket) == (State.ANSWERED, "verified")
+        assert b'"code":"had_already"' in ((await world.hub.wait_for(ticket.call, CALLER, 0)).answer or b"")
         assert world.agency.sent().count("file_once") == 1
 
     play(scenario)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,49 @@ def test_nothing_stands_as_what_no_look_up_says() -> None:
     assert sandbox.stand("payment", "A1", "ok") == 0
     with pytest.raises(KeyError):
         sandbox.stand("nobody", "A1", "ok")
+
+
+class TestWhatAnAgencyAnswersInOtherWords:
+    """A department gives back what was filed in a shape of its own, and says so in `then`."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return shutil.copytree(FOLDER.parent / "department", tmp_path / "department")
+
+    def said(self, played: Played, path: str, body: Any, method: str = "POST") -> tuple[str, Any]:
+        """Return what the answer of *played* means, and the answer."""
+        request = Request(method, path, {}, {}, json.dumps(body).encode() if body else b"", True)
+        answer = played.say(played.hear(request), request)
+        return answer.outcome, json.loads(answer.reply.body)
+
+    def department(self, folder: Path) -> Played:
+        settings = {"organ_code": "H32.00", "organ_name": "Sở Thử nghiệm", "security_key": "0000-invented"}
+        return Played(folder, settings, now=lambda: 0.0, chance=random.Random(1), session_seconds=60, validate=True)
+
+    def recorded(self, folder: Path, name: str) -> Any:
+        return json.loads((folder / "samples" / name / "request.agency.json").read_bytes())
+
+    def test_a_recorded_filing_is_played_though_a_look_up_shows_it_later(self, folder: Path) -> None:
+        filed = self.recorded(folder, "file_dossier.ok")
+        shown = folder / "samples" / "lookup_dossier.ok"
+        for file in shown.iterdir():
+            file.write_text(file.read_text("utf-8").replace("000.00.10.H32-261123-0011", filed["DocCode"]), "utf-8")
+        table = folder / "samples" / "file_dossier.ok" / "sample.toml"
+        table.write_text('result = "pending"\n' + table.read_text("utf-8"), "utf-8")
+        played = self.department(folder)
+        assert self.said(played, "/Document/SyncDocument", filed)[0] == "pending"
+        assert self.said(played, "/Document/SyncDocument", filed)[0] == "exists"
+
+    def test_a_look_up_never_answers_with_a_request_that_is_no_reply(self, folder: Path) -> None:
+        filed = self.recorded(folder, "file_dossier.ok") | {"DocCode": "000.00.10.H32-261123-0077"}
+        agreed = folder / "contract" / "lookup_dossier.reply.schema.json"
+        schema = json.loads(agreed.read_bytes())
+        schema["properties"]["Data"]["required"].append("SuccessDate")  # no dossier that is filed has one
+        agreed.write_text(json.dumps(schema), "utf-8")
+        played = self.department(folder)
+        assert self.said(played, "/Document/SyncDocument", filed)[0] == "ok"
+        path = f"/Document/{load_connector(folder).manifest.settings['lookup_path'].default}/{filed['DocCode']}"
+        result, reply = self.said(played, path, None, "GET")
+        assert result == "ok"
+        assert reply["Data"]["SuccessDate"]
+        assert reply["Data"]["DocCode"] == "000.00.10.H32-261123-0077"

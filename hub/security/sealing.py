@@ -2,18 +2,20 @@
 What the law hides, such as who denounces, is passed on sealed: declared by `mappings.canonical.shape.sealed`.
 
 A sealed text says of which agency it is and nothing else; only this hub's key opens it. It is sealed when it has come,
-before anything is kept or told, and what came and cannot be read is sealed whole. It is opened in two places: where a request is written for the agency that is to have it
-(`hub/exchanges.py`), and for a caller whose key says that it may (`hub/web/seals.py`). Who holds the store and not the
-key learns nothing; who holds both can open everything.
+before anything is kept or told, and what came and cannot be read is sealed whole. It is opened in two places: where a
+request is written for the agency that is to have it (`hub/exchanges.py`), and for a caller whose key says that it may
+(`hub/web/seals.py`). Who holds the store and not the key learns nothing; who holds both can open everything.
 """
 
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import shake_256
+from hashlib import sha512
 from typing import Final, TypeVar
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from pydantic import BaseModel
 
 from hub.errors import RequestFault, RequestInvalid
@@ -22,7 +24,6 @@ from mappings.errors import Fault, MappingFailed
 
 M = TypeVar("M", bound=BaseModel)
 _SALT: Final = 16
-_PROOF: Final = 16
 _BLOCK: Final = 64
 """Texts are filled up to a multiple of so many bytes, so that a seal does not tell how long a name is."""
 _ALIEN: Final = "is no seal of this hub for this agency; send it as you were told it"
@@ -30,7 +31,7 @@ _ALIEN: Final = "is no seal of this hub for this agency; send it as you were tol
 
 class Sealing:
     """
-    Seals and opens. Encrypted with a stream of SHAKE-256 that an HMAC-SHA-256 of a salt begins, then proven by another HMAC.
+    Seals and opens, with AES-SIV (RFC 5297) over the text, bound to the agency and to a salt.
 
     The salt follows from the whole record, so the same record has the same seals however often it comes, and the same
     sender has another seal in another record.
@@ -38,6 +39,7 @@ class Sealing:
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
+        self._cipher = AESSIV(sha512(b"lienthong seal\n" + self._key).digest())
         self._holds: dict[type[BaseModel], bool] = {}
 
     def sealed(self, agency: str, value: M) -> M:
@@ -99,7 +101,7 @@ class Sealing:
 
     def whole(self, agency: str, body: bytes) -> bytes:
         """Return *body*, which *agency* told and which cannot be read, sealed: the same each time it comes."""
-        return _begins(agency) + self._hidden(agency, body, self._hmac(b"salt", b"\n" + body)[:_SALT])
+        return _begins(agency) + self._hidden(agency, body, self._salt_of(b"\n" + body))
 
     def opened_whole(self, agency: str, body: bytes) -> bytes | None:
         """Return what *body* hides, *body* itself where it is not sealed; None: it is sealed with another key."""
@@ -118,27 +120,21 @@ class Sealing:
         return f"{SEAL_BEGINS}{agency}:{urlsafe_b64encode(raw).decode().rstrip('=')}"
 
     def _salt(self, value: BaseModel, place: str) -> bytes:
-        return self._hmac(b"salt", place.encode() + b"\n" + value.__pydantic_serializer__.to_json(value))[:_SALT]
+        return self._salt_of(place.encode() + b"\n" + value.__pydantic_serializer__.to_json(value))
 
-    def _proof(self, agency: str, what: bytes) -> bytes:
-        return self._hmac(b"proof", agency.encode() + b"\n" + what)[:_PROOF]
+    def _salt_of(self, record: bytes) -> bytes:
+        """A salt must not tell by itself of which record it is: an HMAC, not a hash."""
+        return hmac.digest(self._key, b"lienthong salt\n" + record, "sha256")[:_SALT]
 
     def _hidden(self, agency: str, plain: bytes, salt: bytes) -> bytes:
-        hidden = self._mixed(salt, plain)
-        return salt + hidden + self._proof(agency, salt + hidden)
+        return salt + self._cipher.encrypt(plain, [agency.encode(), salt])
 
     def _shown(self, agency: str, raw: bytes) -> bytes | None:
-        salt, hidden, proof = raw[:_SALT], raw[_SALT:-_PROOF], raw[-_PROOF:]
-        if not hmac.compare_digest(proof, self._proof(agency, salt + hidden)):
+        salt, hidden = raw[:_SALT], raw[_SALT:]
+        try:
+            return self._cipher.decrypt(hidden, [agency.encode(), salt])
+        except InvalidTag:
             return None
-        return self._mixed(salt, hidden)
-
-    def _mixed(self, salt: bytes, text: bytes) -> bytes:
-        stream = shake_256(self._hmac(b"stream", salt)).digest(len(text))
-        return (int.from_bytes(text) ^ int.from_bytes(stream)).to_bytes(len(text))
-
-    def _hmac(self, use: bytes, what: bytes) -> bytes:
-        return hmac.digest(self._key, b"lienthong seal\n" + use + b"\n" + what, "sha256")
 
 
 def _begins(agency: str) -> bytes:

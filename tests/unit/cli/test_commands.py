@@ -65,7 +65,8 @@ def test_a_connector_beside_the_installed_ones_is_known_by_name_where_hub_toml_s
     hub: Hub, tmp_path: Path
 ) -> None:
     template = find_connectors()["npsp"].parent / "kit/template"
-    shutil.copytree(template, tmp_path / "ours/tax_office")
+    readme = Path(shutil.copytree(template, tmp_path / "ours/tax_office")) / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("An agency to be named", "Tax office"), "utf-8")
     one = ("call", "tax_office.verify_citizen", "--sample", "ok", "--sandbox")
     assert hub("check", "tax_office")[0] == 1
     (tmp_path / "hub.toml").write_text('[hub]\nconnectors = "ours"\n', "utf-8")

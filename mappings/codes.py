@@ -92,6 +92,8 @@ class CodeTable:
             ours = next((ended.succeeded_by for ended in rows if len(ended.successors) == 1), ours)
         if self._by_ours.get(ours):
             raise ValueError(f"is no longer valid in code table `{self.name}`")
+        if ours in self._by_code:
+            raise ValueError(f"is only read by code table `{self.name}`: the row says `read`; leave its one_way empty")
         raise ValueError(f"is not a code of ours in code table `{self.name}`")
 
     def ours(self, theirs: str, day: date | None = None) -> str:

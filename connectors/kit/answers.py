@@ -19,7 +19,19 @@ from mappings.text import nfc_if_safe
 
 FILE = "answers.csv"
 COLUMNS = ("operation", "http", "code", "says", "result", "reason", "vi", "en")
-RESULTS = ("ok", "not_found", "refused", "exists", "pending", "login", "busy", "unavailable", "in_doubt", "broken")
+RESULTS: Mapping[str, str] = {
+    "ok": "done, or found",
+    "not_found": "the agency has no such record",
+    "refused": "the agency says no",
+    "exists": "it has that already",
+    "pending": "it has it, and is still working on it",
+    "login": "it does not know our session any more",
+    "busy": "it asks us to slow down",
+    "unavailable": "what we sent was never processed, for sure",
+    "in_doubt": "it may have been processed",
+    "broken": "it cannot be what it says",
+}
+"""What a line of `answers.csv` may say, and what that means."""
 CodeRule: TypeAlias = Literal["text", "integer text"]
 
 

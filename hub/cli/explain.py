@@ -3,11 +3,13 @@
 """
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
+from connectors.kit.answers import RESULTS
 from connectors.kit.auth import HANDSHAKES
 from connectors.kit.checks.rules import RULES
 from connectors.kit.checks.users import family, kinds_of, uses
@@ -15,8 +17,28 @@ from connectors.kit.manifest import manifest_schema
 from connectors.kit.samples import sample_schema
 from connectors.kit.signatures import SCHEMES
 from hub.cli.output import counted, fail
+from mappings.canonical import CANONICAL
 from mappings.language import MappingFile
 from mappings.values import CONVERTERS, WITH_LENGTH
+from mappings.values_files import LINK_MARK, MARK_BEGINS
+
+NEAR = 5
+"""Words told of a word that is none."""
+COLUMNS: Mapping[str, str] = {
+    "ours": "of codes/*.csv: our code, as the model's values are",
+    "theirs": "of codes/*.csv: the agency's code; leading zeros count",
+    "one_way": "of codes/*.csv: `write` or `read` where a code stands twice, on the row that counts only when we send, or"
+    " only when we receive; else leave it empty, also where only replies use the table",
+    "valid_from": "of codes/*.csv: first day, such as 2025-07-01; empty: always",
+    "valid_to": "of codes/*.csv: last day; an ended code is still read",
+    "succeeded_by": "of codes/*.csv: our code that took over, and is written instead after `valid_to`",
+    "http": "of answers.csv: status of the reply; empty: any",
+    "result": "of answers.csv: what the reply means",
+    "reason": "of answers.csv: code that callers get with a `refused`, such as name_differs",
+    "mark": "of contract/fields.csv: how sure the field is: seen, memory or assumption",
+    "direction": "of contract/fields.csv: request or reply",
+    "source": "of contract/fields.csv: where the field was seen",
+}
 
 
 def explained(word: str, connectors: Mapping[str, Path]) -> str:
@@ -27,12 +49,32 @@ def explained(word: str, connectors: Mapping[str, Path]) -> str:
     users = _users(word, connectors)
     schemas = {"manifest": manifest_schema(), "mapping": MappingFile.model_json_schema(), "sample": sample_schema()}
     found = [line for title, schema in schemas.items() for line in _keys(title, schema, word.rpartition(".")[2])]
+    found += _of_tables(word)
     if found or users:
         return "\n".join(dict.fromkeys([*found, *users]))
-    return fail(
-        f"{word} is no rule, no key and no word of the kit. Rules: {', '.join(rule.name for rule in RULES)}."
-        f" Converters, handshakes and signatures: {', '.join((*CONVERTERS, *WITH_LENGTH, *HANDSHAKES, *SCHEMES))}."
-    )
+    models = [name.partition("@")[0] for name in CANONICAL]
+    keys = [key for schema in schemas.values() for table in _tables(schema) for key in table.get("properties", {})]
+    kit = (*CONVERTERS, *WITH_LENGTH, *HANDSHAKES, *SCHEMES, *RESULTS, *COLUMNS)
+    near = get_close_matches(word, dict.fromkeys([*(rule.name for rule in RULES), *keys, *kit, *models]), NEAR, 0.6)
+    advice = f"Did you mean {', '.join(near)}?" if near else "Look in connectors/README.md and mappings/README.md."
+    return fail(f"{word} is no rule, no key, no model and no word of the kit. {advice}")
+
+
+def _of_tables(word: str) -> list[str]:
+    """Lines about *word* as a result, a column of a CSV file, or a model with its fields."""
+    lines = [f"{word} (result of answers.csv): {RESULTS[word]}"] if word in RESULTS else []
+    lines += [f"{word} (column): {COLUMNS[word]}"] if word in COLUMNS else []
+    for name, model in CANONICAL.items():
+        if word in (name, name.partition("@")[0]):
+            lines.append(f"{name} (model): {' '.join((model.__doc__ or '').split())}")
+            for field, about in model.model_fields.items():
+                lines.append(f"  {field}{' (required)' if about.is_required() else ''}: {about.description or ''}")
+    return lines
+
+
+def _tables(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    yield from schema.get("$defs", {}).values()
 
 
 def _users(word: str, connectors: Mapping[str, Path]) -> list[str]:
@@ -54,7 +96,14 @@ def _what_it_does(kind: str, word: str) -> str:
     if kind != "converter":
         return ""
     one = WITH_LENGTH[word](2) if word in WITH_LENGTH else CONVERTERS[word]
-    return f": ours {one.examples[0][0]!s}, theirs {one.examples[0][1]!s}"
+    ours, theirs = map(str, one.examples[0])
+    if MARK_BEGINS in theirs:  # what a running hub replaces when it sends
+        theirs = (
+            "the address of the file"
+            if LINK_MARK.search(theirs)
+            else "the bytes of the file in base64: JVBERi0xLjcK..."
+        )
+    return f": ours {ours}, theirs {theirs}"
 
 
 def _keys(title: str, schema: dict[str, Any], word: str) -> Iterator[str]:

@@ -14,7 +14,15 @@ TEMPLATE = Path(str(files("connectors.kit") / "template"))
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(TEMPLATE, tmp_path / "tax_office"))
+    folder = Path(shutil.copytree(TEMPLATE, tmp_path / "tax_office"))
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("# An agency to be named", "# Tax office"), "utf-8")
+    return folder
+
+
+def test_a_copy_lacks_nothing_but_a_name(tmp_path: Path) -> None:
+    (one,) = check_folder(Path(shutil.copytree(TEMPLATE, tmp_path / "tax_office"))).findings
+    assert (one.rule, one.file) == ("readme_tells", "tax_office/README.md")
 
 
 def test_a_copy_passes_the_checks_and_loads(copied: Path) -> None:

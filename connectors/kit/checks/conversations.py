@@ -42,11 +42,11 @@ LACKS = re.compile(r"(?:source )?`?(?P<source>[a-z]+\.\w+)`? (?:has no value|is 
 
 def samples_recorded(folder: Folder) -> Iterator[FileFault]:
     """Every operation has a recorded conversation that went well; every conversation is of an operation or a notice."""
-    for sample in folder.samples:
+    for sample in folder.samples if folder.manifest else ():  # without one nobody knows which are of notices
         place = folder.file(f"samples/{sample.name}")
         if sample.operation in folder.notices:
             continue  # `notices_recorded`
-        if folder.manifest and sample.operation not in folder.operations:
+        if sample.operation not in folder.operations:
             near = nearest(sample.operation, folder.conversations)
             yield FileFault(place, "", f"the manifest has no operation or notice `{sample.operation}`{near}")
         if sample.result not in RESULTS:
@@ -68,7 +68,7 @@ def samples_recorded(folder: Folder) -> Iterator[FileFault]:
 
 def samples_fit_contract(folder: Folder) -> Iterator[FileFault]:
     """What the samples send and get fits the pinned contract, letter by letter."""
-    for sample in folder.samples:
+    for sample in folder.samples if folder.manifest else ():
         for side, body in (("request", sample.request_agency), ("reply", sample.reply_agency)):
             check = _check(folder, sample, side)
             if body is None or check is None or (side == "reply" and sample.is_file):

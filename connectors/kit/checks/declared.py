@@ -11,11 +11,13 @@ from connectors.kit.checks import hooks
 from connectors.kit.checks.coverage import DIRECTIONS
 from connectors.kit.checks.folder import Folder, layers, manifest_file
 from connectors.kit.checks.pinned import contract_of, plain
+from connectors.kit.checks.shown import can_come
 from connectors.kit.manifest import OperationTable
 from mappings.canonical import CANONICAL, personal_paths
 from mappings.errors import FileFault
 from mappings.paths import nearest
 
+TEMPLATE_TITLE = "an agency to be named"
 README_SECTIONS = ("quirks", "sources", "how sure")
 _SHARED = Path(__file__).parents[3] / "mappings" / "codes"
 
@@ -63,12 +65,12 @@ def mappings_exist(folder: Folder) -> Iterator[FileFault]:
                         f"fields.{ours}.codes",
                         f"there is no codes/{line.codes}.csv{near}",
                     )
-    for name in sorted(set(folder.tables) - tables):
+    for name in sorted(set(folder.tables) - tables) if not _is_unreadable(folder, ".map.toml", "") else ():
         yield FileFault(folder.file(f"codes/{name}.csv"), "", "is named by no line of a mapping; remove it")
 
 
-def _is_unreadable(folder: Folder, name: str) -> bool:
-    return any(fault.file.endswith(f"/{name}") for fault in folder.faults)
+def _is_unreadable(folder: Folder, name: str, before: str = "/") -> bool:
+    return any(fault.file.endswith(before + name) for fault in folder.faults)
 
 
 def _named_mappings(folder: Folder) -> Iterator[tuple[str, str]]:
@@ -91,8 +93,14 @@ def model_of(folder: Folder, mapping: str | None) -> type[BaseModel] | None:
 
 
 def follow_ups_filled(folder: Folder) -> Iterator[FileFault]:
-    """Every `then` names an operation whose required fields the call can fill, and doubt is settled by a look-up."""
+    """Every `then` names an operation whose required fields the call can fill; doubt, and what is pending, can end."""
     for name, table in folder.operations.items():
+        if "pending" not in table.then and table.kind == "filing" and _can_be_pending(folder, name):
+            says = (
+                "a row of answers.csv can make it `pending`, and nothing tells how that ends: write"
+                " `then = { pending = <a lookup> }`, or a notice with the `ref` by which its dossier is found"
+            )
+            yield FileFault(manifest_file(folder), f"operations.{name}.then.pending", says)
         for why, target in table.then.items():
             key = f"operations.{name}.then.{why}"
             next_one = folder.operations.get(target)
@@ -111,6 +119,16 @@ def follow_ups_filled(folder: Folder) -> Iterator[FileFault]:
             for field in _required(model_of(folder, next_one.sends)) - sources:
                 says = f"`{target}` needs `{field}`, which neither request, answer nor `ref` of `{name}` has"
                 yield FileFault(manifest_file(folder), key, says)
+
+
+def _can_be_pending(folder: Folder, name: str) -> bool:
+    """Whether operation *name* may be answered `pending`, and no notice ever tells more."""
+    rows = folder.connector.operations[name].judge.rows if folder.connector else ()
+    told = any(one.ref for one in folder.notices.values())
+    return not told and any(
+        row.result == "pending" and can_come(row, rows, folder.operations[name], soap=folder.wsdl is not None)
+        for row in rows
+    )
 
 
 def _required(model: type[BaseModel] | None) -> set[str]:
@@ -225,6 +243,9 @@ def readme_tells(folder: Folder) -> Iterator[FileFault]:
     headings = [
         line.lstrip("#").strip().lower() for line in file.read_text("utf-8").splitlines() if line.startswith("#")
     ]
+    if TEMPLATE_TITLE in headings and folder.path.name != "template":
+        says = f"has still the title of the template, `{TEMPLATE_TITLE.capitalize()}`; write which agency this is"
+        yield FileFault(folder.file("README.md"), "", says)
     for section in README_SECTIONS:
         if not any(section in heading for heading in headings):
             yield FileFault(folder.file("README.md"), "", f"has no heading with `{section.capitalize()}`")

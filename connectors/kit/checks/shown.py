@@ -23,7 +23,7 @@ def results_shown(folder: Folder) -> Iterator[FileFault]:
         rows = [
             row
             for row in operation.judge.rows
-            if _can_come(row, operation.judge.rows, folder.operations[name], soap=folder.wsdl is not None)
+            if can_come(row, operation.judge.rows, folder.operations[name], soap=folder.wsdl is not None)
         ]
         for result in dict.fromkeys(row.result for row in rows if row.result not in shown):
             says = f"has no sample that means `{result}`, as a row of answers.csv can; record one in samples/{name}.<case>/"
@@ -46,7 +46,7 @@ def drift_shown(folder: Folder) -> Iterator[FileFault]:
             yield FileFault(folder.file(f"samples/{found.name}/sample.toml"), "result", says)
 
 
-def _can_come(row: Row, rows: tuple[Row, ...], table: OperationTable, *, soap: bool) -> bool:
+def can_come(row: Row, rows: tuple[Row, ...], table: OperationTable, *, soap: bool) -> bool:
     """Whether a reply can meet *row*: no row of the operation itself hides it, and its code and text have a place."""
     hidden = not row.operation and any(
         one.operation and (one.http, one.code, one.says) == (row.http, row.code, row.says) for one in rows

@@ -1,5 +1,6 @@
 """Each rule of `hub check` finds the fault that it is there for, says where, and says what to write instead."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,6 +245,37 @@ def test_a_manifest_that_cannot_be_read_is_told_once_and_echoes_nowhere(small: P
         ("readable", "contract.queue_calls"),
         ("readable", "contract.queue_cals"),
     }
+
+
+def test_a_manifest_that_is_no_toml_turns_no_sample_of_a_notice_into_a_fault(small: Path, spoil: Spoil) -> None:
+    shutil.copytree(small / "samples/find_step.found", small / "samples/step_done.two")
+    (small / "samples/step_done.two/sample.toml").write_text('result = "taken"\n', "utf-8")
+    spoil(small, "manifest.toml", "queue_calls      =", "queue_calls      = =")
+    (one,) = check_folder(small).findings
+    assert "is not TOML" in one.says
+
+
+def test_a_mapping_that_is_no_toml_is_told_once(small: Path, spoil: Spoil) -> None:
+    spoil(small, "step.map.toml", '"MaHoSo"', '"MaHoSo" =')
+    (one,) = check_folder(small).findings
+    assert "is not TOML" in one.says
+
+
+def test_what_can_be_pending_and_never_ends_is_found(small: Path, spoil: Spoil) -> None:
+    spoil(small, "answers.csv", ",200,9,", "file_step,202,0,,pending,,,\n,200,9,")
+    shutil.copytree(small / "samples/file_step.done", small / "samples/file_step.later")
+    (small / "samples/file_step.later/sample.toml").write_text('http = 202\nresult = "pending"\n', "utf-8")
+    (one,) = check_folder(small).findings
+    assert (one.rule, one.key) == ("follow_ups_filled", "operations.file_step.then.pending")
+    spoil(small, "manifest.toml", "{ in_doubt =", '{ pending = "find_step", in_doubt =')
+    spoil(small, "manifest.toml", "agrees        =", "every = 600\nagrees        =")
+    assert check_folder(small).passed
+
+
+def test_a_readme_with_the_title_of_the_template_is_found(small: Path, spoil: Spoil) -> None:
+    spoil(small, "README.md", "# Tiny", "# An agency to be named")
+    (one,) = check_folder(small).findings
+    assert "title of the template" in one.says
 
 
 def test_findings_are_sorted_and_none_is_told_twice(small: Path, spoil: Spoil) -> None:

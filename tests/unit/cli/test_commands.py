@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kit.answers import RESULTS
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.server import Play
 from hub.cli.sandbox import _routes_by_settings, invented_route, invented_settings, played_by_name, snippet
@@ -65,7 +66,8 @@ def test_a_connector_beside_the_installed_ones_is_known_by_name_where_hub_toml_s
     hub: Hub, tmp_path: Path
 ) -> None:
     template = find_connectors()["npsp"].parent / "kit/template"
-    shutil.copytree(template, tmp_path / "ours/tax_office")
+    readme = Path(shutil.copytree(template, tmp_path / "ours/tax_office")) / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("An agency to be named", "Tax office"), "utf-8")
     one = ("call", "tax_office.verify_citizen", "--sample", "ok", "--sandbox")
     assert hub("check", "tax_office")[0] == 1
     (tmp_path / "hub.toml").write_text('[hub]\nconnectors = "ours"\n', "utf-8")
@@ -122,9 +124,21 @@ def test_rules_and_keys_are_explained(hub: Hub) -> None:
         "call_timeout (manifest, Inbound",
     ]
     assert "a call that comes in" in timeouts[1]
-    status, _, errors = hub("check", "--explain", "nonsense")
+    status, _, errors = hub("check", "--explain", "personal_data_declard")
     assert status == 1
-    assert "personal_data_declared" in errors
+    assert "Did you mean personal_data_declared" in errors
+    assert "mappings/README.md" in hub("check", "--explain", "qqqq")[2]
+
+
+def test_results_columns_and_models_are_explained(hub: Hub) -> None:
+    readme = (find_connectors()["npsp"].parent / "README.md").read_text("utf-8")
+    for word, means in RESULTS.items():
+        assert means in hub("check", "--explain", word)[1]
+        assert f"| `{word}` | {means} |" in readme
+    assert "leave it empty" in hub("check", "--explain", "one_way")[1]
+    assert "  full_name (required): " in hub("check", "--explain", "Citizen")[1]
+    assert "Did you mean Citizen" in hub("check", "--explain", "Citizn")[2]
+    assert "in base64: JVBE" in hub("check", "--explain", "file base64")[1]
 
 
 def test_words_of_the_kit_are_explained_with_those_who_use_them(hub: Hub) -> None:
@@ -141,7 +155,7 @@ def test_words_of_the_kit_are_explained_with_those_who_use_them(hub: Hub) -> Non
     opened = hub("check", "--explain", "base64 xml")[1]
     assert opened.startswith("base64 xml (way into a text)\n")
     assert "  axis_legacy/received_message.map.toml:27 fixed." in opened
-    assert "unpadded" in hub("check", "--explain", "nonsense")[2]
+    assert "unpadded" in hub("check", "--explain", "unpaded")[2]
 
 
 def test_code_tables_are_checked_with_those_that_a_province_completed(hub: Hub, tmp_path: Path) -> None:

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+import connectors
 from connectors.kit.binding import BoundAgency
 from connectors.kit.carried import Carried
 from connectors.kit.exchange import WireReply, WireRequest
 from connectors.kit.http import HttpSender
 from connectors.kit.inbox import Inbox, NotTaken, Understood, Way, WireNotice
 from connectors.kit.manifest import Signature
+from connectors.kit.samples import load_samples
 from connectors.kit.sandbox import telling
 from connectors.kit.sandbox.server import Play, Sandbox
-from connectors.kit.sandbox.telling import Tell
+from connectors.kit.sandbox.telling import Tell, Teller
 from connectors.kit.sandbox.wire import Listener, Reply, Request
 from connectors.kit.signatures import Signing
 
@@ -223,3 +225,16 @@ async def test_the_control_door_tells_and_remembers(stage: Stage) -> None:
         assert '{"samples":["tax_notice_received.two"],"to":"http://127.0.0.1:8080/in/tax/"}' in said["detail"]
         assert "^" not in said["detail"], "a regular expression is no advice"
     await sender.close()
+
+
+def test_a_sample_that_is_denied_is_told_with_the_key_that_it_records() -> None:
+    template = Path(connectors.__path__[0]) / "kit" / "template"
+    teller = Teller(template, {"inbound_key": "k3y"})
+    keys = {
+        case: teller.pushes(Tell(samples=[f"supplement_received.{case}"], to="http://127.0.0.1/in/tax"))[0].headers[
+            "X-Key"
+        ]
+        for case in ("taken", "denied")
+    }
+    recorded = next(one for one in load_samples(template) if one.name == "supplement_received.denied")
+    assert keys == {"taken": "k3y", "denied": recorded.sources["header:X-Key"]}

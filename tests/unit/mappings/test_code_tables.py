@@ -37,6 +37,12 @@ def test_an_unknown_code_is_refused_without_showing_it(tmp_path: Path, look_up: 
     assert "SECRET" not in str(caught.value)
 
 
+def test_a_code_that_is_only_read_says_which_cell_to_empty(tmp_path: Path) -> None:
+    sex = table(tmp_path, "male,1,read,,,,,\nfemale,2,,,,,,\n")
+    with pytest.raises(ValueError, match="the row says `read`; leave its one_way empty"):
+        sex.theirs("male")
+
+
 def test_a_spreadsheet_that_separates_by_semicolons_is_read(tmp_path: Path) -> None:
     """What a spreadsheet writes where the comma stands in numbers, as in Vietnam."""
     sex = table(tmp_path, "male;1;;;;;Nam, nam giới;Male\n", HEADER.replace(",", ";"))

@@ -281,16 +281,20 @@ _OF_AGENCIES = frozenset(
 )
 _PUSHED_IN_VAIN = frozenset({"bury_event", "replay_events", "discard_event", "tried_again"})
 _POLLED = frozenset({"ask_now", "plan_polls", "lease_poll", "take_page", "end_poll", "release_polls", "run_poll_now"})
+_COMPARED = frozenset(
+    {"want_reconciliation", "lease_reconciliation", "take_stretch", "end_reconciliation", "release_reconciliations"}
+)
 _OF_FILES = frozenset({"file", "file_part", "file_drop"})
 _ONCE = frozenset({"note", "name", "begin_retention", "retention", "restore", "try_out"})
-BESIDE = _ONCE | _OF_AGENCIES | _PUSHED_IN_VAIN | _POLLED | _OF_FILES
+BESIDE = _ONCE | _OF_AGENCIES | _PUSHED_IN_VAIN | _POLLED | _COMPARED | _OF_FILES
 """
 What no traffic brings about, and which moves no call that anybody waits for: the copying and the restoring of a store
 (`tests/integration/test_backup_and_restore.py`), the removal of what has ended (`tests/contract/test_store_retention.py`),
 a trial that leaves nothing, what agencies tell and ask, of which these have nothing to say (killed at each of those commits
 in `tests/integration/test_agencies_call_us.py`), events that were pushed in vain for days
 (`tests/contract/test_store_subscriptions.py`), files, which nobody sees before they are whole
-(`tests/contract/test_store_files.py`), the name of a store, and polls and what is heard of a pending call
+(`tests/contract/test_store_files.py`), the name of a store, comparisons with agencies, which operators want (killed at their
+commits in `tests/integration/test_what_agencies_have_is_compared.py`), and polls and what is heard of a pending call
 (`tests/unit/engine/test_polling.py`, `test_asking_after.py`), which none of these agencies has.
 """
 

@@ -3,9 +3,11 @@
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic import RootModel
 
@@ -140,3 +142,30 @@ async def test_how_a_dossier_was_handled_is_counted_from_what_passes(land: Any) 
 
 def _of_land(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def test_killed_at_each_of_its_commits_a_comparison_ends_and_files_again_once(stage: Any) -> None:
+    await stage.start()
+    fields = sample("npsp", "file_dossier.ok") | {"status": "received"}
+    for code in CODES:
+        await filed(stage, "npsp.file_dossier", Dossier, fields | {"code": code}, code, code)
+    records = stage.sandbox._stages["npsp"].played.filed
+    (gone,) = [key for key in records._records if key[1] == CODES[1]]
+    del records._records[gone]
+    for name in ("want_reconciliation", "lease_reconciliation", "take_stretch"):
+        for place in ("before", "after"):
+            await stage.stop()
+            await stage.start(HUB_FAILPOINT=f"{name}.{place}_commit", HUB_TESTING="1")
+            async with stage.operator() as http:
+                with suppress(httpx2.TransportError):  # it may die before it has answered
+                    wanted = {"agency": "npsp", "day": today(), "file": True}
+                    (await http.post("/admin/v1/reconciliations", json=wanted)).raise_for_status()
+            assert await stage.ended() == -9, (name, place)
+            await stage.start()
+
+    async def there() -> bool:
+        counts = (await compared(stage, "npsp"))["counts"]["file_dossier"]
+        return bool(counts == {"same": 3, "superseded": 1})
+
+    await stage.until_true(there, "three dossiers at the portal")
+    assert stage.arrived("npsp", "file_dossier") == 4, "what is missing is filed again once"

@@ -1,51 +1,27 @@
 """A whole hub behind an LGSP that is played: one token for two agencies, and whatever becomes of it."""
 
 import asyncio
-import io
-import random
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.faults import Fault
-from connectors.kit.sandbox.server import Play, Sandbox
-from hub.app.build import build
-from hub.cli.sandbox import invented_route, invented_settings, snippet
-from hub.client import HubClient, Problem, Purpose
-from hub.clock import SystemClock
-from hub.settings import load_settings
+from connectors.kit.sandbox.server import Play
+from hub.cli.sandbox import invented_route, invented_settings
+from hub.client import Problem, Purpose
 from mappings.canonical import Citizen, CitizenQuery, Dossier, DossierQuery
-from monitoring.events import Fan
-from monitoring.logs import LineWriter, LogLines
-from monitoring.metrics import Metrics
-from tests.integration.conftest import ADMIN
+from tests.integration.behind_roads import Behind, served
 
 
-class Lgsp:
+class Lgsp(Behind):
     """A hub with its agencies behind one gateway, all in this loop."""
 
-    def __init__(self, sandbox: Sandbox, public: Any, operators: Any, lines: Callable[[], str]) -> None:
-        self.sandbox = sandbox
-        self.agencies = httpx2.AsyncClient(base_url="http://hub", transport=httpx2.ASGITransport(app=public))
-        """What agencies call."""
-        self.operators = httpx2.AsyncClient(
-            base_url="http://hub", headers=ADMIN, transport=httpx2.ASGITransport(app=operators)
-        )
-        self.lines = lines
-        self.hub: HubClient
-
     async def route(self) -> dict[str, Any]:
-        shown = (await self.operators.get("/admin/v1/routes")).json()
-        return next(one for one in shown if one["route"] == "lgsp")
-
-    async def metrics(self) -> str:
-        return (await self.operators.get("/metrics")).text
+        return await self.route_of("lgsp")
 
     def arrived(self, operation: str, *outcomes: str) -> int:
         """Return how often the gateway itself answered *operation*, with one of *outcomes* if any is given."""
@@ -63,48 +39,8 @@ async def behind_lgsp(
     mine = [play for play in plays if play.name != "npsp" or not apart]
     routes = [invented_route("lgsp", mine)]
     routes += [invented_route("other", [play for play in plays if play not in mine])] if apart else []
-    sandbox = Sandbox(plays, now=time.time, chance=random.Random(7), routes=routes)
-    await sandbox.start()
-    text = snippet(plays, routes)
-    for old, new in changed.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "hub.toml").write_text(f'[hub]\nadmin_key = "env:ADMIN_KEY"\n{text}', "utf-8")
-    clock, out = SystemClock(), io.BytesIO()
-    writer, metrics = LineWriter(out, clock.now), Metrics(clock.monotonic)
-    hub = build(
-        load_settings({}, folder / "hub.toml"),
-        {"ADMIN_KEY": ADMIN["authorization"].partition(" ")[2]},
-        clock,
-        Fan(metrics, LogLines(writer, clock.monotonic)),
-        metrics,
-    )
-    await hub.start()
-
-    def lines() -> str:
-        writer.flush()
-        return out.getvalue().decode()
-
-    lgsp = Lgsp(sandbox, hub.public, hub.operators, lines)
-    try:
-        units = [f"H32,2020-01-01,,{play.name},000.00.14.H32\n" for play in plays]
-        officers = [f"cb-102,H32,2020-01-01,,{play.name},000080000099\n" for play in plays]
-        for register, content in (
-            ("units", "".join(["unit,valid_from,valid_to,agency,code\n", *units])),
-            ("officers", "".join(["officer,unit,valid_from,valid_to,agency,account\n", *officers])),
-        ):
-            assert (await lgsp.operators.put(f"/admin/v1/{register}", content=content.encode())).status_code == 200
-        caller = {"name": "one-stop", "allowed": ["*"], "top_class": "counter"}
-        key = (await lgsp.operators.post("/admin/v1/callers", json=caller)).json()["key"]
-        lgsp.hub = HubClient("http://hub", key, transport=httpx2.ASGITransport(app=hub.public))
+    async with served(Lgsp, folder, plays, routes, changed) as lgsp:
         yield lgsp
-        await lgsp.hub.close()
-    finally:
-        await lgsp.operators.aclose()
-        await lgsp.agencies.aclose()
-        await hub.stop(5.0)
-        writer.close()
-        await sandbox.stop()
 
 
 async def look_up(lgsp: Lgsp, citizen: CitizenQuery, purpose: Purpose, wait: float = 20.0) -> str:

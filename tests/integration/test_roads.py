@@ -1,63 +1,38 @@
 """A whole hub behind NDXP, and behind X-Road over REST and SOAP, all played: two lanes on one road, and whatever becomes of it."""
 
 import asyncio
-import io
-import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from lxml import etree
 
 from connectors.kit.registry import find_connectors
 from connectors.kit.sandbox.faults import Fault
 from connectors.kit.sandbox.security_server import SecurityServer
-from connectors.kit.sandbox.server import Play, Sandbox
+from connectors.kit.sandbox.server import Play
 from connectors.kit.sandbox.wire import Request
-from hub.app.build import build
-from hub.cli.sandbox import invented_route, invented_settings, snippet
-from hub.client import HubClient, Problem, Purpose
-from hub.clock import SystemClock
-from hub.settings import load_settings
+from hub.cli.sandbox import invented_route, invented_settings
+from hub.client import Problem, Purpose
 from mappings.canonical import Citizen, CitizenQuery
-from monitoring.events import Fan
-from monitoring.logs import LineWriter, LogLines
-from monitoring.metrics import Metrics
-from tests.integration.conftest import ADMIN
+from tests.integration.behind_roads import Behind, served
 
 KINDS = {"ndxp": ("police", "police_lgsp"), "xroad_rest": ("police_lgsp",), "xroad_soap": ("police",)}
 """Kinds of roads, and the connectors behind each; the first one is there twice."""
 XROAD = [kind for kind in KINDS if kind.startswith("xroad_")]
-UNITS = "unit,valid_from,valid_to,agency,code\nH32,2020-01-01,,one,000.00.14.H32\nH32,2020-01-01,,two,000.00.14.H32\n"
-OFFICERS = "officer,unit,valid_from,valid_to,agency,account\n" + "".join(
-    f"cb-102,H32,2020-01-01,,{agency},000080000099\n" for agency in ("one", "two")
-)
 CLIENT = "VN/GOV/000.00.00.H32/mot-cua"
 
 
-class Stage:
+class Stage(Behind):
     """A hub whose agencies `one` and `two` share the road `road`, all in this loop."""
 
-    def __init__(self, sandbox: Sandbox, operators: Any, lines: Callable[[], str]) -> None:
-        self.sandbox = sandbox
-        self.operators = httpx2.AsyncClient(
-            base_url="http://hub", headers=ADMIN, transport=httpx2.ASGITransport(app=operators)
-        )
-        self.lines = lines
-        self.hub: HubClient
-
     async def route(self) -> dict[str, Any]:
-        return (await self.operators.get("/admin/v1/routes")).json()[0]  # type: ignore[no-any-return]
+        return await self.route_of("road")
 
     async def lanes(self) -> dict[str, Any]:
         return {one["agency"]: one["lane"] for one in await self.hub.operations()}
-
-    async def metrics(self) -> str:
-        return (await self.operators.get("/metrics")).text
 
     def refused(self) -> list[str]:
         """Return what the gateway itself refused, in its own codes."""
@@ -75,44 +50,8 @@ async def behind(folder: Path, kind: str, **changed: str) -> AsyncIterator[Stage
         Play(name, find_connectors()[connector], invented_settings(find_connectors()[connector]))
         for name, connector in (("one", first), ("two", (others or [first])[0]))
     ]
-    routes = [invented_route("road", plays, kind)]
-    sandbox = Sandbox(plays, now=time.time, chance=random.Random(7), routes=routes)
-    await sandbox.start()
-    text = snippet(plays, routes)
-    for old, new in changed.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "hub.toml").write_text(f'[hub]\nadmin_key = "env:ADMIN_KEY"\n{text}', "utf-8")
-    clock, out = SystemClock(), io.BytesIO()
-    writer, metrics = LineWriter(out, clock.now), Metrics(clock.monotonic)
-    hub = build(
-        load_settings({}, folder / "hub.toml"),
-        {"ADMIN_KEY": ADMIN["authorization"].partition(" ")[2]},
-        clock,
-        Fan(metrics, LogLines(writer, clock.monotonic)),
-        metrics,
-    )
-    await hub.start()
-
-    def lines() -> str:
-        writer.flush()
-        return out.getvalue().decode()
-
-    stage = Stage(sandbox, hub.operators, lines)
-    try:
-        for register, content in (("units", UNITS), ("officers", OFFICERS)):
-            done = await stage.operators.put(f"/admin/v1/{register}", content=content.encode())
-            assert done.status_code == 200, done.text
-        caller = {"name": "one-stop", "allowed": ["*"], "top_class": "counter"}
-        key = (await stage.operators.post("/admin/v1/callers", json=caller)).json()["key"]
-        stage.hub = HubClient("http://hub", key, transport=httpx2.ASGITransport(app=hub.public))
+    async with served(Stage, folder, plays, [invented_route("road", plays, kind)], changed) as stage:
         yield stage
-        await stage.hub.close()
-    finally:
-        await stage.operators.aclose()
-        await hub.stop(5.0)
-        writer.close()
-        await sandbox.stop()
 
 
 @pytest.fixture

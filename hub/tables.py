@@ -1,5 +1,5 @@
 """
-What the tables of `hub.toml` are made of: names, numbers, addresses, secrets. Used by `settings.py` and `roads.py`.
+What the tables of `hub.toml` are made of: names, numbers, addresses, secrets. Used by `settings.py` and `route_tables.py`.
 """
 
 import tomllib

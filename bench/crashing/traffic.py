@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from bench.crashing.cluster import AGENCY, Cluster
-from bench.crashing.history import Arrived, Asked, Heard, History, Stands
+from bench.crashing.history import ENDED, Arrived, Asked, Heard, History, Stands
 from bench.crashing.node import PATIENCE
 from connectors.kit.registry import find_connectors
 from connectors.kit.samples import load_samples
@@ -206,15 +206,20 @@ class Traffic:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def rest(self) -> None:
-        """Wait until no call is on its way, and none that is queued moves any more."""
+        """
+        Wait until no call is on its way, and none that is queued moves any more.
+
+        Every look reads each call once: of two looks, one for what is queued and one for what is sent, neither sees a
+        call that goes back to the queue between them.
+        """
         end, before, since = time.monotonic() + PATIENCE, None, 0.0
         while time.monotonic() < end:
-            waiting = {state: await self._find(state=state) for state in ("queued", "sending")}
-            if not any(waiting.values()):
+            waiting = {one["call"]: one["state"] for one in await self._find() if one["state"] not in ENDED}
+            if not waiting:
                 return
             if waiting != before:
                 before, since = waiting, time.monotonic()
-            elif not waiting["sending"] and time.monotonic() - since > _STILL:
+            elif "sending" not in waiting.values() and time.monotonic() - since > _STILL:
                 return
             await asyncio.sleep(_PAUSE)
 

@@ -17,6 +17,8 @@ from bench.crashing.run import Run
 from bench.crashing.traffic import MIX
 
 PER_SECOND = 4.0
+_MOMENT = 0.5
+"""Seconds for a request to notice that nobody answers it any more."""
 
 
 def runs_in(form: Form) -> list[Sequence[str]]:
@@ -69,6 +71,7 @@ async def killed_at(run: Run, member: str, place: str) -> None:
     if not way.starting and await run.node.ready():  # it may come to it before it is ready, of what was left to it
         provoking = asyncio.ensure_future(way.now(run))
         assert await run.node.died() == -9, run.node.errors()
+        await asyncio.wait({provoking}, timeout=_MOMENT)  # its request ends with the connection, which cancelled leaks
         provoking.cancel()
         await asyncio.gather(provoking, return_exceptions=True)  # nobody answered it any more
     elif run.node.lives:

@@ -292,7 +292,9 @@ class Page(Table):
     size: Count = Field(description="Notices a page", examples=[100])
     after: str | None = Field(
         None,
-        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`",
+        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`."
+        " Of a list whose items are fetched one by one: it never gets shorter, and goes on behind the last one that was"
+        " fetched, by the one field of its request; without it each run lists anew",
         examples=["TuId"],
     )
     next: str | None = Field(

@@ -6,6 +6,9 @@ taken that can be; where one cannot, the page is kept as it came, and read again
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from pydantic_core import to_json
 
 from connectors.kit.inbox import Fetched, NotTaken, Poison, Understood
 from connectors.kit.notice_reading import FAULTS_AT_MOST
@@ -49,7 +52,9 @@ class FetchedPages:
         if not poison or fetched.came is None:
             return None
         faults = [(fault.place, fault.rule) for one in poison for fault in one.faults][:FAULTS_AT_MOST]
-        return self._arriving.raw(agency, notice, fetched.came), Found(MAPPING if unread else AGREES, faults)
+        asked = to_json(sorted(fetched.came.query.items())) if fetched.came.query else b""
+        raw = replace(self._arriving.raw(agency, notice, fetched.came), asked=asked)
+        return raw, Found(MAPPING if unread else AGREES, faults)
 
 
 def _dossier(record: Record) -> str | None:

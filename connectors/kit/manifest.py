@@ -287,7 +287,7 @@ class OperationTable(Conversation):
 
 
 class Page(Table):
-    """The cursor of a polled operation; of one that lists what another fetches, how many are fetched in a run."""
+    """The cursor of a polled operation; of one that lists what another fetches, how many of each list are fetched."""
 
     size: Count = Field(description="Notices a page", examples=[100])
     after: str | None = Field(

@@ -69,7 +69,7 @@ class Poll:
 
     @property
     def size(self) -> int | None:
-        """How many notices a page holds, or how many of what is listed are fetched in a run; None: it is not said."""
+        """How many notices a page holds, or how many of each list are fetched; None: it is not said."""
         page = self.lane.operations[self.first].page
         return page.size if page is not None else None
 

@@ -66,6 +66,7 @@ class FallingDue(Generic[Key]):
 
     def begin(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
         """Do *work*; if it fails by a fault of ours, it rests for a while and stops no other."""
+        self._rests.pop(key, None)
         self._running[key] = asyncio.get_running_loop().create_task(self._run(key, work))
 
     async def _run(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
@@ -84,6 +85,9 @@ class FallingDue(Generic[Key]):
             try:
                 wait = await self._look()
             except StoreUnavailable:
+                wait = _PAUSE
+            except Exception as error:  # else nothing would fall due at this node any more
+                self._around.observer.fault(self._name, error)
                 wait = _PAUSE
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):

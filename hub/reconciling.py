@@ -172,9 +172,7 @@ class Reconciling:
                 if stop is not None:  # nothing is sent to find out that nothing can be sent
                     await self._end(run, "held", stop.cause or stop.guard, stop.seconds or REST)
                     return
-            async with asyncio.TaskGroup() as group:  # one that fails lets none of the others go on alone
-                tasks = [group.create_task(self._judge(agency, one)) for one in filings]
-            judged = [task.result() for task in tasks]
+            judged = await self._judged(agency, filings)
             filings = filings[: _had_their_turn(judged)]
             if not filings:
                 await self._end(run, "held", NO_TURN, REST)
@@ -197,8 +195,26 @@ class Reconciling:
                 lane.backlog.more(Class.BULK)
         await self._end(run, WHOLE)
 
+    async def _judged(self, agency: Reconciled, filings: Sequence[Filing]) -> list[Judged | None]:
+        """Say of each how it stands; one that meets no store lets none of the others go on alone."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._judge(agency, one)) for one in filings]
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return [task.result() for task in tasks]
+
     async def _judge(self, agency: Reconciled, filing: Filing) -> Judged | None:
         """Say how *filing* stands at its agency; None: nothing should be there."""
+        try:
+            return await self._stands(agency, filing)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a fault of ours, which would keep the others of its day from being compared
+            self._around.observer.fault(RECONCILE, error)
+            return Judged(UNKNOWN, "fault")
+
+    async def _stands(self, agency: Reconciled, filing: Filing) -> Judged | None:
         call, this = filing.call, agency.operations[filing.call.operation]
         if call.state is not State.ANSWERED:
             return None if call.state is State.CANCELLED else Judged(OPEN, call.state.value)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from hub.tables import Count, NoSecret, Number, Secret, Table
+from hub.tables import Count, Number, OptionalSecret, Secret, Table
 
 MEMBER = r"[A-Za-z0-9'()+,.=?_-]+"
 """One part of an identifier of X-Road (PR-REST, section 4.8); the underscore is widely used."""
@@ -65,12 +65,12 @@ class TokenRoute(Table):
     consumer_secret: Secret = Field(
         min_length=1, description="`lgsp`, `ndxp`: the secret of that key, by reference", examples=["env:LGSP_SECRET"]
     )
-    access_key: NoSecret = Field(
+    access_key: OptionalSecret = Field(
         None,
         description="`lgsp`, `ndxp`: AccessKey of the header `lgspaccesstoken`, where the province wants one; then all five",
         examples=["env:LGSP_ACCESS_KEY"],
     )
-    secret_key: NoSecret = Field(
+    secret_key: OptionalSecret = Field(
         None, description="`lgsp`, `ndxp`: SecretKey of that header, by reference", examples=["env:LGSP_SECRET_KEY"]
     )
     app_name: str | None = Field(None, description="`lgsp`, `ndxp`: AppName of that header", examples=["mot-cua"])
@@ -117,7 +117,7 @@ class NdxpRoute(TokenRoute):
         description="`ndxp`: the centre's id in the header X-Road-Client, where the adapter wants one",
         examples=["VN/GOV/000.00.00.H32/mot-cua"],
     )
-    api_key: NoSecret = Field(
+    api_key: OptionalSecret = Field(
         None,
         description="`ndxp`: key in the header ApiKey, by reference, where the adapter wants one",
         examples=["env:NDXP_API_KEY"],

@@ -5,7 +5,7 @@ What the tables of `hub.toml` are made of: names, numbers, addresses, secrets. U
 import tomllib
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Table(BaseModel):
@@ -25,12 +25,23 @@ def number(value: object) -> object:
 
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Address: TypeAlias = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):\d{1,5}$")]
+MOST_PORT = 65_535
+
+
+def _with_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > MOST_PORT:
+        raise ValueError(f"has a port above {MOST_PORT}, which no machine has")
+    return address
+
+
+Address: TypeAlias = Annotated[
+    str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):[0-9]{1,5}$"), AfterValidator(_with_port)
+]
 """`host:port`; port 0 takes a free one."""
 Number: TypeAlias = Annotated[float, BeforeValidator(number), Field(gt=0, allow_inf_nan=False)]
 Secret: TypeAlias = Annotated[str, Field(json_schema_extra={"secret": True})]
 """Masked when printed, unless it is a reference."""
-NoSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
+OptionalSecret: TypeAlias = Annotated[str | None, Field(json_schema_extra={"secret": True})]
 """A secret that need not be given."""
 Count: TypeAlias = Annotated[int, BeforeValidator(number), Field(ge=1)]
 FileHost: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/@?#]+(/\d{1,3})?$")]

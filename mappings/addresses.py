@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mappings.canonical.kinds import Line
 from mappings.codes import CodeRow, CodeTable
 from mappings.errors import Fault, MappingFailed
 
@@ -38,6 +39,8 @@ _SHAPES: Final = {
     ),
 }
 """How codes of both tables are written, ours and theirs, each with an example."""
+_LINE: Final = TypeAdapter[str](Line)
+"""What an address holds beside a code: its name."""
 
 
 def shape_faults(table: CodeTable) -> Iterator[tuple[str, str]]:
@@ -54,6 +57,15 @@ def shape_faults(table: CodeTable) -> Iterator[tuple[str, str]]:
             yield row.ours, f"is no code of ours: it is written like {our_example}, zeros at the front included"
         if not theirs.fullmatch(row.theirs):
             yield row.ours, f"has in `theirs` what is written like {their_example}, zeros at the front included"
+        if not _is_line(row.vi):
+            yield row.ours, "has in `vi` what no address can hold; write a name of at most 500 characters, anew"
+
+
+def _is_line(name: str) -> bool:
+    try:
+        return not name or bool(_LINE.validate_python(name))
+    except ValidationError:
+        return False
 
 
 class Untold(NamedTuple):

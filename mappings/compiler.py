@@ -5,12 +5,13 @@ Runs once, when a connector is loaded. Nothing here is fast; everything it makes
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
-from mappings import lines
+from mappings import json_form, lines, xml_form
 from mappings.addresses import AddressAt
 from mappings.canonical.address import is_address
 from mappings.conversion import (
@@ -174,7 +175,7 @@ class Compiler:
                 plan.where[".".join(one.names)] = Where((spell.place,))
             return
         below = lines.InText(inner) if inner is not None and line.as_ else inner
-        find, put = _theirs_side(line, spells, also, below, each=first.each)
+        find, put = _theirs_side(line, spells, also, below, each=first.each, hollow=self._hollow(first))
         plan.writes.append((lines.give_first(tuple(slots)), put))
         if not readable:
             return
@@ -280,6 +281,12 @@ class Compiler:
         plan.sources.update(inner.sources)
         plan.files.update(inner.files)
         plan.addresses += [each.inside(fields[0].names, each=fields[0].each) for each in inner.addresses]
+
+    def _hollow(self, ours: OurField) -> Callable[[Any], bool] | None:
+        """What says that an item has nothing in it; None: a record of ours may have nothing in it."""
+        if ours.model is None or not any(field.is_required() for field in ours.model.model_fields.values()):
+            return None
+        return xml_form.is_hollow if self._given.form == "xml" else json_form.is_hollow
 
     def _group(self, ours: OurField) -> int:
         """The number of the model that holds *ours*, known from now on."""
@@ -407,10 +414,16 @@ def _spell(spot: Spot, made: Conversion) -> lines.Spell:
 
 
 def _theirs_side(
-    line: Line, spells: tuple[lines.Spell, ...], also: tuple[lines.Spell, ...], inner: lines.Inner | None, *, each: bool
+    line: Line,
+    spells: tuple[lines.Spell, ...],
+    also: tuple[lines.Spell, ...],
+    inner: lines.Inner | None,
+    *,
+    each: bool,
+    hollow: Callable[[Any], bool] | None,
 ) -> tuple[lines.Find, lines.Put]:
     if each:
-        return lines.find_list(spells[0], inner), lines.put_list(spells[0], inner)
+        return lines.find_list(spells[0], inner, hollow), lines.put_list(spells[0], inner)
     if inner is not None:
         return lines.find_group(spells[0].slot, spells[0].place, inner), lines.put_group(
             spells[0].slot, spells[0].place, inner

@@ -16,7 +16,7 @@ from typing import Final
 from lxml import etree
 
 from mappings.paths import nearest
-from mappings.xml_text import HasDtd, parsed
+from mappings.xml_text import Hostile, parsed
 
 PAYLOAD: Final = "payload"
 """The source that stands for what other lines write inside a place."""
@@ -61,7 +61,7 @@ def _close_xml(inside: list[etree._Element]) -> str:
 def _open_xml(text: str, _tag: str) -> list[etree._Element]:
     try:
         return [parsed(text.encode())]
-    except HasDtd:
+    except Hostile:
         raise
     except (etree.XMLSyntaxError, UnicodeError):
         raise ValueError("holds no well-formed XML") from None
@@ -75,7 +75,7 @@ def _open_base64(text: str, _tag: str) -> list[etree._Element]:
     try:
         body = base64.b64decode("".join(text.split()), validate=True)
         return [parsed(body.removeprefix(b"\xef\xbb\xbf").strip())]
-    except HasDtd:
+    except Hostile:
         raise
     except binascii.Error:
         raise ValueError("is no base64") from None

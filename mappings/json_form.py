@@ -63,6 +63,11 @@ def collector(spot: Spot) -> Collect:
     return collect
 
 
+def is_hollow(value: Any) -> bool:
+    """Say whether *value* is a group with nothing in it."""
+    return type(value) is dict and not value
+
+
 def _branch(spot: Spot) -> Collect:
     if spot.items:
         return _numbered(spot)

@@ -153,15 +153,20 @@ def find_group(slot: int, place: str, inner: Inner) -> Find:
     return find
 
 
-def find_list(spell: Spell, inner: Inner | None) -> Find:
-    """Return what reads a list, each item by another mapping or as one value."""
+def find_list(spell: Spell, inner: Inner | None, hollow: Callable[[Any], bool] | None = None) -> Find:
+    """
+    Return what reads a list, each item by another mapping or as one value.
+
+    An item that is nothing is passed over, told once of the list, and not counted: null, an empty text, and what
+    *hollow* says. None: a group with nothing in it is an item like others.
+    """
     name = spell.place.removesuffix("[]")
 
     def item(raw: Any, number: int, notes: Notes) -> Any:
         if inner is None:
             raw = given(raw)
             try:
-                return raw if spell.read is None or raw is None else spell.read(raw)
+                return raw if spell.read is None else spell.read(raw)
             except ValueError as error:
                 notes.fault(f"{name}[{number}]", str(error))
                 return None
@@ -178,7 +183,10 @@ def find_list(spell: Spell, inner: Inner | None) -> Find:
         if type(raw) is not list:
             notes.fault(spell.place, "is not a list")
             return None
-        return tuple(item(one, number, notes) for number, one in enumerate(raw))
+        held = [one for one in raw if given(one) is not None and not (hollow and hollow(one))]
+        if len(held) < len(raw):
+            notes.fallbacks.append(spell.place)
+        return tuple(item(one, number, notes) for number, one in enumerate(held))
 
     return find
 

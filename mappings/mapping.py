@@ -34,7 +34,7 @@ class Reading(NamedTuple):
 
     value: BaseModel
     fallbacks: tuple[str, ...]
-    """Places that were found only by forgiving letter case: the agency's contract has drifted a little."""
+    """Places read only by forgiving letter case, or an empty item of a list: the contract has drifted a little."""
     files: MappingOf[str, bytes | None] = _NOTHING
     """Each file whose content stood there, by its id. None: only our own mark of it did, as after `write`."""
 

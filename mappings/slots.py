@@ -26,7 +26,7 @@ OMITTED: Final = Omitted.OMITTED
 
 
 class Notes:
-    """What one reading or writing has found so far: faults, and places read only by forgiving letter case."""
+    """What one reading or writing has found so far: faults, and places read only by forgiving something."""
 
     __slots__ = ("fallbacks", "faults")
 

@@ -79,6 +79,13 @@ def collector(spot: Spot, new_slot: Callable[[], int]) -> Collect:
     return collect
 
 
+def is_hollow(element: etree._Element) -> bool:
+    """Say whether an element holds neither elements nor a text; `nil` and comments are nothing either."""
+    if (element.text or "").strip():
+        return False
+    return not any(isinstance(child.tag, str) or (child.tail or "").strip() for child in element)
+
+
 def _text(element: etree._Element, place: str, notes: Notes) -> str | None:
     """The text of an element that may hold comments, but no elements."""
     if any(isinstance(child.tag, str) for child in element):

@@ -26,6 +26,9 @@ COUNTRY: Final = "VN"
 """Begins the id of a person who asks, as PR-REST recommends."""
 _MESSAGE, _IDENTIFIERS = "http://x-road.eu/xsd/xroad.xsd", "http://x-road.eu/xsd/identifiers"
 _PARTS = ("xRoadInstance", "memberClass", "memberCode", "subsystemCode")
+_SERVICE = (*_PARTS, "serviceCode", "serviceVersion")
+_MEMBERS_SERVICE = tuple(part for part in _SERVICE if part != "subsystemCode")
+"""Of a service that its member has without a subsystem, as four parts show, or `*` in the place of the fourth."""
 _ENVELOPE = re.compile(
     rb'<(?P<prefix>[\w.-]+):Envelope xmlns:(?P=prefix)="(?P<space>[^"]+)"[^>]*>\s*'
     rb"(?P<body><(?P=prefix):Body>\s*<(?:[\w.-]+:)?(?P<element>[\w.-]+))"
@@ -145,9 +148,11 @@ class XRoadSoap:
         found = _ENVELOPE.search(wire.body)
         if found is None or found["space"].decode() != ENVELOPES["1.1"]:
             raise MappingFailed([Fault("", "is no message of SOAP 1.1, and X-Road takes no other on this route")])
-        service = self._services.of(operation).replace(ANY, found["element"].decode())
+        service = self._services.of(operation).split("/")
+        parts = _MEMBERS_SERVICE if len(service) == len(_PARTS) or service[len(_PARTS) - 1] == ANY else _SERVICE
+        service = [found["element"].decode() if part == ANY else part for part in service]
         try:
-            header = self._header(service, sources, found["prefix"].decode())
+            header = self._header(dict(zip(parts, service, strict=False)), sources, found["prefix"].decode())
         except ValueError:
             rule = "holds a character that XML does not allow; correct the officer's account, or the dossier's code"
             raise MappingFailed([Fault("officer.account", rule)]) from None
@@ -155,11 +160,12 @@ class XRoadSoap:
         kept = {name: value for name, value in wire.headers.items() if name.lower() != "content-type"}
         return replace(wire, body=body, headers={**kept, "Content-Type": "text/xml; charset=utf-8"})
 
-    def _header(self, service: str, sources: Sources, prefix: str) -> bytes:
+    def _header(self, service: Mapping[str, str], sources: Sources, prefix: str) -> bytes:
         spaces = {prefix: ENVELOPES["1.1"], "xroad": _MESSAGE, "id": _IDENTIFIERS}
         header = etree.Element(f"{{{ENVELOPES['1.1']}}}Header", nsmap=spaces)
-        _identifier(header, "client", "SUBSYSTEM" if len(self._client) == len(_PARTS) else "MEMBER", self._client)
-        _identifier(header, "service", "SERVICE", service.split("/"))
+        kind = "SUBSYSTEM" if len(self._client) == len(_PARTS) else "MEMBER"
+        _identifier(header, "client", kind, dict(zip(_PARTS, self._client, strict=False)))
+        _identifier(header, "service", "SERVICE", service)
         said = {
             "id": sources.get("exchange.id") or "",
             "userId": _user(sources),
@@ -198,11 +204,10 @@ class OverXRoad:
         await self._sender.close()
 
 
-def _identifier(header: etree._Element, name: str, kind: str, values: list[str]) -> None:
+def _identifier(header: etree._Element, name: str, kind: str, parts: Mapping[str, str]) -> None:
     made = etree.SubElement(header, f"{{{_MESSAGE}}}{name}")
     made.set(f"{{{_IDENTIFIERS}}}objectType", kind)
-    parts = (*_PARTS, "serviceCode", "serviceVersion") if kind == "SERVICE" else _PARTS
-    for part, value in zip(parts, values, strict=False):
+    for part, value in parts.items():
         etree.SubElement(made, f"{{{_IDENTIFIERS}}}{part}").text = value
 
 

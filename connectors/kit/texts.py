@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from lxml import etree
 from pydantic_core import from_json
 
-from mappings.xml_text import HasDtd, parsed
+from mappings.xml_text import Hostile, parsed
 
 Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
 Tree: TypeAlias = Json | etree._Element
@@ -100,7 +100,7 @@ def parse_xml(body: bytes, headers: Mapping[str, str]) -> etree._Element:
 def _xml(body: bytes) -> etree._Element:
     try:
         return parsed(body)
-    except HasDtd as error:
+    except Hostile as error:
         raise Unreadable(str(error)) from None
 
 

@@ -26,11 +26,12 @@ from connectors.kit.outcomes import Answered, Outcome, Result, StaleCredentials
 from connectors.kit.registry import bind, find_connectors, load_connector
 from connectors.kit.samples import Sample, load_samples
 from connectors.kit.sandbox.server import Play, Sandbox
-from hub.app.installed import connector_folder, known_connectors, refuse_code
+from hub.app.installed import codes_of, connector_folder, known_connectors, refuse_code, today
 from hub.cli.output import fail, show_json
 from hub.cli.sandbox import invented_settings
-from hub.cli.settings import Config, read_settings
+from hub.cli.settings import Config, read_settings, settings_if_any
 from hub.client import HubClient, Purpose
+from hub.settings import Settings
 from mappings.errors import MappingFailed
 from mappings.values_files import MARK_BEGINS
 
@@ -110,7 +111,7 @@ def _choose(target: str, data: str, sample: str, config: Path | None) -> Chosen:
     agency, dot, name = target.partition(".")
     if not dot:
         fail(f"{target}: write agency.operation, such as police.lookup_citizen.")
-    connector = load_connector(_folder(agency, config))
+    connector = _connector(agency, config)
     operation = connector.operations.get(name)
     offered = [one.name for one in connector.operations.values() if one.kind != "login"]
     if name in connector.notices:
@@ -140,11 +141,15 @@ def _choose(target: str, data: str, sample: str, config: Path | None) -> Chosen:
     return Chosen(agency, connector, operation, request, sources, recorded, renews)
 
 
-def _folder(agency: str, config: Path | None) -> Path:
-    folders = find_connectors()
-    if agency in folders and config is None:
-        return folders[agency]
-    settings = read_settings(config)
+def _connector(agency: str, config: Path | None) -> Connector:
+    """As the running hub has it: the folder and the code tables that its settings name, as they are today."""
+    settings = settings_if_any(config) if agency in find_connectors() else read_settings(config)
+    folder = find_connectors()[agency] if settings is None else _folder(agency, settings)
+    codes = None if settings is None else codes_of(settings)
+    return load_connector(folder, today=lambda: today(time.time()), codes=codes)
+
+
+def _folder(agency: str, settings: Settings) -> Path:
     entry = settings.agencies.get(agency)
     if entry is not None:
         return connector_folder(agency, entry, settings)

@@ -11,6 +11,7 @@ import typer
 
 from connectors.kit.checks.rules import check_folder
 from connectors.kit.checks.tables import TableReport, table_reports
+from connectors.kit.registry import shared_tables
 from hub.app.installed import codes_of
 from hub.cli.explain import explained
 from hub.cli.output import AsJson, counted, fail, say, show, show_json
@@ -50,12 +51,14 @@ def check(
         if path is None:
             fail(f"{folder} is no folder and no connector; name one of {', '.join(known)}, or the path of a folder.")
         paths.append(path)
+    settings = settings_if_any(config)
+    codes = codes_of(settings) if settings is not None else None
     if tables:
-        settings = settings_if_any(config)
-        _show_tables(table_reports(paths, codes_of(settings) if settings is not None else None), as_json=as_json)
+        _show_tables(table_reports(paths, codes), as_json=as_json)
         return
-    reports = [check_folder(path) for path in dict.fromkeys(paths)]
-    shared = [] if folders else table_reports(())
+    shared_tables(codes)  # what cannot be read is told once, and not of every connector
+    reports = [check_folder(path, codes) for path in dict.fromkeys(paths)]
+    shared = [] if folders else table_reports((), codes)
     passed = all(report.passed for report in reports) and not any(report.findings for report in shared)
     if as_json:
         show_json({"passed": passed, "reports": reports, **({} if folders else {"tables": shared})})

@@ -6,7 +6,7 @@ import asyncio
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import httpx2
 import typer
@@ -63,12 +63,12 @@ def reconcile(
     if run is None:
         say("No hub runs: it goes at the next start. `hub reconcile` tells what comes.")
         return
-    if as_csv is not None:
-        _write(as_csv, run["lines"])
     if as_json:
         show_json(run)
     else:
         _tell(run)
+    if as_csv is not None:
+        _write(as_csv, run["lines"])
     if run["ended_at"] is None or run["outcome"] != "answered":
         raise typer.Exit(1)
 
@@ -107,16 +107,23 @@ def _begin(file: Path) -> None:
     try:
         file.write_bytes(b"")
     except OSError as error:
-        fail(f"{file} cannot be written ({type(error).__name__}); name a file in a folder that is there.")
+        _not_written(file, error)
 
 
 def _write(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        table = csv.writer(opened)
-        table.writerow(LINES)
-        for line in lines:
-            row = {**line, "differs": _differs(line["fields"])}
-            table.writerow(_cell(row[name]) for name in LINES)
+    try:
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            table = csv.writer(opened)
+            table.writerow(LINES)
+            for line in lines:
+                row = {**line, "differs": _differs(line["fields"])}
+                table.writerow(_cell(row[name]) for name in LINES)
+    except OSError as error:
+        _not_written(file, error)
+
+
+def _not_written(file: Path, error: OSError) -> NoReturn:
+    fail(f"{file} cannot be written ({type(error).__name__}); name a file in a folder that is there.")
 
 
 def _cell(text: str | None) -> str:

@@ -46,7 +46,7 @@ def connectors_for(names: Iterable[str], config: Path | None) -> Mapping[str, Pa
     """
     Return name and folder of the connectors among which *names* are looked for; of an agency's name, its connector's.
 
-    `hub.toml` is read for a name that is not installed only, and need not be there: most connectors need none.
+    `hub.toml` is read here for a name that is not installed only, and need not be there: most connectors need none.
 
     Raises:
         FilesRefused: Every fault of the settings; or one of *names* lies beside the installed ones and brings code.

@@ -7,6 +7,7 @@ through SQLAlchemy. Values go in by name, as a mapping.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -20,23 +21,50 @@ Values = Mapping[str, Any]
 
 
 class Prepared:
-    """SQL text of the driver, and how to put named values in the order of its parameters."""
+    """
+    SQL text of the driver, and how to put named values in the order of its parameters.
 
-    __slots__ = ("_packed", "names", "order", "sql", "together")
+    It is compiled when it is first used: a store has two hundred statements, and a command or a test runs a few of them.
+    """
 
     def __init__(self, statement: ClauseElement, dialect: Dialect, *, together: bool = False) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
-        written = {name: value for name, value in compiled.params.items() if value is not None}
-        self.order: Callable[[Values], tuple[Any, ...]] = _in_order(self.names, written)
-        self.together: str | None = None
+        self._statement = statement
+        self._dialect = dialect
+        self._many = together
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return self._statement.compile(dialect=self._dialect)
+
+    @cached_property
+    def sql(self) -> str:
+        """The text, for one row."""
+        return str(self._compiled)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The parameters in their order."""
+        return tuple(self._compiled.positiontup or ())
+
+    @cached_property
+    def order(self) -> Callable[[Values], tuple[Any, ...]]:
+        """Puts named values in the order of the parameters."""
+        written = {name: value for name, value in self._compiled.params.items() if value is not None}
+        return _in_order(self.names, written)
+
+    @cached_property
+    def together(self) -> str | None:
         """The same for many rows, given as one JSON text: `rows_as_json`. None where it is run row by row."""
-        self._packed: tuple[bool, ...] = ()
-        if together:
-            types = [compiled.binds[name].type for name in self.names]  # type: ignore[attr-defined]
-            self._packed = tuple(isinstance(one, LargeBinary) for one in types)
-            self.together = _over_rows(self.sql, [one.compile(dialect=dialect) for one in types])
+        if not self._many:
+            return None
+        return _over_rows(self.sql, [one.compile(dialect=self._dialect) for one in self._types()])
+
+    @cached_property
+    def _packed(self) -> tuple[bool, ...]:
+        return tuple(isinstance(one, LargeBinary) for one in self._types())
+
+    def _types(self) -> list[Any]:
+        return [self._compiled.binds[name].type for name in self.names]
 
     def rows_as_json(self, rows: Sequence[tuple[Any, ...]]) -> str:
         """Return *rows*, each in the order of the parameters, as `together` takes them."""

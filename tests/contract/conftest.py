@@ -1,6 +1,7 @@
 """What the contract suites share: a store in each of its forms, under a clock that tests move."""
 
 import itertools
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from bench.servers import Redis
 from hub.call import Call, Class, Kind, Purpose, State, uuid7
 from hub.clock import VirtualClock
 from hub.store.deciding import Act, Decision, Fate
+from hub.store.migrate import migrate
 from hub.store.postgres import PostgresStore
 from hub.store.protocol import Leased, Record, Settled, Settlement
 from hub.store.sql_store import SqlStore
@@ -101,6 +103,14 @@ class Bench:
         return [row.entry.event for row in await self.store.journal()]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the tables of today and nothing in them: to make them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "hub.db"
+    migrate(path)
+    return path
+
+
 @pytest.fixture(params=["memory", "file", "postgres"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     """A store in memory (the fake that ships), one in a file, one in PostgreSQL: all keep every promise."""
@@ -113,6 +123,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         dsn = request.getfixturevalue("database")
         store = PostgresStore.connect(dsn, NODE, clock, backlog_calls=backlog_calls)
     else:
+        shutil.copy(request.getfixturevalue("migrated"), tmp_path / "hub.db")
         store = SqliteStore.open_file(tmp_path / "hub.db", clock, backlog_calls=backlog_calls)
     yield Bench(store, clock, backlog_calls)
     await store.close()

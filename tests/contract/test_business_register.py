@@ -2,11 +2,8 @@
 
 import csv
 import json
-from datetime import date
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from connectors.kit.answers import Signs
 from connectors.kit.exchange import WireReply
@@ -14,11 +11,9 @@ from connectors.kit.judging import judge
 from connectors.kit.outcomes import Answered, Broken, Result
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
-from mappings.canonical import Business, BusinessQuery
-from mappings.canonical.business import BusinessActivity, BusinessAddress, BusinessRepresentative, BusinessStatus
-from tests.contract import alone
+from mappings.canonical import BusinessQuery
+from mappings.canonical.business import BusinessAddress, BusinessRepresentative, BusinessStatus
 from tests.contract.test_connectors_facts import words
-from tests.contract.test_connectors_round_trips import CODES, NAMES, WORDS, few, maybe, model
 
 FOLDER = find_connectors()["business_register"]
 REGISTER = load_connector(FOLDER)
@@ -42,72 +37,11 @@ FIELDS = [
         for field in words(fields)
     ),
 ]
-DAYS = st.dates(date(1900, 1, 1), date(2100, 1, 1))
-BUSINESS = model(
-    Business,
-    code=CODES,
-    internal_id=maybe(CODES),
-    certificate_number=maybe(CODES),
-    kind_code=maybe(CODES),
-    kind_name=maybe(WORDS),
-    name=WORDS,
-    foreign_name=maybe(WORDS),
-    short_name=maybe(WORDS),
-    registered_on=maybe(DAYS),
-    changed_on=maybe(DAYS),
-    changes=maybe(st.integers(0, 99)),
-    statuses=few(
-        model(
-            BusinessStatus,
-            code=maybe(CODES),
-            name=WORDS,
-            suspended_from=maybe(DAYS),
-            suspended_until=maybe(DAYS),
-            suspension_reason=maybe(WORDS),
-        )
-    ),
-    representatives=few(
-        model(
-            BusinessRepresentative,
-            full_name=NAMES,
-            identity_kind=maybe(WORDS),
-            identity_kind_code=maybe(CODES),
-            identity_number=maybe(CODES),
-            identity_issued_on=maybe(DAYS),
-            identity_issued_by=maybe(WORDS),
-            nationality=maybe(WORDS),
-            nationality_code=maybe(CODES),
-        )
-    ),
-    # A seat of which nothing is given is written like no seat, so it is read as none.
-    seat=maybe(
-        model(
-            BusinessAddress,
-            country_name=maybe(WORDS),
-            country_code=maybe(CODES),
-            province=st.integers(1, 99).map("{:02d}".format),
-            province_name=maybe(WORDS),
-            old_district=maybe(st.integers(1, 999).map("{:03d}".format)),
-            old_district_name=maybe(WORDS),
-            commune=maybe(st.integers(1, 99_999).map("{:05d}".format)),
-            commune_name=maybe(WORDS),
-            house=maybe(WORDS),
-            detail=maybe(WORDS),
-        )
-    ),
-    activities=few(model(BusinessActivity, code=maybe(CODES), name=maybe(WORDS), main=st.booleans())),
-)
 
 
 def judged(body: object) -> object:
     reply = WireReply(200, {"content-type": "application/json"}, json.dumps(body).encode())
     return judge(LOOK_UP, reply, now=0.0, knows_us=True).outcome
-
-
-@given(business=BUSINESS)
-@settings(max_examples=80, deadline=None)
-def test_a_business_survives_the_round_trip(business: Business) -> None:
-    assert alone.read_back(REGISTER, "business", business) == business
 
 
 def test_a_mistyped_number_is_refused_before_anybody_is_asked() -> None:

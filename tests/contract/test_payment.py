@@ -3,12 +3,9 @@
 import csv
 import hashlib
 import json
-from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from connectors.kit.answers import Signs
 from connectors.kit.exchange import WireReply
@@ -18,22 +15,9 @@ from connectors.kit.outcomes import Answered, Broken, Outcome, Result
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import PaymentOrder, PaymentQuery, PaymentResult
-from mappings.canonical.dossier_parts import Fee
-from mappings.canonical.payment import Beneficiary, Currency, Fine, Payer, PaymentItem, PaymentState
 from mappings.errors import MappingFailed
 from tests.contract import alone
 from tests.contract.test_connectors_facts import words
-from tests.contract.test_connectors_round_trips import (
-    CODES,
-    DOSSIERS,
-    MOMENTS,
-    NAMES,
-    PROCEDURES,
-    WORDS,
-    few,
-    maybe,
-    model,
-)
 
 FOLDER = find_connectors()["payment"]
 PAYMENT = load_connector(FOLDER)
@@ -56,66 +40,6 @@ SIGNED = words("""LoaiBanTin MaLoi MaDoiTac MaThamChieu SoTien MaTienTe MaGiaoDi
 ThongTinGiaoDich""")
 CHANGED = dict.fromkeys(SIGNED, "0001") | {"SoTien": 1, "ThoiGianGD": "20261123201501", "MaTienTe": " VND"}
 """Values that fit and are not what was signed."""
-TEXTS = WORDS.filter(lambda text: "|" not in text)
-DAYS = st.dates(date(1900, 1, 1), date(2100, 1, 1))
-MONEY = st.integers(1, 10**12)
-# In a group of which nothing is given, nothing is written, so it is read as none: one field of each is always given.
-ORDER = model(
-    PaymentOrder,
-    amount=MONEY,
-    purpose=TEXTS,
-    service=CODES,
-    public_service_code=maybe(CODES),
-    public_service_name=maybe(WORDS),
-    procedure_code=maybe(PROCEDURES),
-    procedure_name=maybe(WORDS),
-    agency_code=maybe(CODES),
-    agency_name=maybe(WORDS),
-    dossier=maybe(DOSSIERS),
-    beneficiary=maybe(model(Beneficiary, account=CODES, bank=maybe(CODES), account_name=maybe(WORDS))),
-    payer=maybe(
-        model(
-            Payer,
-            full_name=NAMES,
-            identity_number=maybe(CODES),
-            address=maybe(WORDS),
-            old_district=maybe(WORDS),
-            province=maybe(WORDS),
-        )
-    ),
-    fine=maybe(
-        model(
-            Fine,
-            kind_code=CODES,
-            kind_name=maybe(WORDS),
-            authority_code=maybe(CODES),
-            authority_name=maybe(WORDS),
-            decision_number=maybe(CODES),
-            decided_on=maybe(DAYS),
-            violated_at=maybe(WORDS),
-            violated_where=maybe(WORDS),
-            violator=maybe(NAMES),
-        )
-    ),
-    treasury=maybe(WORDS),
-    budget_account=maybe(CODES),
-    content=maybe(WORDS),
-    fees=few(model(Fee, name=WORDS, code=maybe(CODES), collection=st.none(), amount=MONEY, kind=maybe(CODES))),
-    items=few(model(PaymentItem, content=WORDS, amount=MONEY)),
-)
-RESULT = model(
-    PaymentResult,
-    reference=CODES,
-    state=st.sampled_from([PaymentState.PAID, PaymentState.FAILED]),
-    amount=MONEY,
-    currency=st.just(Currency.VND),
-    partner=CODES,
-    transaction=maybe(CODES),
-    bank=maybe(CODES),
-    happened_at=MOMENTS,
-    purpose=maybe(WORDS),
-    note=st.none(),
-)
 
 
 def bound(reply: WireReply | Outcome = alone.NOBODY) -> Any:
@@ -144,37 +68,6 @@ def read(body: Any) -> Understood | NotTaken:
         "payment_settled", WireNotice({"content-type": "application/json"}, {}, json.dumps(body).encode())
     )
     return found
-
-
-@given(value=ORDER)
-@settings(max_examples=80, deadline=None)
-def test_an_order_survives_the_round_trip(value: PaymentOrder) -> None:
-    mapping = PAYMENT.mappings["payment_order"]
-    written = mapping.write(value, {**SOURCES, **{f"settings.{name}": "0" for name in PAYMENT.manifest.settings}})
-    found = mapping.read(written)
-    assert found is not None
-    assert found.value == value
-    assert mapping.normal(value) == value
-
-
-@pytest.mark.parametrize("mapping", ["payment_state", "payment_told"])
-@given(value=RESULT)
-@settings(max_examples=40, deadline=None)
-def test_how_a_payment_ended_survives_the_round_trip(mapping: str, value: PaymentResult) -> None:
-    found = PAYMENT.mappings[mapping].read(PAYMENT.mappings[mapping].write(value, {}))
-    assert found is not None
-    assert found.value == value
-
-
-@given(reference=CODES, started=MOMENTS)
-@settings(max_examples=30, deadline=None)
-def test_a_question_survives_the_round_trip(reference: str, started: Any) -> None:
-    query = PaymentQuery(reference=reference, started_at=started)
-    for name in ("payment_query", "receipt_query"):
-        mapping = PAYMENT.mappings[name]
-        found = mapping.read(mapping.write(query, {"settings.version": "1.0.6", "settings.partner_code": "TINHTN"}))
-        assert found is not None
-        assert found.value == query
 
 
 def test_every_known_field_of_the_receipt_goes_out_and_is_listed() -> None:

@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from connectors.kit.checks.replay import bound_to
 from connectors.kit.exchange import WireReply
@@ -12,59 +10,12 @@ from connectors.kit.judging import judge
 from connectors.kit.outcomes import Answered, Broken, Outcome, Result, StaleCredentials
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
-from mappings.canonical import Address, Citizen, CitizenQuery
-from mappings.canonical.citizen import BloodGroup, FamilyRecords, HouseholdHead, MaritalStatus, Relative, Sex
+from mappings.canonical import CitizenQuery
+from mappings.canonical.citizen import FamilyRecords
 from mappings.errors import MappingFailed
-from mappings.text import upper_name
-from tests.contract.test_connectors_round_trips import (
-    BIRTHS,
-    CITIZEN_IDS,
-    CODES,
-    NAMES,
-    OLD_IDS,
-    SOURCES,
-    WORDS,
-    few,
-    maybe,
-    model,
-)
 
 POLICE, PLATFORM = (load_connector(find_connectors()[name]) for name in ("police", "police_lgsp"))
 SAMPLES, JSON_SAMPLES = ({sample.name: sample for sample in load_samples(one.folder)} for one in (POLICE, PLATFORM))
-NUMBERS = {"citizen_id": maybe(CITIZEN_IDS), "old_id": maybe(OLD_IDS)}
-ADDRESS = model(
-    Address,
-    province=st.just("56"),
-    old_district=st.sampled_from(["568", None]),
-    commune=st.just("22366"),
-    detail=maybe(WORDS),
-    country=st.just("VN"),
-)
-RELATIVE = maybe(model(Relative, full_name=NAMES, nationality=st.just("VN"), **NUMBERS))
-CITIZEN = model(
-    Citizen,
-    full_name=NAMES,
-    sex=maybe(st.sampled_from(Sex)),
-    born_on=maybe(BIRTHS),
-    ethnic_group=st.sampled_from(["01", "17", None]),
-    religion=st.sampled_from(["00", None]),
-    # the register has no code for widows and widowers that we know
-    marital_status=maybe(st.sampled_from(MaritalStatus).filter(lambda status: status != MaritalStatus.WIDOWED)),
-    blood_group=maybe(st.sampled_from(BloodGroup)),
-    nationality=st.sampled_from(["VN", None]),
-    household_head=maybe(model(HouseholdHead, full_name=NAMES, relation=maybe(CODES), **NUMBERS)),
-    household_book=maybe(CODES),
-    **dict.fromkeys(("birth_registered_at", "origin", "permanent_address", "current_address"), maybe(ADDRESS)),
-    **dict.fromkeys(("father", "mother", "spouse", "representative"), RELATIVE),
-    **NUMBERS,
-)
-QUERY = model(
-    CitizenQuery,
-    citizen_id=CITIZEN_IDS,
-    old_id=maybe(OLD_IDS),
-    full_name=NAMES,
-    born_on=BIRTHS.filter(lambda born: born.day is not None),
-)
 OF_ONE = "lookup_citizen.found"
 OF_A_FAMILY = "lookup_relatives.found"
 
@@ -108,27 +59,6 @@ def test_a_family_of_whom_only_the_year_of_birth_is_known_is_not_asked_for() -> 
     asked = CitizenQuery.model_validate({**sample.request, "born_on": "1987"})
     with pytest.raises(MappingFailed, match="NgayThangNamSinh"):
         bound_to(POLICE, sample).render("lookup_relatives", asked, sample.sources)
-
-
-@given(query=QUERY)
-@settings(max_examples=40, deadline=None)
-def test_a_question_about_a_family_survives_the_round_trip(query: CitizenQuery) -> None:
-    mapping = POLICE.mappings["family_query"]
-    element = mapping.write(query, {**SOURCES, "settings.family_code": "037"})
-    assert POLICE.wsdl is not None
-    assert POLICE.wsdl.schema.validate(element), POLICE.wsdl.schema.error_log
-    found = mapping.read(element)
-    assert found is not None
-    assert found.value == query.model_copy(update={"full_name": upper_name(query.full_name)})
-
-
-@given(family=model(FamilyRecords, people=few(CITIZEN)))
-@settings(max_examples=40, deadline=None)
-def test_a_family_survives_the_round_trip(family: FamilyRecords) -> None:
-    mapping = POLICE.mappings["family"]
-    found = mapping.read(mapping.write(family, {}))
-    assert found is not None
-    assert found.value == family
 
 
 def told(text: str | None, code: object = "0") -> Outcome | StaleCredentials:
@@ -182,15 +112,3 @@ def test_a_year_of_birth_is_asked_for_by_the_platform() -> None:
     sent = json.loads(wire.body)
     assert sent["Nam"] == "1987"
     assert "NgayThangNam" not in sent
-
-
-@given(query=QUERY)
-@settings(max_examples=40, deadline=None)
-def test_questions_in_json_survive_the_round_trip(query: CitizenQuery) -> None:
-    sources = {**SOURCES, "settings.family_code": "037"}
-    for name in ("citizen_query", "citizen_check", "family_query"):
-        mapping = PLATFORM.mappings[name]
-        asked = query if name == "family_query" else query.model_copy(update={"old_id": None})  # one number is sent
-        found = mapping.read(mapping.write(asked, sources))
-        assert found is not None
-        assert found.value == asked.model_copy(update={"full_name": upper_name(query.full_name)})

@@ -4,8 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.kit.answers import Signs
@@ -14,43 +12,14 @@ from connectors.kit.outcomes import Answered, Outcome
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import CodedPostOrder, PostOrder, ShipmentStep
-from mappings.canonical.address import Address
-from mappings.canonical.post import CollectionState, PostParty, ShipmentKind
+from mappings.canonical.post import PostParty
 from mappings.errors import MappingFailed
 from tests.contract import alone
-from tests.contract.test_connectors_round_trips import CODES, MOMENTS, NAMES, WORDS, maybe, model
 
 ROADS = {name: load_connector(find_connectors()[name]) for name in ("post_lgsp", "post_ngsp")}
 SAMPLES = {name: {one.name: one for one in load_samples(find_connectors()[name])} for name in ROADS}
 GIVEN = {"user_name": "centre", "password": "0000", "customer_code": "KH0000", "tracking_key": "0000-key-of-samples"}
 SENT = {"settings.customer_code": "KH0000", "auth.token": "0000-token"}
-PARTY = model(
-    PostParty,
-    full_name=NAMES,
-    phone=maybe(st.integers(0, 999_999).map("0900{:06d}".format)),
-    email=maybe(WORDS),
-    address=model(
-        Address, province=st.just("38"), old_district=st.none(), commune=st.none(), detail=WORDS, country=st.none()
-    ),
-)
-ORDER: dict[str, Any] = {
-    "order_number": CODES,
-    "kind": st.sampled_from(ShipmentKind),
-    "cod_amount": st.integers(0, 10**9),
-    "sender": PARTY,
-    "receiver": PARTY,
-    "sender_note": maybe(WORDS),
-    "description": maybe(WORDS),
-}
-STEP: dict[str, Any] = {
-    "order_number": CODES,
-    "item_code": maybe(CODES),
-    "step": maybe(CODES),
-    "step_name": maybe(WORDS),
-    "happened_at": MOMENTS,
-    "office": maybe(CODES),
-    "note": maybe(WORDS),
-}
 
 
 def bound(road: str, reply: WireReply | Outcome = alone.NOBODY) -> Any:
@@ -64,26 +33,6 @@ def order(road: str = "post_lgsp", **changed: Any) -> PostOrder:
 
 def survives(road: str, mapping: str, value: Any) -> None:
     assert alone.read_back(ROADS[road], mapping, value, SENT) == value
-
-
-@pytest.mark.parametrize("road", ROADS)
-@given(value=model(PostOrder, **ORDER))
-@settings(max_examples=40, deadline=None)
-def test_an_order_survives_the_round_trip(road: str, value: PostOrder) -> None:
-    survives(road, "order", value)
-
-
-@given(value=model(CodedPostOrder, item_code=CODES, **ORDER))
-@settings(max_examples=40, deadline=None)
-def test_an_order_with_a_tracking_number_survives_the_round_trip(value: CodedPostOrder) -> None:
-    survives("post_lgsp", "coded_order", value)
-
-
-@given(pushed=model(ShipmentStep, collection=st.none(), **STEP), collection=maybe(st.sampled_from(CollectionState)))
-@settings(max_examples=40, deadline=None)
-def test_a_step_survives_the_round_trip(pushed: ShipmentStep, collection: CollectionState | None) -> None:
-    survives("post_lgsp", "shipment_step", pushed)
-    survives("post_ngsp", "shipment_step", pushed.model_copy(update={"collection": collection}))
 
 
 def test_the_token_goes_bare_into_a_header_of_its_own_and_nowhere_else() -> None:

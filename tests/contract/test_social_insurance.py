@@ -2,12 +2,9 @@
 
 import json
 from datetime import date
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from connectors.kit.exchange import Agency, WireReply
 from connectors.kit.http import CannedSender
@@ -16,14 +13,8 @@ from connectors.kit.outcomes import Answered, Broken, InDoubt, Result, StaleCred
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
 from mappings.canonical import MASK, PartialDate
-from mappings.canonical.citizen import Sex
 from mappings.canonical.health_insurance import (
-    CardStatus,
-    HealthCard,
     HealthCardQuery,
-    HouseholdMember,
-    InsuredHousehold,
-    NewHealthCard,
     Participation,
     ParticipationQuery,
     ParticipationStatus,
@@ -31,7 +22,6 @@ from mappings.canonical.health_insurance import (
 from mappings.errors import MappingFailed
 from tests.contract import alone
 from tests.contract.test_connectors_facts import words
-from tests.contract.test_connectors_round_trips import BIRTHS, CODES, NAMES, WORDS, few, maybe, model
 
 FOLDER = find_connectors()["social_insurance"]
 GATEWAY = load_connector(FOLDER)
@@ -58,66 +48,8 @@ REASONS = {
     "01": "card_ended", "02": "card_not_yet_good", "06": "name_differs", "07": "birth_differs", "08": "sex_differs",
     "09": "card_not_right", "11": "request_incomplete",
 }  # fmt: skip
-DAYS = st.dates(date(1900, 1, 1), date(2100, 1, 1))
-CARD = model(
-    HealthCard,
-    status=st.sampled_from(CardStatus),
-    note=maybe(WORDS),
-    number=maybe(CODES),
-    full_name=maybe(NAMES),
-    born_on=maybe(BIRTHS | st.builds(PartialDate, st.integers(1900, 2026), st.integers(1, 12))),
-    sex=maybe(st.sampled_from([Sex.MALE, Sex.FEMALE])),
-    address=maybe(WORDS),
-    facility=maybe(CODES),
-    office=maybe(WORDS),
-    valid_from=maybe(DAYS),
-    valid_until=maybe(DAYS),
-    area=maybe(CODES),
-    five_years_on=maybe(DAYS),
-    insurance_number=maybe(CODES),
-    old_number=maybe(CODES),
-    replacement=maybe(
-        model(
-            NewHealthCard,
-            number=CODES,
-            valid_from=maybe(DAYS),
-            valid_until=maybe(DAYS),
-            facility=maybe(CODES),
-            facility_name=maybe(WORDS),
-        )
-    ),
-)
 
 LGSP = load_connector(find_connectors()["social_insurance_lgsp"])
-TAKES_PART = maybe(st.sampled_from(ParticipationStatus))
-PARTICIPATION = model(
-    Participation,
-    insurance_number=CODES,
-    card_number=maybe(CODES),
-    valid_from=maybe(DAYS),
-    valid_until=maybe(DAYS),
-    facility=maybe(WORDS),
-    status=TAKES_PART,
-)
-HOUSEHOLD = model(
-    InsuredHousehold,
-    code=maybe(CODES),
-    head=maybe(NAMES),
-    members=few(
-        model(
-            HouseholdMember,
-            insurance_number=maybe(CODES),
-            full_name=NAMES,
-            born_on=maybe(BIRTHS),
-            sex=maybe(st.sampled_from([Sex.MALE, Sex.FEMALE])),
-            relation=maybe(WORDS),
-            card_number=maybe(CODES),
-            valid_from=maybe(DAYS),
-            valid_until=maybe(DAYS),
-            status=TAKES_PART,
-        )
-    ),
-)
 
 
 def judged(body: object, status: int = 200) -> object:
@@ -133,12 +65,6 @@ def bound() -> tuple[Agency, CannedSender]:
     sender = CannedSender(lambda _: InDoubt("reset"))
     agency = alone.bound(GATEWAY, sender=sender, user_name="00000_BV", password="0000-invented")
     return agency, sender
-
-
-@given(card=CARD)
-@settings(max_examples=60, deadline=None)
-def test_a_card_survives_the_round_trip(card: HealthCard) -> None:
-    assert alone.read_back(GATEWAY, "card", card) == card
 
 
 def test_every_field_of_the_answer_is_listed() -> None:
@@ -261,14 +187,6 @@ def test_a_number_is_a_card_an_insurance_number_or_a_citizen_id(number: str) -> 
             HealthCardQuery.model_validate_json(json.dumps({"number": number, **may})).number
             == "".join(number.split()).upper()
         )
-
-
-@pytest.mark.parametrize(("mapping", "values"), [("participation", PARTICIPATION), ("household", HOUSEHOLD)])
-@given(data=st.data())
-@settings(max_examples=40, deadline=None)
-def test_who_takes_part_survives_the_round_trip(mapping: str, values: st.SearchStrategy[Any], data: Any) -> None:
-    value = data.draw(values)
-    assert alone.read_back(LGSP, mapping, value) == value
 
 
 def test_somebody_who_no_longer_takes_part_is_found() -> None:

@@ -1,12 +1,9 @@
 """What tax is thought to say of a taxpayer, and that what it tells us itself is what it tells through the portal."""
 
 import json
-from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.kit.exchange import WireReply
@@ -15,10 +12,8 @@ from connectors.kit.judging import judge
 from connectors.kit.outcomes import Answered, Broken, Result, StaleCredentials, Unavailable
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
-from mappings.canonical.taxpayer import Taxpayer, TaxpayerQuery, TaxpayerStatus
+from mappings.canonical.taxpayer import TaxpayerQuery
 from tests.contract import alone
-from tests.contract.test_connectors_round_trips import CODES, NAMES, WORDS, maybe, model
-from tests.contract.test_npsp_notices import VALUES
 
 FOLDER = find_connectors()["tax"]
 TAX = load_connector(FOLDER)
@@ -28,16 +23,6 @@ STATUSES = {
     "00": "active", "01": "closed", "02": "moved", "03": "closing", "04": "active_for_a_time", "05": "suspended",
     "06": "absent", "07": "dissolving",
 }  # fmt: skip
-TAXPAYER = model(
-    Taxpayer,
-    tax_code=CODES,
-    name=NAMES,
-    address=maybe(WORDS),
-    office=maybe(CODES),
-    status=st.sampled_from(TaxpayerStatus),
-    issued_on=maybe(st.dates(date(1900, 1, 1), date(2100, 1, 1))),
-    identity_number=maybe(CODES),
-)
 
 
 def judged(code: object, status: int = 200, **found: object) -> Any:
@@ -49,20 +34,6 @@ def told(notice: str, body: object, key: str = "k3y") -> Understood | NotTaken:
     agency = alone.bound(TAX, security_key=key)
     assert agency.inbox is not None
     return agency.inbox.read(notice, WireNotice({}, {}, json.dumps(body).encode()))
-
-
-@given(taxpayer=TAXPAYER)
-@settings(max_examples=40, deadline=None)
-def test_a_taxpayer_survives_the_round_trip(taxpayer: Taxpayer) -> None:
-    assert alone.read_back(TAX, "taxpayer", taxpayer) == taxpayer
-
-
-@pytest.mark.parametrize("mapping", ["tax_notice", "tax_voucher"])
-@given(data=st.data())
-@settings(max_examples=40, deadline=None)
-def test_what_tax_tells_survives_the_round_trip(mapping: str, data: st.DataObject) -> None:
-    value = data.draw(VALUES[mapping])
-    assert alone.read_back(TAX, mapping, value) == value
 
 
 @pytest.mark.parametrize(("code", "status"), STATUSES.items())

@@ -45,6 +45,15 @@ def test_a_province_without_its_zero_is_refused_when_the_table_is_read(tmp_path:
     assert "codes/provinces.csv [code 1]" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["Phường\x07 Hai", "Phường" * 100])
+def test_a_name_that_no_address_could_hold_is_refused_when_the_table_is_read(tmp_path: Path, name: str) -> None:
+    """An address with the name beside the code gets the new one when the commune was renamed."""
+    (tmp_path / "communes.csv").write_text(f"{HEAD}99002,98.99002,2025-07-01,,,{name}\n", "utf-8")
+    said = refusal(tmp_path)
+    assert "codes/communes.csv [code 99002]: has in `vi` what no address can hold" in said
+    assert name not in said
+
+
 def test_a_folder_where_a_table_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "communes.csv").mkdir()
     assert "communes.csv: cannot be read" in refusal(tmp_path)

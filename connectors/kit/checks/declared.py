@@ -48,7 +48,7 @@ def mappings_exist(folder: Folder) -> Iterator[FileFault]:
             yield FileFault(folder.file(file), key, says)
     for name in sorted(set(folder.mappings) - named) if folder.manifest else ():
         yield FileFault(folder.file(f"{name}.map.toml"), "", "is named by no operation and no `map`; remove it")
-    shared = {file.stem for file in _SHARED.glob("*.csv")}
+    shared = {file.stem for place in (_SHARED, folder.codes) if place for file in place.glob("*.csv")}
     tables: set[str] = set()
     for name, mapping in folder.mappings.items():
         for ours, line in mapping.fields.items():

@@ -47,6 +47,8 @@ class Folder:
     """What an author wrote, read as far as it can be. Made by `read_folder`."""
 
     path: Path
+    codes: Path | None = None
+    """The folder of code tables that stand in for shared ones; None: the shared ones are used."""
     manifest: Manifest | None = None
     mappings: dict[str, MappingFile] = field(default_factory=dict)
     tables: dict[str, CodeTable] = field(default_factory=dict)
@@ -97,9 +99,13 @@ def layers(path: Path, manifest: Manifest | None) -> tuple[Path, ...]:
     return (path.parent / like, path) if like else (path,)
 
 
-def read_folder(path: Path) -> Folder:
-    """Read the connector in *path*. Never raises for what an author wrote; that is what `faults` is for."""
-    folder = Folder(path)
+def read_folder(path: Path, codes: Path | None = None) -> Folder:
+    """
+    Read the connector in *path*, with code tables of the folder *codes* instead of shared ones of the same name.
+
+    Never raises for what an author wrote; that is what `faults` is for.
+    """
+    folder = Folder(path, codes)
     folder.manifest = _kept(folder, lambda: load_manifest(path))
     for layer in layers(path, folder.manifest):
         for file in sorted(layer.glob("*.map.toml")):
@@ -125,7 +131,7 @@ def read_folder(path: Path) -> Folder:
 
 def _compile(folder: Folder) -> None:
     try:
-        folder.connector = load_connector(folder.path)
+        folder.connector = load_connector(folder.path, codes=folder.codes)
     except FilesRefused as refused:
         known = {(fault.file, fault.key) for fault in folder.faults}
         told = (_named(folder, fault) for fault in refused.faults)

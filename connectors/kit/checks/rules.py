@@ -80,16 +80,18 @@ UNUSED = "exemption_used"
 """The rule about exemptions themselves; it cannot be exempted."""
 
 
-def check_folder(path: Path) -> Report:
+def check_folder(path: Path, codes: Path | None = None) -> Report:
     """
     Try every rule on the connector in *path* and return all findings at once, sorted by file and key.
+
+    *codes*: a folder of code tables that stand in for shared ones of the same name, as `[hub] codes` says.
 
     Raises:
         FileNotFoundError: *path* is no folder.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; name the folder of a connector")
-    folder = read_folder(path.resolve())
+    folder = read_folder(path.resolve(), codes)
     exempt = folder.manifest.exempt if folder.manifest else {}
     findings: list[Finding] = []
     exemptions: list[Exemption] = []

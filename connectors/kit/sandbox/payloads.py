@@ -65,8 +65,9 @@ def soap_payload(body: bytes) -> etree._Element:
         Unreadable: It is not well-formed, has a DTD, or the body is empty.
     """
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, remove_blank_text=True
-    )
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, remove_blank_text=True,
+        huge_tree=True,  # a scan in base64 is a text above the parser's own ten million bytes
+    )  # fmt: skip
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError:

@@ -229,6 +229,17 @@ def test_a_planted_fault_is_found_where_it_is(
     assert all(finding.file.startswith("small") for finding in found), found
 
 
+def test_a_table_that_only_the_operator_has_is_there_where_the_operator_is_asked(
+    small: Path, tmp_path: Path, spoil: Spoil
+) -> None:
+    spoil(small, "step.map.toml", 'codes = "status"', 'codes = "steps"')
+    theirs = tmp_path / "codes"
+    theirs.mkdir()
+    (small / "codes/status.csv").rename(theirs / "steps.csv")
+    assert check_folder(small, theirs).passed, str(check_folder(small, theirs))
+    assert "mappings_exist" in {finding.rule for finding in check_folder(small).findings}
+
+
 def test_all_faults_are_reported_at_once(small: Path, spoil: Spoil) -> None:
     """A broken manifest hides no fault of a mapping, and neither hides a fault of a table."""
     spoil(small, "manifest.toml", "queue_calls      =", "queue_cals       =")

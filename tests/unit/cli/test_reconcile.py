@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
 from hub.cli.reconcile import LINES, _write
 from tests.unit.cli.conftest import Hub
@@ -47,6 +48,13 @@ def test_what_a_spreadsheet_would_take_for_a_formula_is_a_text_in_the_table(tmp_
     line = {**dict.fromkeys(LINES), "fields": [], "verdict": "missing", "dossier": "=1+1"}
     _write(tmp_path / "lines.csv", [line])
     assert (tmp_path / "lines.csv").read_text("utf-8").splitlines()[1] == ",'=1+1,missing,,,,"
+
+
+def test_a_file_that_cannot_be_written_in_the_end_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hours may lie between its beginning and its lines: the disk may be full, or the folder gone."""
+    with pytest.raises(typer.Exit):
+        _write(tmp_path / "gone/lines.csv", [])
+    assert "lines.csv cannot be written" in "".join(capsys.readouterr().err.split("\n"))
 
 
 def test_a_schedule_that_cannot_be_kept_is_found(hub: Hub, settings: Path) -> None:

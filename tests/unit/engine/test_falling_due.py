@@ -92,6 +92,35 @@ def test_a_sick_store_is_looked_at_again_soon() -> None:
     follow(scenario, sick)
 
 
+def test_a_look_that_fails_by_a_fault_of_ours_is_told_and_made_again() -> None:
+    """Else nothing would ever fall due at this node again, and nobody would be told."""
+
+    async def broken(_: Any) -> float:
+        raise KeyError
+
+    async def scenario(due: FallingDue[str], looks: list[float], told: Told) -> None:
+        await asyncio.sleep(12)
+        assert len(looks) == 3
+        assert told.faults == [("poll", "KeyError")] * 3
+
+    follow(scenario, broken)
+
+
+def test_what_rested_is_forgotten_when_it_is_done_again() -> None:
+    async def broken() -> None:
+        raise KeyError
+
+    async def scenario(due: FallingDue[str], looks: list[float], told: Told) -> None:
+        due.begin("a", broken)
+        await asyncio.sleep(1)
+        assert due.rests_until("a") > 0.0
+        due.begin("a", waits_for(1))
+        await asyncio.sleep(2)
+        assert due.rests_until("a") == 0.0
+
+    follow(scenario, idle)
+
+
 def test_stopping_ends_what_runs_and_gives_its_leases_back_once() -> None:
     released: list[list[str]] = []
 

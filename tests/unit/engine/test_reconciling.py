@@ -50,6 +50,7 @@ OURS = {
             then={"pending": "look_up_payment"}, then_requests={"pending": PaperQuery},
         ),
         operation("look_up_payment", "lookup", PaperQuery, every=100_000.0),
+        operation("file_oddly", "filing", Paper, then={"in_doubt": "lookup_paper"}, then_requests={}),
         operation("rename_paper", "filing", Renamed),
         operation("file_order", "filing", Order, ref={"order": None}),
     )
@@ -396,6 +397,20 @@ def test_a_store_that_is_away_ends_no_run() -> None:
         world.store.before["remembered"] = fail
         run, _ = await world.run(30.0)
         assert (run.outcome, run.counts) == ("answered", {"file_again": {MISSING: 1}})
-        assert len(world.log.faults) == 1
+        assert [type(error) for error in world.log.faults] == [StoreUnavailable]
+
+    compare(scenario)
+
+
+def test_a_filing_over_which_we_stumble_is_unknown_and_keeps_no_other_from_being_compared() -> None:
+    """Else the run would begin anew every few seconds for ever, and ask the agency each time for those beside it."""
+
+    async def scenario(world: Comparing) -> None:
+        for name, code in (("file_again", "A"), ("file_oddly", "B"), ("file_again", "C")):
+            await world.filed(name, code)
+        run, lines = await world.run(60.0)
+        assert (run.outcome, run.counts) == ("answered", {"file_again": {MISSING: 2}, "file_oddly": {UNKNOWN: 1}})
+        assert (lines["B"].cause, world.looked_up()) == ("fault", ["A", "C"])
+        assert [type(error) for error in world.log.faults] == [KeyError]
 
     compare(scenario)

@@ -68,6 +68,15 @@ def test_any_key_is_overridable_by_the_environment(tmp_path: Path) -> None:
     assert settings.routes["lgsp"].contract.calls_at_once == 4
 
 
+@pytest.mark.parametrize("key", ["listen", "admin"])
+def test_a_port_that_no_machine_has_is_refused_where_it_stands(tmp_path: Path, key: str) -> None:
+    (tmp_path / "hub.toml").write_text(f'[hub]\n{key} = "127.0.0.1:65536"\n', "utf-8")
+    with pytest.raises(FilesRefused, match=rf"\[hub\.{key}\]: .*65535"):
+        load_settings({}, tmp_path / "hub.toml")
+    settings = load_settings({f"HUB__HUB__{key.upper()}": "127.0.0.1:65535"}, tmp_path / "none.toml")
+    assert getattr(settings.hub, key) == "127.0.0.1:65535"
+
+
 def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
     settings = load_settings({"HUB__HUB__LISTEN": "127.0.0.1:0"}, tmp_path / "none.toml")
     assert settings.hub.listen == "127.0.0.1:0"

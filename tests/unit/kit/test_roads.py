@@ -112,6 +112,21 @@ def test_over_soap_both_stand_in_the_header_of_the_envelope() -> None:
     assert list(said.values()) == [ASKED["exchange.id"], "VN000080000099", ASKED["call.dossier"], "4.0"]
 
 
+@pytest.mark.parametrize(
+    ("service", "version"),
+    [("VN/GOV/G01/*", []), ("VN/GOV/G01/TraCuuThongTinCongDan", []), ("VN/GOV/G01/*/v1", [("serviceVersion", "v1")])],
+)
+def test_a_service_of_a_member_without_a_subsystem_is_told_as_one(service: str, version: list[tuple[str, str]]) -> None:
+    header = header_of(sent("police", XRoadSoap(CLIENT, Services(service, {}))))
+    assert identifier(header, "service") == [
+        ("xRoadInstance", "VN"),
+        ("memberClass", "GOV"),
+        ("memberCode", "G01"),
+        ("serviceCode", "TraCuuThongTinCongDan"),
+        *version,
+    ]
+
+
 def test_a_member_without_a_subsystem_is_told_as_a_member() -> None:
     header = header_of(sent("police", XRoadSoap("VN/GOV/H32", Services("VN/GOV/G01/dan-cu/*", {}))))
     found = header.find("x:client", SPACES)

@@ -12,6 +12,7 @@ from mappings.codes import CodeRow, CodeTable
 from mappings.engine import Mapping, compile_mapping
 from mappings.errors import Fault, FilesRefused, MappingFailed
 from mappings.language import MappingFile
+from mappings.slots import Notes
 from mappings.values import converter
 
 SEX = CodeTable("sex", [CodeRow("male", "1"), CodeRow("female", "2")])
@@ -189,6 +190,45 @@ def test_lists_are_mapped_item_by_item_with_the_number_in_each_fault() -> None:
         ("Phi/Muc[2]", "is not a group of places"),
         ("Phi/Muc[1]/Ten", "String should have at most 500 characters"),
     ]
+
+
+def test_an_item_with_nothing_in_it_is_passed_over_and_told_once_of_the_list() -> None:
+    way = mapping(
+        "Supplement@1",
+        {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}, "fees[]": {"at": "Phi/Muc[]", "map": "fee"}},
+        nested={"fee": FEE, "paper": mapping("SupplementPaper@1", {"name": "Ten"})},
+    )
+    fee = {"Ten": "a", "Gia": "1"}
+    reading = way.read({"Id": "1", "Giay": [{}, None], "Phi": {"Muc": [None, fee, "", " ", {}, fee]}})
+    assert reading is not None
+    assert (len(reading.value.papers), [fee.amount for fee in reading.value.fees]) == (0, [1, 1])  # type: ignore[attr-defined]
+    assert sorted(reading.fallbacks) == ["Giay[]", "Phi/Muc[]"]
+    full = way.read({"Id": "1", "Giay": [], "Phi": {"Muc": [fee]}})
+    assert full is not None
+    assert full.fallbacks == ()
+
+
+@pytest.mark.parametrize("item", [{"Khac": "x"}, {"Ten": ""}, 0, False, []])
+def test_an_item_that_says_something_else_is_not_passed_over(item: Any) -> None:
+    """An agency that renamed its fields must not look like one that has nothing to say."""
+    way = mapping("Supplement@1", {"id": "Id", "fees[]": {"at": "Muc[]", "map": "fee"}}, nested={"fee": FEE})
+    assert faults(way.read, {"Id": "1", "Muc": [None, item]})
+
+
+def test_an_item_that_may_have_nothing_in_it_is_kept() -> None:
+    """`Components` needs nothing, so one that is empty says that there is one."""
+    part = mapping("Components@1", {"case": "TruongHop"}, agency="")
+    way = mapping("Procedure@1", {"components[]": {"at": "HoSo[]", "map": "part"}}, nested={"part": part})
+    notes = Notes()
+    assert way.gather({"HoSo": [{}, None, {"TruongHop": "a"}]}, notes) == {"components": ({}, {"case": "a"})}
+    assert (notes.faults, notes.fallbacks) == ([], ["HoSo[]"])
+
+
+def test_a_plain_item_with_nothing_in_it_is_passed_over() -> None:
+    way = mapping("ReceiptNumbers@1", {"numbers[]": "So[]"})
+    reading = way.read({"So": ["1", None, "  ", "2"]})
+    assert reading is not None
+    assert (reading.value.numbers, reading.fallbacks) == (("1", "2"), ("So[]",))  # type: ignore[attr-defined]
 
 
 def test_faults_of_writing_inside_a_list_say_which_item() -> None:

@@ -218,6 +218,36 @@ def test_lists_of_elements_are_written_and_read_in_order() -> None:
     assert made.write(made.canonical.model_validate({"id": "1"}), {"officer.account": "x"}).find("{urn:list}DS") is None
 
 
+@pytest.mark.parametrize(
+    "empty", ["<Giay/>", "<Giay> </Giay>", '<Giay xsi:nil="true"/>', "<Giay><!-- x --> </Giay>", "<giay/>"]
+)
+def test_an_element_of_a_list_with_nothing_in_it_is_passed_over_and_told(empty: str) -> None:
+    made = mapping(
+        "Supplement@1",
+        {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}},
+        agency="{urn:list}BoSung",
+        nested={"paper": mapping("SupplementPaper@1", {"name": ""}, agency="")},
+    )
+    head = '<BoSung xmlns="urn:list" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Id>1</Id>'
+    papers = f"{empty}<Giay>a</Giay>{empty}<Giay>b</Giay>" if empty != "<giay/>" else empty * 2
+    reading = made.read(etree.fromstring(f"{head}{papers}</BoSung>"))
+    assert reading is not None
+    assert [paper.name for paper in reading.value.papers] == (["a", "b"] if "G" in empty else [])  # type: ignore[attr-defined]
+    assert "Giay[]" in reading.fallbacks
+
+
+@pytest.mark.parametrize("item", ["<Giay><Khac>x</Khac></Giay>", "<Giay>x</Giay>", "<Giay><Ten/></Giay>"])
+def test_an_element_of_a_list_that_says_something_else_is_not_passed_over(item: str) -> None:
+    made = mapping(
+        "Supplement@1",
+        {"id": "Id", "papers[]": {"at": "Giay[]", "map": "paper"}},
+        agency="{urn:list}BoSung",
+        nested={"paper": mapping("SupplementPaper@1", {"name": "Ten"}, agency="")},
+    )
+    with pytest.raises(MappingFailed):
+        made.read(etree.fromstring(f'<BoSung xmlns="urn:list"><Id>1</Id>{item}</BoSung>'))
+
+
 def test_masking_hides_texts_attributes_and_what_no_line_knows() -> None:
     tree = etree.fromstring(
         '<List xmlns="urn:list"><Person id="PRIVATE"><HoVaTen>PRIVATE</HoVaTen>PRIVATE<!-- PRIVATE --><New>PRIVATE</New></Person></List>'

@@ -309,11 +309,12 @@ class Arriving:
             self._handling.told(agency, notice, told.value, came_at),
         )  # fmt: skip
 
-    def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
+    def raw(self, agency: str, notice: str, came: WireNotice, asked: bytes = b"") -> Raw:
         """
         Return what is kept of a push, without what proves who sent it: that is not asked for when it is read again.
 
-        Sealed whole where the agency tells something of this name, or of any, that has to be.
+        *asked*: what was asked for, where it was fetched. Sealed whole where the agency tells something of this name, or of
+        any, that has to be.
         """
         secrets = self._agencies[agency].secrets
         body = came.body
@@ -332,7 +333,7 @@ class Arriving:
         models = [one.model for one in ([notices[notice]] if notice in notices else notices.values()) if one.model]
         if any(map(sealed_paths, models)):
             body = self._sealing.whole(agency, body)
-        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body)
+        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body, asked)
 
     def asked_for(self, raw: Raw) -> Mapping[str, str]:
         """Return the key by which *raw* was fetched, where one is fetched at a time; what of it is personal is left out."""

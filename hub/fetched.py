@@ -6,7 +6,6 @@ taken that can be; where one cannot, the page is kept as it came, and read again
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pydantic_core import to_json
 
@@ -53,8 +52,7 @@ class FetchedPages:
             return None
         faults = [(fault.place, fault.rule) for one in poison for fault in one.faults][:FAULTS_AT_MOST]
         asked = to_json(sorted(fetched.came.query.items())) if fetched.came.query else b""
-        raw = replace(self._arriving.raw(agency, notice, fetched.came), asked=asked)
-        return raw, Found(MAPPING if unread else AGREES, faults)
+        return self._arriving.raw(agency, notice, fetched.came, asked), Found(MAPPING if unread else AGREES, faults)
 
 
 def _dossier(record: Record) -> str | None:

@@ -27,7 +27,7 @@ from hub.security.sealing import Sealing
 from hub.store.dead_notices import Found, Raw
 from hub.store.notices import FULL_SECONDS, Arrival, KeptNotices, Owner
 from mappings.canonical import MASK, canonical_name
-from mappings.canonical.shape import sealed_paths
+from mappings.canonical.shape import is_personal, sealed_paths
 from mappings.errors import Fault, MappingFailed
 from monitoring.events import Observer
 
@@ -309,11 +309,12 @@ class Arriving:
             self._handling.told(agency, notice, told.value, came_at),
         )  # fmt: skip
 
-    def raw(self, agency: str, notice: str, came: WireNotice) -> Raw:
+    def raw(self, agency: str, notice: str, came: WireNotice, asked: bytes = b"") -> Raw:
         """
         Return what is kept of a push, without what proves who sent it: that is not asked for when it is read again.
 
-        Sealed whole where the agency tells something of this name, or of any, that has to be.
+        *asked*: what was asked for, where it was fetched. Sealed whole where the agency tells something of this name, or of
+        any, that has to be.
         """
         secrets = self._agencies[agency].secrets
         body = came.body
@@ -332,7 +333,17 @@ class Arriving:
         models = [one.model for one in ([notices[notice]] if notice in notices else notices.values()) if one.model]
         if any(map(sealed_paths, models)):
             body = self._sealing.whole(agency, body)
-        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body)
+        return Raw(self._new_id(), agency, notice, harmless(came.headers), harmless(came.query), body, asked)
+
+    def asked_for(self, raw: Raw) -> Mapping[str, str]:
+        """Return the key by which *raw* was fetched, where one is fetched at a time; what of it is personal is left out."""
+        speaking = self._agencies.get(raw.agency)
+        notice = speaking.inbox.notices.get(raw.notice) if speaking is not None else None
+        if speaking is None or notice is None or notice.listed_by is None:
+            return {}
+        asked = speaking.operations[notice.fetched_by or ""].request
+        open_ = {name for name in asked.model_fields if not is_personal(asked, name)}
+        return {name: text for name, text in raw.query.items() if name in open_}
 
     async def _in_thread(self, agency: str, size: int, work: Callable[[], T]) -> T:
         """Do *work*, in the thread of this agency when it is about many bytes, so that it holds up nobody else."""

@@ -7,6 +7,8 @@ taken that can be; where one cannot, the page is kept as it came, and read again
 
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from connectors.kit.inbox import Fetched, NotTaken, Poison, Understood
 from connectors.kit.notice_reading import FAULTS_AT_MOST
 from hub.arriving import AGREES, MAPPING, Arriving, Record
@@ -49,7 +51,8 @@ class FetchedPages:
         if not poison or fetched.came is None:
             return None
         faults = [(fault.place, fault.rule) for one in poison for fault in one.faults][:FAULTS_AT_MOST]
-        return self._arriving.raw(agency, notice, fetched.came), Found(MAPPING if unread else AGREES, faults)
+        asked = to_json(sorted(fetched.came.query.items())) if fetched.came.query else b""
+        return self._arriving.raw(agency, notice, fetched.came, asked), Found(MAPPING if unread else AGREES, faults)
 
 
 def _dossier(record: Record) -> str | None:

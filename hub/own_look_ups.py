@@ -61,15 +61,15 @@ class OwnLookUps:
             raise Internal(call=reply.call)
         return fetches.brought
 
-    async def listing(self, notice: Notice, purpose: Purpose) -> bytes:
+    async def listing(self, notice: Notice, purpose: Purpose, cursor: str | None = None) -> bytes:
         """
-        Ask what of *notice* is there to be fetched; return the answer, as settled.
+        Ask what of *notice* is there to be fetched, after *cursor*; return the answer, as settled.
 
         Raises:
             HubError: No answer came, and why.
             KeyError: No operation lists it.
         """
-        reply = await self._once(notice.listed_by or "", purpose, None, Fetches(None))
+        reply = await self._once(notice.listed_by or "", purpose, None, Fetches(None, cursor))
         if reply.answer is None:
             raise Internal(call=reply.call)
         return reply.answer

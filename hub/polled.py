@@ -12,15 +12,14 @@ from hashlib import sha256
 from typing import Protocol
 
 from pydantic import BaseModel
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from connectors.kit.inbox import Fetched, Notice, Poison, Told
-from connectors.kit.operation import listed_requests, request_from
-from connectors.kit.outcomes import Answered, Result
-from hub.answers import value_of
+from connectors.kit.operation import request_from
 from hub.call import Call, Class, Purpose
 from hub.errors import HubError, Refusal, StoreUnavailable
 from hub.lane import Lane
+from hub.listing import around, behind, field_of, for_a_person, key_of, listed, not_given, nothing, once_each, said
 from hub.store.batch import Batch
 from hub.store.polls import KeptPolls, Page, PollRow, Run
 from hub.surroundings import Surroundings
@@ -28,6 +27,12 @@ from mappings.errors import MappingFailed
 
 MOST_PAGES = 100
 """Pages of one run; then others may have the lane, and the next run goes on."""
+MOST_RUNS = 8
+"""
+Runs in a row that fail, from the first thing they fetch on, until that is kept for a person and the list goes on: with
+waits that double, most of an hour where `every` is ten minutes. An outage is mostly over by then; and a record that only
+ever breaks keeps those behind it no longer.
+"""
 _SWEEP = 60.0
 """Seconds after which a poll is run again whose lane is stopped for nobody knows how long."""
 _RETRY = 60.0
@@ -37,7 +42,6 @@ _ANSWERING_SECONDS = 7 * 86_400.0
 _JITTER = 0.05
 POLL = "poll"
 """What stands for the procedure in the purpose of the hub's own calls."""
-_EMPTY = (Result.NOT_FOUND.value, Result.REFUSED.value)
 
 Key = tuple[str, str]
 
@@ -65,9 +69,15 @@ class Poll:
 
     @property
     def size(self) -> int | None:
-        """How many notices a page holds, or how many of what is listed are fetched in a run; None: it is not said."""
+        """How many notices a page holds, or how many of each list are fetched; None: it is not said."""
         page = self.lane.operations[self.first].page
         return page.size if page is not None else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what it lists never gets shorter, so that the list is asked for from behind the last one on."""
+        page = self.lane.operations[self.first].page
+        return self.notice.listed_by is not None and page is not None and page.after is not None
 
     @property
     def purpose(self) -> Purpose:
@@ -92,6 +102,23 @@ class Sorted:
     """Records that are kept for a person."""
     kept: Callable[[], None] = field(default=lambda: None)
     """To be called after the commit: whoever wants to know hears of it."""
+
+
+@dataclass(slots=True)
+class _Going:
+    """A run under way, and how far it has come."""
+
+    poll: Poll
+    row: PollRow
+    ttl: float
+    cursor: str | None
+    taken: int = 0
+    end: tuple[str, str] = ("answered", "")
+    """Outcome and cause: something did not come, and the run went on."""
+
+    @property
+    def moved(self) -> bool:
+        return self.cursor != self.row.cursor
 
 
 class Sorting(Protocol):
@@ -123,109 +150,127 @@ class PollRuns:
             StoreUnavailable: The store did not answer.
         """
         run = self._pages if poll.notice.listed_by is None else self._one_by_one
+        going = _Going(poll, row, ttl, row.cursor)
         try:
-            return await run(poll, row, ttl)
+            return await run(going)
         except StoreUnavailable:
             raise
         except HubError as error:
-            return self._ended(poll, row, error.code, error.detail)
+            return self._ended(going, error.code, error.detail)
 
-    async def _pages(self, poll: Poll, row: PollRow, ttl: float) -> Run | None:
+    async def _pages(self, going: _Going) -> Run | None:
         """Fetch page after page while they are full."""
-        cursor, taken = row.cursor, 0
+        poll = going.poll
         for _ in range(MOST_PAGES):
-            if run := self._stopped(poll, row, poll.first, taken):
+            if run := self._stopped(going, poll.first):
                 return run
-            try:
-                fetched = await poll.lane.own.page(poll.notice, cursor, poll.purpose)
-                if fetched.read is None:
-                    return self._ended(poll, row, "refused", _said(fetched), taken)
-                following = fetched.next or cursor
-                new = await self._take(poll, row, fetched, following, ttl)
-            except StoreUnavailable:
-                raise
-            except HubError as error:
-                return self._ended(poll, row, error.code, error.detail, taken)
-            if new is None:
+            before = going.cursor
+            fetched = await poll.lane.own.page(poll.notice, before, poll.purpose)
+            if fetched.read is None:
+                return self._ended(going, "refused", said(fetched))
+            if not await self._take(going, fetched, fetched.next or before):
                 return None
-            taken += new
-            if not poll.full(fetched) or following == cursor:
+            if not poll.full(fetched) or going.cursor == before:
                 break
-            cursor = following
-        return self._ended(poll, row, "answered", "", taken)
+        return self._ended(going, *going.end)
 
-    async def _one_by_one(self, poll: Poll, row: PollRow, ttl: float) -> Run | None:
+    async def _one_by_one(self, going: _Going) -> Run | None:
         """
-        Fetch what is listed, each in an exchange and a commit of its own. One that cannot be had keeps no other waiting.
+        Fetch what is listed, each in an exchange and a commit of its own. The cursor is the last one that was asked for.
 
-        The cursor is the last one that was asked for, and the next run goes on behind it: what stays in the list, because
-        its acknowledgement is late or it cannot be had, is neither all that is ever fetched nor what is tried first.
+        A queue is listed once a run, and the next run goes on behind it: what stays in the list, because its
+        acknowledgement is late or it cannot be had, is neither all that is ever fetched nor what is tried first. A list
+        that never gets shorter is followed while its pages are full; see `_asked` for what does not come.
         """
-        if run := self._stopped(poll, row, poll.first, 0):
-            return run
-        answer = from_json(listing := await poll.lane.own.listing(poll.notice, poll.purpose))
-        if answer["result"] in _EMPTY:
-            refused = answer["result"] == Result.REFUSED.value
-            return self._ended(poll, row, *(("refused", answer["reason"]["code"]) if refused else ("answered", "")))
-        fetching = poll.lane.operations[poll.notice.fetched_by or ""]
-        listed = value_of(listing, poll.lane.operations[poll.first].answer)
-        try:
-            every = listed_requests(listed, fetching.request) if listed is not None else []
-            wanted = list({key_of(one): one for one in every}.values())  # what is listed twice is there once
-        except MappingFailed as failed:
-            return self._ended(poll, row, "agency.broken", str(failed.faults[0]))
-        taken, failed_with, told = 0, "", ""
-        fetched: Fetched | None
-        for request in behind(wanted, row.cursor)[: poll.size]:
-            if run := self._stopped(poll, row, fetching.name, taken):
+        poll = going.poll
+        for _ in range(MOST_PAGES if poll.goes_on else 1):
+            if run := self._stopped(going, poll.first):
                 return run
-            try:
-                fetched = await poll.lane.own.page(poll.notice, None, poll.purpose, request)
-                if fetched.read is None:
-                    failed_with, told = "refused", _said(fetched)
-            except Refusal:  # nothing goes now
-                raise
-            except HubError as error:
-                fetched, failed_with, told = None, error.code, error.detail
-            if fetched is not None and fetched.read is not None:
-                new = await self._take(poll, row, fetched, key_of(request), ttl)
-            else:
-                new = await self._kept.took(Page(*poll.key, row.fence, key_of(request), lambda _: 0), ttl)
-            if new is None:
-                return None
-            taken += new
-        return self._ended(poll, row, failed_with or "answered", told, taken)
+            found = await listed(poll.lane, poll.notice, poll.purpose, going.cursor if poll.goes_on else None)
+            if found.refused is not None:
+                return self._ended(going, "refused", found.refused)
+            wanted = (behind if poll.goes_on else around)(once_each(found.requests), going.cursor)
+            for request in wanted[: poll.size]:
+                if run := self._stopped(going, poll.notice.fetched_by or ""):
+                    return run
+                came = await self._asked(going, request)
+                if not await self._take(going, came, field_of(request) if poll.goes_on else key_of(request)):
+                    return None
+            if not wanted or len(found.requests) < (poll.size or 0):
+                break
+        return self._ended(going, *going.end)
 
-    async def _take(self, poll: Poll, row: PollRow, fetched: Fetched, cursor: str | None, ttl: float) -> int | None:
-        """Keep what came, and let the agency know; return how many notices were new, None if another node took over."""
+    async def _asked(self, going: _Going, request: BaseModel) -> Fetched:
+        """
+        Return what came of one that is listed, or what stands for it.
+
+        What a queue does not give keeps no other waiting: it is listed again. What a list that never gets shorter does not
+        give is kept for a person, if that is for good; else the run ends before it and the next one begins with it, but
+        for `MOST_RUNS` at most.
+
+        Raises:
+            HubError: The run ends here, and why.
+        """
+        poll = going.poll
+        try:
+            fetched = await poll.lane.own.page(poll.notice, None, poll.purpose, request)
+        except Refusal:  # nothing goes now
+            raise
+        except HubError as error:
+            if not poll.goes_on:
+                going.end = error.code, error.detail
+                return nothing(poll.notice)
+            if going.moved or going.row.failures + 1 < MOST_RUNS:
+                raise
+            return for_a_person(poll.notice, request, f"could not be had, the last time because of {error.code}")
+        if poll.goes_on:
+            why = not_given(fetched)
+            return fetched if why is None else for_a_person(poll.notice, request, why)
+        if fetched.read is None:
+            going.end = "refused", said(fetched)
+            return nothing(poll.notice)
+        return fetched
+
+    async def _take(self, going: _Going, fetched: Fetched, cursor: str | None) -> bool:
+        """Keep what came and the *cursor* behind it, and let the agency know; False: another node has taken over."""
+        poll = going.poll
         found = await self._sorting.sort(*poll.key, fetched)
         calls = self._answers(poll, found)
-        new = await self._kept.took(Page(*poll.key, row.fence, cursor, found.keep, calls), ttl)
+        new = await self._kept.took(Page(*poll.key, going.row.fence, cursor, found.keep, calls), going.ttl)
         if new is None:
-            return None
+            return False
         found.kept()
         if calls:
             poll.lane.backlog.more(Class.BULK)
-        return new
+        going.cursor = cursor
+        going.taken += new
+        return True
 
-    def _stopped(self, poll: Poll, row: PollRow, operation: str, taken: int) -> Run | None:
+    def _stopped(self, going: _Going, operation: str) -> Run | None:
         """Form the end of a run whose lane is stopped: nothing is sent to find out that nothing can be sent."""
-        stop = self._around.coordination.stopped(poll.lane.name, operation)
+        stop = self._around.coordination.stopped(going.poll.lane.name, operation)
         if stop is None:
             return None
-        wait = min(poll.every, max(stop.seconds or _SWEEP, 1.0))
-        return self._ended(poll, row, "held", stop.cause or stop.guard, taken, wait)
+        wait = min(going.poll.every, max(stop.seconds or _SWEEP, 1.0))
+        return self._ended(going, "held", stop.cause or stop.guard, wait)
 
-    def _ended(
-        self, poll: Poll, row: PollRow, outcome: str, cause: str, taken: int = 0, wait: float | None = None
-    ) -> Run:
+    def _ended(self, going: _Going, outcome: str, cause: str, wait: float | None = None) -> Run:
         """Form the end of a run: the next one is after *wait* seconds, else by `every`, or sooner if it brought no answer."""
-        failures = 0 if outcome in ("answered", "held") else row.failures + 1
+        poll, row = going.poll, going.row
+        failures = self._failures(going, outcome)
         if wait is None:
             wait = min(poll.every, _RETRY * 2 ** min(failures - 1, 20)) if failures else poll.every
         wait *= 1 - _JITTER + 2 * _JITTER * self._around.random.random()
         due_at = self._around.clock.now() + wait
-        return Run(*poll.key, row.fence, due_at, row.due_at, outcome, cause, taken, failures)
+        return Run(*poll.key, row.fence, due_at, row.due_at, outcome, cause, going.taken, failures)
+
+    @staticmethod
+    def _failures(going: _Going, outcome: str) -> int:
+        """Count the runs in a row that failed; where the list goes on, those that came no further and were not held."""
+        goes_on, before = going.poll.goes_on, going.row.failures
+        if outcome == "held":
+            return before if goes_on else 0
+        return 0 if outcome == "answered" else 1 if goes_on and going.moved else before + 1
 
     def _answers(self, poll: Poll, found: Sorted) -> list[tuple[Call, bytes]]:
         """Return the calls that tell the agency what we took, and what we could not read."""
@@ -247,19 +292,3 @@ class PollRuns:
                 seconds = _ANSWERING_SECONDS
                 calls.append(poll.lane.own.call(operation or "", request, purpose, seconds=seconds, key=key))
         return calls
-
-
-def key_of(request: BaseModel) -> str:
-    """Return what tells one request from the others of its list."""
-    return to_json(request, exclude_none=True).decode()
-
-
-def behind(listed: Sequence[BaseModel], cursor: str | None) -> Sequence[BaseModel]:
-    """Return all of *listed*, those behind *cursor* first; as they are when it is not among them."""
-    place = next((number for number, one in enumerate(listed) if key_of(one) == cursor), None)
-    return listed if place is None else [*listed[place + 1 :], *listed[: place + 1]]
-
-
-def _said(fetched: Fetched) -> str:
-    reason = fetched.outcome.reason if isinstance(fetched.outcome, Answered) else None
-    return reason.code if reason else ""

@@ -287,12 +287,14 @@ class OperationTable(Conversation):
 
 
 class Page(Table):
-    """The cursor of a polled operation; of one that lists what another fetches, how many are fetched in a run."""
+    """The cursor of a polled operation; of one that lists what another fetches, how many of each list are fetched."""
 
     size: Count = Field(description="Notices a page", examples=[100])
     after: str | None = Field(
         None,
-        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`",
+        description="Place of the request that says after which notice; in SOAP its mapping says so, by the source `page.after`."
+        " Of a list whose items are fetched one by one: it never gets shorter, and goes on behind the last one that was"
+        " fetched, by the one field of its request; without it each run lists anew",
         examples=["TuId"],
     )
     next: str | None = Field(

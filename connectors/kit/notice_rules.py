@@ -12,7 +12,7 @@ from connectors.kit.manifest import Manifest, NoticeTable
 from connectors.kit.manifest_rules import readable
 from connectors.kit.notice_compiling import asks_after, media_of, message_of, refs_of, root_tag
 from connectors.kit.notice_replies import holds_payload
-from connectors.kit.operation import NoRecord, list_fault
+from connectors.kit.operation import NoRecord, cursor_fault, list_fault
 from connectors.kit.places import read_spread, read_unwrap
 from connectors.kit.signatures import SETTING, signature_faults
 from connectors.kit.wrap import PAYLOAD, REASON, source_fault, template_faults
@@ -87,13 +87,18 @@ def _fetched(table: NoticeTable, manifest: Manifest) -> Iterator[tuple[str, str]
         yield "kind", "a question is asked by the agency; what we fetch is a notice"
     if len(table.from_) > 2:
         yield "from", "names one operation, or two: one that lists and one that fetches"
+    soap = manifest.connector.protocol == "soap"
     if table.listed_by is not None:
         if table.page is None:
             yield "page", "is missing; write page = { size = 20 }: how many of what is listed are fetched in one run"
-        elif table.page.after or table.page.next:
-            yield "page", "says `size` alone where one operation lists what another fetches: each run lists anew"
+        elif table.page.next:
+            yield "page.next", "has no meaning where one operation lists what another fetches; leave it out"
+        elif table.page.after:
+            if soap:
+                yield "page.after", "is no place outside the body in SOAP; leave it out: each run lists anew"
+            else:
+                yield from readable("page.after", partial(read_place, table.page.after))
     elif table.page is not None:
-        soap = manifest.connector.protocol == "soap"
         for key, place in (("after", table.page.after), ("next", table.page.next)):
             if key == "after" and soap:
                 if place is not None:
@@ -266,6 +271,12 @@ def _listed(
     wanted = _asks(table.fetched_by, manifest, mappings)
     if listing is not None and (fault := list_fault(listing.canonical, wanted)):
         yield "from", f"`{table.fetched_by}` cannot be asked for what `{table.listed_by}` lists: {fault}"
+    if table.page is not None and table.page.after and (fault := cursor_fault(wanted)):
+        says = f"needs a cursor, the one field of the request of `{table.fetched_by}`, and {fault}"
+        yield (
+            "page.after",
+            f"{says}; let `sends` of that operation map such a record, or leave `after` out: each run lists anew",
+        )
 
 
 def _filled(

@@ -4,6 +4,7 @@ One operation of a connector, compiled: what the engine, the doors and the proto
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -171,6 +172,19 @@ def list_fault(listing: type[BaseModel], wanted: type[BaseModel]) -> str | None:
         )
     missing = [name for name in needed if name not in items[0].model_fields]
     return f"{wanted.__name__} needs `{missing[0]}`, which {items[0].__name__} lacks" if missing else None
+
+
+def cursor_fault(wanted: type[BaseModel]) -> str | None:
+    """Return why a *wanted* cannot say where a list goes on: it has not one field, required, of text or whole number."""
+    fields = wanted.model_fields
+    if len(fields) != 1:
+        return f"{wanted.__name__} has {len(fields)} fields"
+    name, field = next(iter(fields.items()))
+    kind = field.annotation
+    plain = isinstance(kind, type) and issubclass(kind, str | int) and not issubclass(kind, bool | Enum)
+    return (
+        None if plain and field.is_required() else f"`{name}` of {wanted.__name__} is no required text or whole number"
+    )
 
 
 def listed_requests(listing: BaseModel, wanted: type[BaseModel]) -> list[BaseModel]:

@@ -238,7 +238,7 @@ def build(settings: Settings, environ: Mapping[str, str], clock: Clock, observer
             store.persons,
             dispatcher.decide,
             {name: one.connector.operations for name, one in installed.items()},
-            NoticeOffice(store.notices.dead, arriving.again),
+            NoticeOffice(store.notices.dead, arriving.again, arriving.asked_for),
             dispatcher.looks_up_from,
         ),
         note=store.note,

@@ -121,8 +121,9 @@ def show_case(config: Path | None, path: str, call: str, *, as_json: bool) -> No
 def _show_notice(case: dict[str, Any]) -> None:
     faults = case.pop("faults")
     case.pop("wrong")
+    asked_for = [{"what": f"asked for {name}", "is": text} for name, text in case.pop("asked_for").items()]
     facts = [{"what": name.replace("_", " "), "is": value} for name, value in in_clock(case).items()]
-    show(f"Dead notice {case['dead_notice']}", ("what", "is"), facts, as_json=False)
+    show(f"Dead notice {case['dead_notice']}", ("what", "is"), facts + asked_for, as_json=False)
     show("What is wrong with it", ("place", "rule"), faults, as_json=False)
 
 

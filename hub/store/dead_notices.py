@@ -41,6 +41,8 @@ class Raw:
     """Names lower-cased; what proves who sent it is left out."""
     query: Mapping[str, str]
     body: bytes
+    asked: bytes = b""
+    """What was asked for, where one is fetched at a time: the same body in answer to something else is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class DeadNotice(NamedTuple):
     times: int
     """How often it did."""
     digest: str
-    """SHA-256 of the body in hex."""
+    """SHA-256 in hex of what was asked for, where one is fetched at a time, and of the body."""
     size: int
     faults: Sequence[tuple[str, str]]
     seq: int
@@ -192,7 +194,7 @@ def _tests(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
 
 def keep(batch: Batch, say: DeadStatements, raw: Raw, found: Found) -> bool:
     """Keep what came, or count it where it came before."""
-    digest = digest_of(raw.body)
+    digest = digest_of(raw.asked + raw.body)
     batch.one_at_a_time([f"dead {raw.agency}"])
     wrong = {"new_cause": found.cause, "new_faults": _faults(found)}
     row = batch.run(say.same, {"agency": raw.agency, "notice": raw.notice, "digest": digest}).fetchone()

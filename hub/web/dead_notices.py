@@ -2,15 +2,16 @@
 Dead notices as operators see them, beside dead calls: which came, what is wrong with them, and what is decided.
 
 What came is never shown: it is personal data, and an operator has no purpose for it. Its digest and size are, by which
-an agency can tell which message is meant; faults name places and rules. Used by `persons.py`.
+an agency can tell which message is meant, and the key by which it was fetched, unless that is personal; faults name
+places and rules. Used by `persons.py`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hub.arriving import Reread
-from hub.store.dead_notices import DeadNotice, DeadNotices, WhichDead
+from hub.store.dead_notices import DeadNotice, DeadNotices, Raw, WhichDead
 from hub.web.replies import moment
 
 
@@ -21,6 +22,8 @@ class NoticeOffice:
     dead: DeadNotices
     again: Callable[[str, str], Awaitable[Reread]]
     """Reads one again; takes its id and who wants it."""
+    asked_for: Callable[[Raw], Mapping[str, str]]
+    """Says by which key it was fetched; empty: it was not fetched for itself."""
 
 
 async def page(office: NoticeOffice, which: WhichDead, limit: int, before: int | None) -> dict[str, Any]:
@@ -36,7 +39,8 @@ async def show(office: NoticeOffice, dead: str) -> dict[str, Any] | None:
     if got is None:
         return None
     faults = [{"place": place, "rule": rule} for place, rule in got[0].faults]
-    return _shown(got[0]) | {"digest": got[0].digest, "faults": faults}
+    asked_for = dict(office.asked_for(got[1]))
+    return _shown(got[0]) | {"digest": got[0].digest, "asked_for": asked_for, "faults": faults}
 
 
 async def tolls(office: NoticeOffice, which: WhichDead, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

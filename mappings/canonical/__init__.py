@@ -31,11 +31,11 @@ from mappings.canonical.civil_status import (
     CivilStatusForm,
     DeathFacts,
     Registration,
+    RegistrationList,
     RegistrationQuery,
     RegistrationResult,
     RegistrationResultQuery,
     RegistrationStep,
-    RequestedRegistration,
 )
 from mappings.canonical.complaints import Complaint, ForwardedFeedback, HandlingReport, Sender, ServiceRating
 from mappings.canonical.document_store import (
@@ -243,7 +243,7 @@ CANONICAL: Mapping[str, type[BaseModel]] = MappingProxyType(
         "TaxpayerQuery@1": TaxpayerQuery,
         "Taxpayer@1": Taxpayer,
         # Linked civil-status services.
-        "RequestedRegistration@1": RequestedRegistration,
+        "RegistrationList@1": RegistrationList,
         "RegistrationQuery@1": RegistrationQuery,
         "Registration@1": Registration,
         "RegistrationResultQuery@1": RegistrationResultQuery,

@@ -25,6 +25,7 @@ from mappings.canonical.kinds import (
     Name,
     ProcedureCode,
     Text,
+    Whole,
 )
 from mappings.canonical.partial_date import PartialDate
 from mappings.canonical.shape import Canonical, personal, told
@@ -80,24 +81,18 @@ class CivilStatusForm(Canonical):
     applicant: Annotated[CivilPerson | None, personal("Who asks (người yêu cầu)", {})] = None
 
 
-class RequestedRegistration(Canonical):
-    """A registration that somebody has asked for, as it stands in a list (hồ sơ liên thông)."""
-
-    id: Annotated[Code, told("Key in the software of the linked services (id)", "100001")]
-    kind: Annotated[Choice[RegistrationKind], told("Birth or death (module)", "birth")]
-    linked_code: Annotated[
-        DossierCode, told("Code of the linked dossier (mã hồ sơ liên thông)", "G00.00.00-260315-00001")
-    ]
-    procedure_code: Annotated[ProcedureCode | None, told("Procedure (mã TTHC)", "2.002621")] = None
-    unit: Annotated[Count | None, told("Number of the unit in charge (mã đơn vị)", 560)] = None
-    received_at: Annotated[Moment | None, told("When it came (ngày tiếp nhận)", "2026-03-15T08:30:00+07:00")] = None
-    tech_id: Annotated[Code | None, personal("Technical id of who asks (tech id)", "TECH-0000")] = None
-
-
 class RegistrationQuery(Canonical):
     """Asks for one registration that stands in the list (xem chi tiết hồ sơ)."""
 
     id: Annotated[Code, told("Key in the software of the linked services (id)", "100001")]
+
+
+class RegistrationList(Canonical):
+    """What has been asked for, by the keys with which each is fetched (danh sách hồ sơ liên thông)."""
+
+    registrations: Annotated[
+        Whole[RegistrationQuery], told("The registrations, in the order of their keys (các hồ sơ)", [])
+    ] = ()
 
 
 class Registration(Canonical):

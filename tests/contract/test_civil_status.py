@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from connectors.kit.connector import Connector
 from connectors.kit.exchange import WireReply
+from connectors.kit.inbox import Understood, WireNotice
 from connectors.kit.judging import judge
-from connectors.kit.operation import agrees
+from connectors.kit.operation import NoRecord, agrees, listed_requests
 from connectors.kit.outcomes import Answered, Broken, Result, StaleCredentials, Unavailable
 from connectors.kit.registry import find_connectors, load_connector
 from connectors.kit.samples import load_samples
+from hub.listing import field_of
 from mappings.canonical import MASK
 from mappings.canonical.address import Address
 from mappings.canonical.citizen import Sex
@@ -221,11 +223,44 @@ def test_a_form_that_cannot_be_read_is_never_an_empty_one(data: str | None) -> N
 
 @pytest.mark.parametrize(("kind", "here", "there"), [("birth", "KS", "LTKS"), ("death", "KT", "LTKT")])
 def test_birth_and_death_have_other_names_at_each_side(kind: str, here: str, there: str) -> None:
-    assert LINKED.mappings["requested_registration"].read({"id": 1, "module": here, "maHoSo": "A"}).value.kind == kind  # type: ignore[union-attr,attr-defined]
+    whole = {"id": 1, "maHoSo": "A", "data": '{"hoTich":{"nycHoTen":"A"}}'}
+    assert LINKED.mappings["registration"].read(whole | {"module": here}).value.kind == kind  # type: ignore[union-attr,attr-defined]
     filed = recorded("file_registration.pending").model_copy(update={"kind": RegistrationKind(kind)})
     assert LINKED.mappings["filed_registration"].write(filed, {})["module"] == there
     with pytest.raises(Exception, match="module"):
-        LINKED.mappings["requested_registration"].read({"id": 1, "module": there, "maHoSo": "A"})
+        LINKED.mappings["registration"].read(whole | {"module": there})
+
+
+def test_each_line_of_the_list_is_fetched_whole_and_the_next_page_begins_behind_the_last() -> None:
+    lines = [{"id": 100001, "module": "KS", "maHoSo": "A-1"}, {"id": "100002", "module": "??", "maHoSo": "A-2"}]
+    listed = judged("list_registrations", {"data": lines})
+    fetching = LINKED.operations["fetch_registration"]
+    wanted = listed_requests(listed.value, fetching.request)
+    assert [field_of(one) for one in wanted] == ["100001", "100002"], (
+        "a module that no table has is for the registration"
+    )
+    agency = alone.bound(LINKED, province="56")
+    assert agency.render("fetch_registration", wanted[0], {}).url.endswith("/chiTiet/100001")
+    after = agency.render("list_registrations", NoRecord(), {"page.after": field_of(wanted[-1])})
+    assert json.loads(after.body) == {"soLuong": "100", "tuId": "100002"}
+
+
+@pytest.mark.parametrize("body", [{"data": None}, {"data": []}, {}])
+def test_a_list_without_lines_is_an_empty_one(body: object) -> None:
+    assert judged("list_registrations", body).value.registrations == ()
+
+
+def test_a_registration_that_is_told_brings_its_papers_as_files() -> None:
+    sample = SAMPLES["registration_received.taken"]
+    inbox = alone.bound(LINKED, province="56").inbox
+    assert inbox is not None
+    read = inbox.read_again("registration_received", WireNotice({}, {"id": "100001"}, sample.request_agency or b""))
+    assert isinstance(read, Understood)
+    (told,) = read.told
+    assert told.refs == {"id": "100001", "linked_code": "G00.00.00-261123-00001"}
+    assert told.unique == '["100001"]'
+    assert [one.url for one in told.value.documents] == list(told.files)  # type: ignore[union-attr]
+    assert told.files
 
 
 @pytest.mark.parametrize(("status", "result"), [(1, Result.PENDING), ("1", Result.PENDING), (0, Result.REFUSED)])

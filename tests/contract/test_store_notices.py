@@ -204,6 +204,13 @@ async def test_what_cannot_be_taken_is_kept_with_what_came(bench: Bench) -> None
     assert await bench.events() == ["notice_refused"]
 
 
+async def test_the_same_bad_answer_to_another_question_is_another_row(bench: Bench) -> None:
+    for number, asked in enumerate((b"100001", b"100002", b"100001")):
+        assert await bench.store.notices.dead.keep(raw(number, query={"id": asked.decode()}, asked=asked), MAPPING)
+    found = await bench.store.notices.dead.page(WhichDead(), 10)
+    assert [(one.id, one.times) for one in found] == [("dead-1", 1), ("dead-0", 2)]
+
+
 async def test_the_same_bad_push_again_and_again_is_one_row_that_counts(bench: Bench) -> None:
     for number in range(5):
         bench.clock.advance(1)

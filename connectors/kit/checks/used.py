@@ -92,7 +92,7 @@ def _of_request(folder: Folder, operation: str, table: OperationTable) -> Iterat
     if table.sign:
         yield from _in_body([table.sign.at], manifest, f"{key}.sign.at")
     for name, notice in folder.notices.items():
-        if notice.fetched_by == operation and notice.page and notice.page.after:
+        if operation in notice.from_[:1] and notice.page and notice.page.after:
             yield Used(plain(notice.page.after), manifest, f"notices.{name}.page.after")
     base = payload_base(folder, operation, "request")
     if table.sends and base is not None:

@@ -15,15 +15,16 @@ from hub.clock import VirtualClock
 from hub.errors import StoreUnavailable
 from hub.files import Files, of_agency
 from hub.security.sealing import Sealing
-from hub.store.dead_notices import WhichDead
+from hub.store.dead_notices import Raw, WhichDead
 from hub.store.feed import Reach
 from hub.store.protocol import Settlement
 from hub.store.sqlite import SqliteStore
-from mappings.canonical.dossier import ProcessingStep
+from mappings.canonical.dossier import DossierQuery, ProcessingStep
+from mappings.canonical.health_insurance import ParticipationQuery
 from mappings.errors import Fault
 from monitoring.events import Silent
 from tests.contract.conftest import AGENCY, Bench
-from tests.speaking import KEY, STEP, Spoken, body, pushed, step
+from tests.speaking import KEY, NOTICES, STEP, Spoken, body, notice, pushed, step
 from tests.unit.engine.stage import operation
 
 
@@ -251,3 +252,24 @@ def test_a_reason_names_the_first_faults_and_counts_the_rest() -> None:
     assert said.startswith("told[0]/a: is missing; told[1]")
     assert said.endswith("; 290 more")
     assert len(said) < 400
+
+
+def test_the_key_by_which_one_was_fetched_is_told_unless_it_is_personal(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = notice("step_listed", fetched_by="fetch_step", listed_by="list_steps")
+    monkeypatch.setitem(NOTICES, "step_listed", one_by_one)
+    operations = {"fetch_step": operation("fetch_step", "lookup", ParticipationQuery)}
+    arriving = Arriving(
+        {AGENCY: Speaking(stage.spoken, operations)}, stage.store.notices, lambda: "notice-1", Silent(), stage.files.keep,
+        Sealing(""),
+    )  # fmt: skip
+    key = {"citizen_id": "000190000011", "full_name": "Lê Văn Không", "born_on": "1990-01-01"}
+
+    def told(name: str, query: dict[str, str]) -> dict[str, str]:
+        return dict(arriving.asked_for(Raw("dead-1", AGENCY, name, {}, query, b"")))
+
+    assert told("step_listed", key) == {}
+    assert told("dossier_progressed", key) == {}, "what stands beside a push is no key"
+    monkeypatch.setitem(operations, "fetch_step", operation("fetch_step", "lookup", DossierQuery))
+    assert told("step_listed", {"code": "A-1"} | key) == {"code": "A-1"}

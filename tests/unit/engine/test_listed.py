@@ -10,7 +10,7 @@ from connectors.kit.inbox import Fetched, Notice, Poison, Told, Understood
 from connectors.kit.manifest import Page
 from connectors.kit.operation import NoRecord
 from connectors.kit.outcomes import Answered, Broken, Busy, InDoubt, Reason, Result
-from hub.polled import behind, key_of
+from hub.listing import around, behind, field_of, key_of
 from hub.polling import SPREAD
 from mappings.errors import Fault
 from tests.unit.engine.stage import OK, operation
@@ -200,6 +200,13 @@ def test_a_hold_in_the_middle_ends_the_run_and_nothing_is_lost() -> None:
 
 def test_what_comes_behind_the_last_one_goes_first() -> None:
     listed = [Step(code=code) for code in "ABC"]
-    assert [one.code for one in behind(listed, key_of(listed[0]))] == ["B", "C", "A"]
+    assert [one.code for one in around(listed, key_of(listed[0]))] == ["B", "C", "A"]
+    assert [one.code for one in around(listed, None)] == ["A", "B", "C"]
+    assert [one.code for one in around(listed, key_of(Step(code="Z")))] == ["A", "B", "C"]
+
+
+def test_a_list_that_repeats_what_was_asked_for_is_taken_up_behind_that() -> None:
+    listed = [Step(code=code) for code in "ABC"]
+    assert [one.code for one in behind(listed, field_of(listed[0]))] == ["B", "C"]
     assert [one.code for one in behind(listed, None)] == ["A", "B", "C"]
-    assert [one.code for one in behind(listed, key_of(Step(code="Z")))] == ["A", "B", "C"]
+    assert [one.code for one in behind(listed, "Z")] == ["A", "B", "C"]

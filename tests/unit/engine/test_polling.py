@@ -68,6 +68,8 @@ class Sorter:
         self.world = world
         self.heard = 0
         self.dead: list[tuple[Fault, ...]] = []
+        self.keys: list[dict[str, str]] = []
+        """What was asked for where nothing at all can be read."""
 
     async def sort(self, agency: str, name: str, fetched: Fetched) -> Sorted:
         read = fetched.read
@@ -76,6 +78,7 @@ class Sorter:
 
         def keep(batch: Batch) -> int:
             self.dead += poison
+            self.keys += [dict(fetched.came.query)] if isinstance(read, NotTaken) and fetched.came is not None else []
             known = {row[0] for row in batch.run(batch.say.prepare(_UNIQUE), {})}
             new = [one for one in records if one.unique not in known]
             for one in new:

@@ -187,6 +187,11 @@ class TestWhatIsListed:
         assert isinstance(again, Understood)
         assert again.told[0].refs == {"code": "A-1"}
 
+    def test_a_list_is_asked_for_from_behind_the_last_one_on(self, office: Office) -> None:
+        bound = office(LISTED.replace("size = 2", 'size = 2, after = "TuId"'), files=LISTS)
+        asked = [bound.render("list_codes", NoRecord(), {"page.after": after}).body for after in (None, "A-1")]
+        assert [from_json(body) for body in asked] == [{}, {"TuId": "A-1"}]
+
     def test_each_item_of_a_list_is_a_request(self) -> None:
         entries = Catalogue.model_validate({"entries": [{"code": "A", "name": "x"}, {"code": "B", "name": "y"}]})
         assert listed_requests(entries, DossierQuery) == [DossierQuery(code="A"), DossierQuery(code="B")]

@@ -5,9 +5,14 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from pydantic import BaseModel
 
 from connectors.kit.binding import BoundAgency
+from connectors.kit.operation import NoRecord, cursor_fault
 from connectors.kit.registry import find_connectors, load_connector
+from mappings.canonical.catalogues import CatalogueEntry
+from mappings.canonical.dossier import DossierQuery
+from mappings.canonical.e_documents import WaitingQuery
 from mappings.errors import FilesRefused
 
 Office = Callable[..., BoundAgency]
@@ -159,7 +164,8 @@ CODES: Mapping[str, str] = {
     ("change", "says"),
     [
         (("page = { size = 2 }\n", ""), "page is missing"),
-        (("{ size = 2 }", '{ size = 2, after = "TuId" }'), "page says `size` alone"),
+        (("{ size = 2 }", '{ size = 2, next = "IdCuoi" }'), "page.next has no meaning"),
+        (("{ size = 2 }", '{ size = 2, after = "a[]/b" }'), "page.after"),
         (('returns = "codes"\n', ""), "from `list_codes` has no `returns`"),
         (('returns = "codes"', 'returns = "asked"'), "from `list_steps` cannot be asked for what `list_codes` lists: DossierQuery has not just one list"),
         (('sends = "asked"\n[operations.confirm', 'sends = "other"\n[operations.confirm'), "from `list_steps` cannot be asked for what `list_codes` lists: QuestionAnswer needs `question`"),
@@ -172,6 +178,40 @@ def test_a_poll_in_two_steps_that_could_not_work_is_refused(office: Office, chan
     office(LISTED, files=CODES)
     told = faults(office, LISTED, change, CODES)
     assert any(says in f"{key.removeprefix('notices.step_listed.')}{text}" for key, text in told.items()), told
+
+
+GOES_ON = LISTED.replace("{ size = 2 }", '{ size = 2, after = "TuId" }')
+
+
+def test_a_list_may_go_on_behind_the_last_one_that_was_fetched(office: Office) -> None:
+    page = office(GOES_ON, files=CODES).operations["list_codes"].page
+    assert page is not None
+    assert (page.size, page.after, page.next) == (2, "TuId", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (DossierQuery, None),
+        (CatalogueEntry, "CatalogueEntry has 4 fields"),
+        (NoRecord, "NoRecord has 0 fields"),
+        (WaitingQuery, "`kind` of WaitingQuery is no required text or whole number"),
+    ],
+)
+def test_a_list_goes_on_behind_one_field_alone(asked: type[BaseModel], says: str | None) -> None:
+    assert cursor_fault(asked) == says
+
+
+def test_who_asks_for_more_than_one_field_is_told_what_to_do(office: Office) -> None:
+    entry = CODES | {"asked.map.toml": CODES["entry.map.toml"]}
+    told = faults(office, GOES_ON, ('taken = "confirm_step"\n', ""), entry)
+    assert "of the request of `list_steps`, and CatalogueEntry has" in told["notices.step_listed.page.after"]
+    assert "leave `after` out" in told["notices.step_listed.page.after"]
+
+
+def test_in_soap_every_run_lists_anew(office: Office) -> None:
+    told = faults(office, GOES_ON, ("", ""), CODES, protocol="soap")
+    assert "leave it out: each run lists anew" in told["notices.step_listed.page.after"]
 
 
 def test_the_places_of_a_cursor_are_needed_where_pages_follow_each_other(office: Office) -> None:

@@ -64,7 +64,7 @@ class Doors:
             nothing,
             Sealing(""),
         )
-        notices = NoticeOffice(self.store.notices.dead, self.arriving.again)
+        notices = NoticeOffice(self.store.notices.dead, self.arriving.again, self.arriving.asked_for)
         calls = CallOffice(
             self.store.find,
             self.store.persons,

@@ -39,7 +39,7 @@ INTERACTIVE_SECONDS = 30.0
 """How long an interactive call waits when its caller does not say."""
 LONGEST_SECONDS = 120.0
 DURABLE_SECONDS = 7 * 86_400.0
-_SWEEP = 30.0
+_SWEEP = 10.0
 """Seconds between looks for what another node left behind on the wire when it died."""
 _STOPPING_RETRY = 5.0
 _TOGETHER = 50

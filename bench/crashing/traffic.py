@@ -29,8 +29,13 @@ _PAUSE = 0.1
 _BEAT = 0.01
 _ABOUT = 0.5
 """Seconds before and after a moment in which this machine is taken to have been as busy as then."""
-_STILL = 3.0
-"""Seconds without any change after which calls that are still queued are taken to wait for something: a time, a person."""
+_STILL = 25.0
+"""
+Seconds without any change after which calls that are still queued are taken to wait for a person: a lane may be stopped
+for 5, 10 or 20 after what its agency did before it was well.
+"""
+_REST = 150.0
+"""Seconds for all that comes before: a dead node's lease, who looks for it, a lane that is stopped, what goes then."""
 MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3, "batch": 1}
 """What comes, and how often. A step is of a dossier that came before; while there is none, a dossier comes instead."""
 _LINES = 3
@@ -207,13 +212,13 @@ class Traffic:
 
     async def rest(self) -> None:
         """
-        Wait until no call is on its way, and none that is queued moves any more.
+        Wait until no call is on its way, and none that is queued moves any more; fail if that never comes.
 
         Every look reads each call once: of two looks, one for what is queued and one for what is sent, neither sees a
         call that goes back to the queue between them.
         """
-        end, before, since = time.monotonic() + PATIENCE, None, 0.0
-        while time.monotonic() < end:
+        end, before, since = time.monotonic() + _REST, None, 0.0
+        while True:
             waiting = {one["call"]: one["state"] for one in await self._find() if one["state"] not in ENDED}
             if not waiting:
                 return
@@ -221,6 +226,7 @@ class Traffic:
                 before, since = waiting, time.monotonic()
             elif "sending" not in waiting.values() and time.monotonic() - since > _STILL:
                 return
+            assert time.monotonic() < end, f"never at rest: {waiting}"
             await asyncio.sleep(_PAUSE)
 
     async def _stands(self) -> tuple[Stands, ...]:

@@ -359,8 +359,9 @@ class Store(Protocol):
         """
         Let calls be leased again that *dead* had leased and not sent; return how many.
 
-        Their fences rise: should it live after all, it finds that they are no longer its own. What it was sending stays
-        as it is until the lease ends; then `recover` knows what to do.
+        Their fences rise: should it live after all, it finds that they are no longer its own. Interactive look-ups end
+        with it, as nobody hears their answers. What else it was sending stays as it is until the lease ends; then
+        `recover` knows what to do.
         """
         ...
 

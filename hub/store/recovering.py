@@ -33,6 +33,14 @@ def recover(batch: Batch, node: str, starting: bool) -> Recovered:
     )
 
 
+def inherit(batch: Batch, dead: str) -> int:
+    """Take over what *dead* had leased and not sent, and say how much; end look-ups whose callers waited at it."""
+    for row in (Standing(*row) for row in batch.run(batch.say.crashed, {"node": dead})):
+        if row.interactive and row.kind == Kind.LOOKUP:
+            leave(batch, row, *after_crash(row))
+    return drop_leases(batch, dead)
+
+
 def drop_leases(batch: Batch, node: str) -> int:
     """Let calls be leased again that *node* had leased and not sent, and say how many; their fences rise."""
     dropped = batch.run(batch.say.drop_leases, {"of_node": node}).fetchall()

@@ -230,7 +230,7 @@ class SqlStore:
         await self._write("depart", nodes.depart, self._nodes, node)
 
     async def inherit(self, dead: str) -> int:
-        return await self._write("inherit", recovering.drop_leases, dead)
+        return await self._write("inherit", recovering.inherit, dead)
 
     async def close(self) -> None:
         """Write what waits, close every connection and let others serve the store. Idempotent."""

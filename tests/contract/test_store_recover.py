@@ -130,3 +130,17 @@ async def test_a_verification_cut_by_a_crash_is_made_again(bench: Any, outcome: 
     to = State.ANSWERED if outcome == "answered" else State.IN_DOUBT
     assert await bench.settle(leased, to, outcome, number, fence=fence) is Settled.REFUSED
     assert await bench.store.begin_asking(leased.call.id, "node-1") is not None
+
+
+async def test_a_look_up_whose_caller_waited_at_a_node_that_is_dead_ends_with_it(bench: Any) -> None:
+    on_the_wire, between = await bench.opened(), await bench.opened()
+    await bench.settle(between, State.QUEUED, "busy")
+    filing, durable = await bench.sending(), await bench.sending(kind=Kind.LOOKUP)
+    assert await bench.store.inherit("node-2") == 0
+    assert await bench.state(on_the_wire) is State.SENDING
+    assert await bench.store.inherit("node-1") == 0
+    for call in (on_the_wire, between):
+        record = await bench.record(call)
+        assert (record.call.state, record.cause) == (State.EXPIRED, "crash")
+    assert [await bench.state(one) for one in (filing, durable)] == [State.SENDING] * 2, "until their lease has ended"
+    assert await bench.answered(on_the_wire) is Settled.REFUSED, "should it live after all"

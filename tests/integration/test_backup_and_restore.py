@@ -62,6 +62,10 @@ async def test_a_copy_made_under_load_is_whole_and_what_waited_in_it_is_in_doubt
     stage: Stage, dossier: Dossier, step: ProcessingStep, citizen: CitizenQuery, purpose: Purpose
 ) -> None:
     await stage.start()
+    admin = {"HUB__HUB__ADMIN": stage.admin_url.removeprefix("http://")}
+    assert (await stage.hub("callers", "quota", "one-stop", "1000000", **admin))[
+        0
+    ] == 0  # the load asks without a pause
     stop = asyncio.Event()
     told: list[str] = []
 

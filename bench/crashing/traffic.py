@@ -29,12 +29,12 @@ _PAUSE = 0.1
 _BEAT = 0.01
 _ABOUT = 0.5
 """Seconds before and after a moment in which this machine is taken to have been as busy as then."""
-_STILL = 25.0
+_STILL = 70.0
 """
-Seconds without any change after which calls that are still queued are taken to wait for a person: a lane may be stopped
-for 5, 10 or 20 after what its agency did before it was well.
+Seconds without any change after which calls that are still queued are taken to wait for a person: a breaker may stop a
+lane for 5, 10 or 20, and a slot that was granted to a node as it died is kept for a minute.
 """
-_REST = 150.0
+_REST = 240.0
 """Seconds for all that comes before: a dead node's lease, who looks for it, a lane that is stopped, what goes then."""
 MIX = {"file_dossier": 3, "file_progress": 3, "look up": 1, "look up, waiting": 3, "batch": 1}
 """What comes, and how often. A step is of a dossier that came before; while there is none, a dossier comes instead."""

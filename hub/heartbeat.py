@@ -96,6 +96,7 @@ class Heartbeat:
             StoreUnavailable: The store did not answer.
         """
         await self.beat()
+        self._switching.bury(self._node)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -192,12 +193,13 @@ class Heartbeat:
         return now - since
 
     async def _bury(self) -> None:
-        """Let calls that a dead node had leased, and not sent, be leased again; what it had sent ends with its lease."""
+        """Let calls and slots go on that a dead node had and did not use; what it had sent ends with its lease."""
         for row in self._rows:
             if self._age(row) <= DEAD:
                 self._buried.discard(row.node)
             elif row.node not in self._buried:
                 await self._store.inherit(row.node)
+                self._switching.bury(row.node)
                 self._buried.add(row.node)
                 self._on_death()
             elif self._age(row) > _FORGET:

@@ -31,9 +31,6 @@ TROUBLE = (
 )
 """How an agency of this country behaves on an ordinary day."""
 
-_SERVICE = 120.0
-"""Seconds: a lane that goes one call at a time has none while a slot is kept for a minute that a dead node was granted."""
-
 
 @dataclass(slots=True)
 class Run:
@@ -73,7 +70,7 @@ class Run:
     async def served(self, more: int) -> None:
         """Wait until *more* answers than so far have been heard."""
         enough = self.answered() + more
-        await until(lambda: self.answered() >= enough, "service", _SERVICE)
+        await until(lambda: self.answered() >= enough, "service")
 
     async def refused(self, more: int) -> None:
         """Wait until callers were told *more* times than so far that the store cannot be written."""

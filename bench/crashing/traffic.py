@@ -29,10 +29,10 @@ _PAUSE = 0.1
 _BEAT = 0.01
 _ABOUT = 0.5
 """Seconds before and after a moment in which this machine is taken to have been as busy as then."""
-_STILL = 70.0
+_STILL = 25.0
 """
-Seconds without any change after which calls that are still queued are taken to wait for a person: a breaker may stop a
-lane for 5, 10 or 20, and a slot that was granted to a node as it died is kept for a minute.
+Seconds without any change after which calls that are still queued are taken to wait for a person: a lane may be stopped
+for 5, 10 or 20 after what its agency did before it was well.
 """
 _REST = 240.0
 """Seconds for all that comes before: a dead node's lease, who looks for it, a lane that is stopped, what goes then."""

@@ -7,7 +7,7 @@ A lane without a route has a road of its own. What is to be shared of a road, by
 
 import heapq
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -159,6 +159,16 @@ class Road:
                 self.guards.released(permit, one.wanted, STALE, 0.0)
             permits.append(permit)
         return permits
+
+    def bury(self, dead: Callable[[str], bool], lives: Callable[[str], float]) -> None:
+        """
+        Take permits of *dead* nodes for lost no later than if their exchanges left just now, each over within what *lives*
+        says of its lane: of one that never left, nobody but a node that is none any more could say so.
+        """
+        now = self._clock.monotonic()
+        for one in self.shared.granted.values():
+            if one.lane in self.lanes and dead(one.node):
+                one.until = min(one.until, now + lives(one.lane))
 
     def forget(self, lane: str, asker: str) -> None:
         """Note that *asker* wants nothing of *lane* any more."""

@@ -179,6 +179,12 @@ class SharedRoad:
         except Unreached:
             return
 
+    async def bury(self, name: str, dead: Callable[[str], bool]) -> None:
+        """Keep no slot of a node that is *dead* longer than an exchange lasts that leaves now; *name*: what it is called."""
+        await self.look()
+        if any(dead(one.node) for one in self.road.shared.granted.values()):
+            await self.order(lambda: self.road.bury(dead, lambda lane: self._lasts(lane) + LATE), ("bury", name))
+
     async def pass_on(self, lane: str) -> None:
         """Note that *lane* was called and wants nothing any more, and let the next one know."""
         asker = f"{lane}/{self._node}"

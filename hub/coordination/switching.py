@@ -34,6 +34,10 @@ class Shared(Coordination, Protocol):
         """Find out whether what they are counted in can be used; `in_redis.InRedis` says what it raises."""
         ...
 
+    def bury(self, node: str) -> None:
+        """Let slots go sooner that *node*, which is dead, was granted and had not used; returns at once."""
+        ...
+
     def begin(self, cycle: int) -> None:
         """Forget what was counted in an earlier *cycle*: since then each node kept to its share."""
         ...
@@ -107,6 +111,11 @@ class Switching:
     def idle_seconds(self) -> float:
         """For how long nothing was granted here, whatever was wanted; 0 while permits can be had."""
         return 0.0 if self._granting() is not None else self._clock.monotonic() - self._idle_since
+
+    def bury(self, node: str) -> None:
+        """Let slots go sooner that *node*, which is dead or was another life of this one, was granted and had not used."""
+        if self._shared is not None:
+            self._shared.bury(node)
 
     async def follow(self) -> None:
         """Do as the group does now; called whenever it may have moved on."""

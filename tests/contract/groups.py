@@ -49,13 +49,16 @@ class Nodes:
         over: Mapping[str, str] | None = None,
         *,
         random: Random | None = None,
+        name: str = "",
         **more: Any,
     ) -> InRedis:
-        """Return one more node, begun."""
+        """Return one more node, begun; *name*: that of one which was there before."""
         options = {"restoring": nothing_on_record, "ordering": no_orders, "prefix": self.prefix}
         options |= {"server_time": self.clock.now, **more}
         number = len(self.nodes)
-        node = InRedis(self.address, f"n{number}", self.clock, random or Random(number), lanes, routes, over, **options)  # type: ignore[arg-type]
+        node = InRedis(
+            self.address, name or f"n{number}", self.clock, random or Random(number), lanes, routes, over, **options
+        )  # type: ignore[arg-type]
         self.nodes.append(node)
         await node.start()
         return node

@@ -35,6 +35,14 @@ class Watching(Silent):
         self.faults.append(what)
 
 
+class Burying(Switching):
+    """Keeps whose slots it was to let go."""
+
+    def bury(self, node: str) -> None:
+        self.buried = [*getattr(self, "buried", []), node]
+        super().bury(node)
+
+
 class Node:
     """One node on a store that it shares with others."""
 
@@ -47,7 +55,7 @@ class Node:
         async def keep_to(share: Any) -> Coordination:
             return InShares(self.clock, Random(1), LANES, {}, {}, share)
 
-        self.permits = Switching(self.group, None, keep_to, self.clock)
+        self.permits = Burying(self.group, None, keep_to, self.clock)
         self.heart = Heartbeat(store, self.group, self.permits, self.clock, self.observer, name, "1.0", self.died)
 
     def died(self) -> None:
@@ -131,6 +139,7 @@ def test_what_a_dead_node_had_leased_goes_to_the_others_once() -> None:
         two.heart._task.cancel()  # as if the process were gone
         await asyncio.sleep(DEAD + 6 * BEAT)
         assert (store.inherited, one.deaths) == (["hub_2"], 1)
+        assert one.permits.buried == ["hub_1", "hub_2"], "its own former life, and who is dead"
         assert one.observer.seen[-1] == (frozenset({"hub_1"}), "shares")
         assert {view.node: view.alive for view in one.heart.nodes()} == {"hub_1": True, "hub_2": False}
         await two.heart.start()
